@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Turn the headers of a frame round, so that it travels back to where it came from. */
+#ifndef XRAFT_BPF_ANSWER_H
+#define XRAFT_BPF_ANSWER_H
+
+#include "parse.h"
+
+#define XR_TTL 64
+
+static __always_inline __u16 xr_csum_fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+static __always_inline void xr_answer_eth(struct ethhdr *eth)
+{
+	__u8 mac[ETH_ALEN];
+
+	__builtin_memcpy(mac, eth->h_source, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, eth->h_dest, ETH_ALEN);
+	__builtin_memcpy(eth->h_dest, mac, ETH_ALEN);
+}
+
+static __always_inline void xr_answer_ipv4(struct iphdr *ip)
+{
+	__be32 address = ip->saddr;
+	__u16 *half = (__u16 *)ip;
+	__u64 sum = 0;
+
+	ip->saddr = ip->daddr;
+	ip->daddr = address;
+	ip->ttl = XR_TTL;
+	ip->check = 0;
+	for (int i = 0; i < 10; i++)
+		sum += half[i];
+	ip->check = xr_csum_fold(sum);
+}
+
+static __always_inline void xr_answer_ipv6(struct ipv6hdr *ip6)
+{
+	struct in6_addr address = ip6->saddr;
+
+	ip6->saddr = ip6->daddr;
+	ip6->daddr = address;
+	ip6->hop_limit = XR_TTL;
+}
+
+/*
+ * A sender on the same machine leaves its UDP checksum partial, so it cannot be patched. IPv4
+ * allows none; IPv6 wants it in full: `sum` is that of the payload.
+ */
+static __always_inline void xr_answer_udp(struct xr_packet *p, __u64 sum)
+{
+	struct udphdr *udp = p->udp;
+	__be16 port = udp->source;
+	const __u32 *word;
+
+	udp->source = udp->dest;
+	udp->dest = port;
+	udp->check = 0;
+	if (!p->ip6)
+		return;
+	word = (const __u32 *)&p->ip6->saddr;
+	for (int i = 0; i < 8; i++)
+		sum += word[i];
+	sum += bpf_htons(IPPROTO_UDP) + 2 * (__u64)udp->len; /* pseudo header, and the header's */
+	sum += (__u64)udp->source + udp->dest;
+	udp->check = xr_csum_fold(sum);
+	if (!udp->check)
+		udp->check = 0xffff;
+}
+
+static __always_inline void xr_answer(struct xr_packet *p, __u64 sum)
+{
+	xr_answer_eth(p->eth);
+	if (p->ip6)
+		xr_answer_ipv6(p->ip6);
+	if (p->ip)
+		xr_answer_ipv4(p->ip);
+	xr_answer_udp(p, sum);
+}
+
+#endif

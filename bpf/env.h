@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The maps, and rules.h's way to them in the kernel. */
+#ifndef XRAFT_BPF_ENV_H
+#define XRAFT_BPF_ENV_H
+
+#include "parse.h"
+
+#define XR_MAP(name, map_type, entries, value_type)                                                \
+	struct {                                                                                   \
+		__uint(type, map_type);                                                            \
+		__uint(max_entries, entries);                                                      \
+		__type(key, __u32);                                                                \
+		__type(value, value_type);                                                         \
+	} name SEC(".maps")
+
+#define XR_MAP_MMAP(name, entries, value_type)                                                     \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(max_entries, entries);                                                      \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
+		__type(key, __u32);                                                                \
+		__type(value, value_type);                                                         \
+	} name SEC(".maps")
+
+XR_MAP_MMAP(xr_groups, 1, struct xr_group); /* the loader sets how many groups there are */
+XR_MAP_MMAP(xr_acks, 1, struct xr_acks);
+XR_MAP_MMAP(xr_control, 1, struct xr_control);
+XR_MAP(xr_peers, BPF_MAP_TYPE_ARRAY, XR_NODE_MAX + 1, struct xr_peer);
+XR_MAP(xr_stats, BPF_MAP_TYPE_PERCPU_ARRAY, 2, struct xr_stats);
+XR_MAP(xr_key, BPF_MAP_TYPE_ARRAY, 2, struct xr_key);
+XR_MAP(xr_run, BPF_MAP_TYPE_PERCPU_ARRAY, 1, struct xr_run);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 18);
+} xr_events SEC(".maps");
+
+/* Filled in once a frame, so that each map is looked up once. */
+struct xr_env {
+	struct xdp_md *ctx;
+	const struct xr_packet *packet;
+	struct xr_control *control;
+	struct xr_stats *stats;
+	struct xr_run *run;
+};
+
+static __always_inline struct xr_group *xr_env_group(struct xr_env *env, __u32 id)
+{
+	(void)env;
+	return bpf_map_lookup_elem(&xr_groups, &id);
+}
+
+static __always_inline struct xr_acks *xr_env_acks(struct xr_env *env, __u32 id)
+{
+	(void)env;
+	return bpf_map_lookup_elem(&xr_acks, &id);
+}
+
+static __always_inline struct xr_peer *xr_env_peer(struct xr_env *env, __u32 node)
+{
+	(void)env;
+	return bpf_map_lookup_elem(&xr_peers, &node);
+}
+
+static __always_inline struct xr_key *xr_env_key(struct xr_env *env, __u32 slot)
+{
+	(void)env;
+	return bpf_map_lookup_elem(&xr_key, &slot);
+}
+
+static __always_inline struct xr_control *xr_env_control(struct xr_env *env)
+{
+	return env->control;
+}
+
+static __always_inline struct xr_run *xr_env_run(struct xr_env *env)
+{
+	return env->run;
+}
+
+static __always_inline void xr_env_count(struct xr_env *env, enum xr_reason reason)
+{
+	if ((__u32)reason < XR_REASON_END)
+		((__u64 *)env->stats)[reason]++;
+}
+
+static __always_inline void xr_env_report(struct xr_env *env, const struct xr_wire *h,
+					  const struct xr_record *rec)
+{
+	struct xr_event_rec *event = bpf_ringbuf_reserve(&xr_events, sizeof(*event), 0);
+
+	if (!event) {
+		xr_env_count(env, XR_R_events_lost);
+		return;
+	}
+	event->record = *rec;
+	event->sent_ns = h->sent_ns;
+	event->min_timeout_us = h->min_timeout_us;
+	event->type = h->type;
+	event->source = h->source;
+	event->spare = 0;
+	bpf_ringbuf_submit(event, 0);
+}
+
+static __always_inline void xr_env_each(__u32 count, xr_step step, void *arg)
+{
+	bpf_loop(count, step, arg, 0);
+}
+
+/* Does the engine's own socket still stand behind our port (rule 8)? */
+static __always_inline int xr_env_socket(struct xr_env *env)
+{
+	const struct xr_packet *p = env->packet;
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sk;
+	int size, ours;
+
+	if (p->ip6) {
+		__builtin_memcpy(tuple.ipv6.saddr, p->from.ip, sizeof(tuple.ipv6.saddr));
+		__builtin_memcpy(tuple.ipv6.daddr, p->to.ip, sizeof(tuple.ipv6.daddr));
+		tuple.ipv6.sport = bpf_htons(p->from.port);
+		tuple.ipv6.dport = bpf_htons(p->to.port);
+		size = sizeof(tuple.ipv6);
+	} else {
+		tuple.ipv4.saddr = p->from.ip[1] >> 32;
+		tuple.ipv4.daddr = p->to.ip[1] >> 32;
+		tuple.ipv4.sport = bpf_htons(p->from.port);
+		tuple.ipv4.dport = bpf_htons(p->to.port);
+		size = sizeof(tuple.ipv4);
+	}
+	sk = bpf_sk_lookup_udp(env->ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return 0;
+	ours = sk->mark == env->control->socket_mark;
+	bpf_sk_release(sk);
+	return ours;
+}
+
+static __always_inline enum xr_reason xr_env_may_answer(struct xr_env *env, __u64 now)
+{
+	if ((__s64)(env->control->alive_until_ns - now) <= 0)
+		return XR_R_pass_not_alive;
+	if (!xr_env_socket(env))
+		return XR_R_pass_no_socket;
+	if (!env->control->answer && env->packet->wire->type != XR_PATH_TEST)
+		return XR_R_pass_no_answer;
+	return XR_REASON_END;
+}
+
+#endif

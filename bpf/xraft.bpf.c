@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The NIC path: parse, verify and decide (include/xraft/rules.h), answer. It says again, at line
+ * rate, what the daemon has decided and made durable; all else goes up to the daemon.
+ */
+#include <stddef.h>
+#include "env.h"
+#include "answer.h"
+#include <xdp/xdp_helpers.h>
+
+/* Where a dispatcher runs several programs, we come early and let the others see what we pass. */
+struct {
+	__uint(priority, 10);
+	__uint(XDP_PASS, 1);
+} XDP_RUN_CONFIG(xr_nic);
+
+/* The addresses are compared so that a router or a bridge can carry other people's xraft. */
+static __always_inline int xr_for_us(struct xr_env *env, const struct xr_packet *p)
+{
+	struct xr_peer *self = xr_env_peer(env, env->control->self);
+
+	return p->to.port == env->control->port && self &&
+	       p->to.ip[0] == ((__u64 *)self->ip)[0] && p->to.ip[1] == ((__u64 *)self->ip)[1];
+}
+
+SEC("xdp")
+int xr_nic(struct xdp_md *ctx)
+{
+	struct xr_packet packet = {};
+	struct xr_env env = {.ctx = ctx, .packet = &packet};
+	enum xr_parsed parsed;
+	__u64 sum = 0;
+	__u32 zero = 0;
+
+	env.control = bpf_map_lookup_elem(&xr_control, &zero);
+	env.stats = bpf_map_lookup_elem(&xr_stats, &zero);
+	env.run = bpf_map_lookup_elem(&xr_run, &zero);
+	if (!env.control || !env.stats || !env.run)
+		return XDP_PASS;
+
+	parsed = xr_parse(ctx, &packet);
+	if (parsed == XR_PARSED_SHAPE) {
+		xr_env_count(&env, XR_R_pass_shape);
+		return XDP_PASS;
+	}
+	if (parsed == XR_PARSED_OTHER || !xr_for_us(&env, &packet)) {
+		xr_env_count(&env, XR_R_pass_not_ours);
+		return XDP_PASS;
+	}
+	switch (xr_rules_run(&env, packet.wire, packet.end, packet.len, &packet.from,
+			     bpf_ktime_get_boot_ns(), &sum)) {
+	case XR_DROP:
+		return XDP_DROP;
+	case XR_TX:
+		xr_answer(&packet, sum);
+		return XDP_TX;
+	default:
+		return XDP_PASS;
+	}
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

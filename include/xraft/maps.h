@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The state that the NIC path and the daemon share, pinned under
+ * /sys/fs/bpf/xraft/<cluster>-<node>/ and readable with bpftool. All times are CLOCK_BOOTTIME in
+ * nanoseconds. Who writes what is rule 13: view, lead_since and the deadline by the engine alone;
+ * stamps, marks and acks by atomic maximum, by whoever accepts; counters by the NIC path.
+ */
+#ifndef XRAFT_MAPS_H
+#define XRAFT_MAPS_H
+
+#include <linux/types.h>
+#include "xraft/wire.h"
+#include "xraft/siphash.h"
+
+#define XR_ABI	      1 /* of everything in this file; daemon and program compare it at start */
+#define XR_NAME_SIZE  16 /* of cluster and group names, with the final NUL */
+#define XR_GROUPS_MAX 131072
+#define XR_BPFFS_DIR  "/sys/fs/bpf/xraft"
+
+enum xr_mode {
+	XR_NONE = 0,   /* answers nobody: no leader, or fenced while the daemon decides */
+	XR_FOLLOW = 1, /* follows `leader` in `term` */
+	XR_LEAD = 2,   /* leads in `term`; `leader` is this node */
+} __attribute__((packed));
+
+/* What a node has published about a group: one word, read and written atomically (rule 2). */
+struct xr_view {
+	__u32 term;
+	__u16 spare;
+	__u8 leader;
+	enum xr_mode mode;
+} __attribute__((aligned(8)));
+
+/* What the daemon is doing, for people to see; no rule reads it. */
+enum xr_role {
+	XR_FOLLOWER = 0,
+	XR_CANDIDATE = 1,
+	XR_LEADER = 2,
+} __attribute__((packed));
+
+/* xr_groups[id]: one cache line a group. */
+struct xr_group {
+	struct xr_view view;
+	__u64 contact_ns;     /* newest accepted heartbeat, by our clock (rule 4) */
+	__u64 replay;	      /* newest accepted heartbeat, by the leader's clock (rule 10) */
+	__u64 lead_since_ns;  /* read before this LEAD was published (rule 5) */
+	__u32 voters;	      /* bit n: node n votes; 0: no such group */
+	__u32 durable_term;   /* shown only: the journal is the truth */
+	__u16 digest;	      /* of name and voters (rule 10) */
+	__u8 voted_for;	      /* shown only: in durable_term, 0 nobody */
+	enum xr_role role;    /* shown only */
+	__u32 spare;
+	char name[XR_NAME_SIZE];
+} __attribute__((aligned(64)));
+
+/* xr_acks[id]: for each peer the newest `sent_ns` of ours that it has acked. */
+struct xr_acks {
+	__u64 echo_ns[16]; /* by node id; padded to whole cache lines */
+};
+
+/* xr_peers[node] */
+struct xr_peer {
+	__u8 ip[16]; /* IPv6, or IPv4 as ::ffff:a.b.c.d */
+	__u16 port;
+	__u8 used;
+	__u8 spare[5];
+	__u64 received; /* datagrams with a valid tag, at the NIC path */
+	__u64 answered; /* of these, by XDP_TX */
+};
+
+/* How the NIC path got onto the interface; shown only. */
+enum xr_nic_mode {
+	XR_NIC_OFF = 0, /* the daemon answers by itself */
+	XR_NIC_NATIVE = 1,
+	XR_NIC_GENERIC = 2,
+} __attribute__((packed));
+
+enum xr_nic_attach {
+	XR_ATTACH_NONE = 0,
+	XR_ATTACH_SINGLE = 1,	  /* the interface's only XDP program */
+	XR_ATTACH_DISPATCHER = 2, /* beside others, by libxdp's dispatcher */
+} __attribute__((packed));
+
+/* Is what XDP_TX sends really delivered? */
+enum xr_tx_path {
+	XR_TX_UNTESTED = 0,
+	XR_TX_DELIVERED = 1,
+	XR_TX_LOST = 2,
+} __attribute__((packed));
+
+/* xr_control[0] */
+struct xr_control {
+	__u32 abi; /* XR_ABI */
+	__u8 self; /* node id */
+	__u8 answer; /* 0: the NIC path passes everything up (its answers do not arrive) */
+	__u16 port;
+	__u64 alive_until_ns; /* the NIC path answers only before it (rule 8) */
+	__u64 heard_ns;	      /* when the daemon last turned its loop; shown only */
+	__u32 socket_mark;    /* SO_MARK of the engine's own socket (rule 8) */
+	__u32 groups;	      /* group ids are 0 ... groups-1 */
+	__u32 min_timeout_us; /* D */
+	__u32 max_timeout_us;
+	__u32 heartbeat_us;
+	__u32 stall_limit_us;
+	__u32 quorum_lapse_us; /* a leader without a majority's acks for so long stops (rule 12) */
+	__u32 drift_permille;  /* r of rule 5 */
+	__s32 pid;	       /* of the engine; shown only */
+	__u32 ifindex;	       /* in the network namespace `netns` */
+	enum xr_nic_mode nic_mode;
+	enum xr_nic_attach nic_attach;
+	enum xr_tx_path tx_path;
+	__u8 spare[5];
+	__u64 pid_start; /* of `pid`, as in /proc/PID/stat; 0: not known. Pids are used again */
+	__u64 netns;	 /* inode of the daemon's network namespace; 0: not known */
+	char interface[16];
+	char cluster[XR_NAME_SIZE];
+};
+
+/* xr_key[id & 1]: the two keys accepted at a time. Not pinned, never printed. */
+struct xr_key {
+	struct xr_sip_key sip;
+	__u32 used;
+	__u8 id;
+	__u8 spare[3];
+};
+
+/*
+ * Every verdict and its reason. One list makes the counters' names in BTF, their numbers and the
+ * explanations that `xraft status --counters` prints.
+ */
+#define XR_REASONS(X)                                                                              \
+	X(heartbeat_answered, "heartbeat records acked")                                           \
+	X(heartbeat_refused, "heartbeat records of an older term, refused with the current one")  \
+	X(heartbeat_withheld, "heartbeat records accepted but not answered: the view was fenced")  \
+	X(heartbeat_pending, "heartbeat records left to the daemon by an answered datagram")       \
+	X(poll_answered, "polls turned into heartbeats")                                           \
+	X(path_answered, "path tests echoed")                                                      \
+	X(ack_stamped, "acks stamped")                                                             \
+	X(ack_ignored, "acks of another term, or that acknowledge nothing")                        \
+	X(pass_heartbeat, "heartbeats of a newer term or another leader, to the daemon")           \
+	X(pass_ack, "refusals with a newer term, to the daemon")                                   \
+	X(pass_poll, "polls that only the daemon can answer")                                      \
+	X(pass_vote, "votes, prevotes, resignations, to the daemon")                               \
+	X(pass_path, "path tests, to the daemon")                                                  \
+	X(pass_not_alive, "passed up: the daemon did not renew its deadline")                      \
+	X(pass_no_socket, "passed up: the daemon's socket is gone")                                \
+	X(pass_no_answer, "passed up: answers at the NIC are switched off")                        \
+	X(pass_not_ours, "not xraft's: untouched")                                                 \
+	X(pass_shape, "to our port, but fragmented, with options or too large: untouched")         \
+	X(drop_short, "shorter than it says")                                                      \
+	X(drop_magic, "on our port, but not xraft's")                                              \
+	X(drop_version, "unknown version")                                                         \
+	X(drop_type, "unknown type")                                                               \
+	X(drop_source, "unknown sender, or not addressed to this node")                            \
+	X(drop_address, "not from the sender's configured address")                                \
+	X(drop_key, "unknown key id")                                                              \
+	X(drop_tag, "wrong tag: another key, or forged")                                           \
+	X(drop_group, "unknown group, or the sender is no voter of it")                            \
+	X(drop_digest, "another idea of the group's name or voters")                               \
+	X(drop_timing, "the leader's minimum election timeout is larger than ours")                \
+	X(drop_replay, "heartbeats seen before, or overtaken")                                     \
+	X(events_lost, "events for the daemon that found the ring full")
+
+enum xr_reason {
+#define X(name, text) XR_R_##name,
+	XR_REASONS(X)
+#undef X
+	XR_REASON_END,
+};
+
+/* xr_stats: [XR_STATS_NIC] counted by the NIC path, [XR_STATS_DAEMON] by the daemon's slow path. */
+struct xr_stats {
+#define X(name, text) __u64 name;
+	XR_REASONS(X)
+#undef X
+};
+
+#define XR_STATS_NIC	0
+#define XR_STATS_DAEMON 1
+
+/* xr_events: what an answered datagram left for the daemon to decide (rule 15). */
+struct xr_event_rec {
+	struct xr_record record;
+	__u64 sent_ns;
+	__u32 min_timeout_us;
+	__u8 type; /* enum xr_type of the datagram */
+	__u8 source;
+	__u16 spare;
+};
+
+/* A view as the word that it is. */
+union xr_word {
+	struct xr_view view;
+	__u64 word;
+};
+
+static __always_inline union xr_word xr_view_read(const struct xr_group *g)
+{
+	union xr_word v;
+
+	v.word = *(const volatile __u64 *)&g->view;
+	return v;
+}
+
+_Static_assert(sizeof(struct xr_view) == 8, "one word (rule 2)");
+_Static_assert(sizeof(struct xr_group) == 64, "one cache line a group");
+_Static_assert(sizeof(struct xr_acks) == 128, "two cache lines a group");
+_Static_assert(sizeof(struct xr_peer) == 40, "shared layout");
+_Static_assert(sizeof(struct xr_control) == 120, "shared layout");
+_Static_assert(sizeof(struct xr_stats) == XR_REASON_END * sizeof(__u64), "a counter a reason");
+
+#endif

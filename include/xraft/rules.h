@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the NIC path decides, as inline functions over the map records (rule 1). The XDP program,
+ * the daemon's slow path and the tests compile these lines; only the lookups differ, which each
+ * of them supplies as `struct xr_env` (below). Nothing here raises a term, votes or changes a
+ * role: it repeats the decision that the daemon has published in the view.
+ */
+#ifndef XRAFT_RULES_H
+#define XRAFT_RULES_H
+
+#include "xraft/maps.h"
+
+enum xr_verdict {
+	XR_PASS, /* to the daemon, unchanged */
+	XR_DROP,
+	XR_TX, /* turned into its own answer, in place */
+};
+
+struct xr_from {
+	__u64 ip[2]; /* as in struct xr_peer, in memory order */
+	__u16 port;  /* host order */
+};
+
+/* What one run remembers between its two passes over the records. */
+struct xr_run {
+	__u32 stamped; /* records whose contact or mark this run moved: it must answer (rule 15) */
+	__u32 refused;
+	__u32 answered;
+	__u32 up; /* records that only the daemon can decide */
+	__u32 term[64];
+	__u8 reason[64]; /* enum xr_reason */
+};
+
+/*
+ * ---- one word, one stamp ----
+ */
+/*
+ * Advance a stamp to `now`. True only if this call stored it: then, and only then, it has executed
+ * a full barrier (rule 4; on arm64 a failed compare-exchange orders nothing).
+ */
+static __always_inline int xr_stamp(__u64 *stamp, __u64 now)
+{
+	for (int tries = 0; tries < 4; tries++) {
+		__u64 old = *(volatile __u64 *)stamp;
+
+		if ((__s64)(now - old) <= 0)
+			return 0;
+		if (__sync_val_compare_and_swap(stamp, old, now) == old)
+			return 1;
+	}
+	return 0;
+}
+
+#define XR_MARK_TIME 0x0000ffffffffffffull
+
+static __always_inline __u64 xr_mark(__u32 term, __u64 sent_ns)
+{
+	return (__u64)(term & 0xffff) << 48 | (sent_ns >> 10 & XR_MARK_TIME);
+}
+
+/* Accept each `sent_ns` of a leader once, in order; another term begins anew (rule 10). */
+static __always_inline int xr_mark_advance(__u64 *replay, __u32 term, __u64 sent_ns)
+{
+	__u64 mark = xr_mark(term, sent_ns);
+
+	for (int tries = 0; tries < 4; tries++) {
+		__u64 old = *(volatile __u64 *)replay;
+
+		if (old >> 48 == mark >> 48 && mark <= old)
+			return 0;
+		if (__sync_val_compare_and_swap(replay, old, mark) == old)
+			return 1;
+	}
+	return 0;
+}
+
+static __always_inline int xr_is_voter(const struct xr_group *g, __u8 node)
+{
+	return node <= XR_NODE_MAX && (g->voters >> node & 1);
+}
+
+/*
+ * Has a majority of the voters acked something that this node sent within `window_ns`, in this
+ * leadership (rule 5)? The node itself counts as now. With the lease as the window this is "the
+ * lease holds"; with the lapse it is CheckQuorum (dissertation 6.2). Written without branches:
+ * the sign bits say it, and the verifier has one path to walk instead of 2^9.
+ */
+static __always_inline int xr_quorum_fresh(const struct xr_group *g, const struct xr_acks *acks,
+					   __u8 self, __u64 now, __u64 window_ns)
+{
+	__u64 since = *(const volatile __u64 *)&g->lead_since_ns;
+	__u64 voters = g->voters, count = 0, fresh = 0;
+
+	for (int node = 1; node <= XR_NODE_MAX; node++) {
+		__u64 echo = *(const volatile __u64 *)&acks->echo_ns[node];
+		__u64 age = now - echo;
+		__u64 ours = ~((echo - since) | age) & (age - window_ns); /* top bit: counts */
+		__u64 voter = voters >> node & 1;
+
+		count += voter;
+		fresh += voter & (ours >> 63 | (1ull << (self & 15)) >> node);
+	}
+	return fresh > count / 2;
+}
+
+/* Rule 5: D (1-r) / (1+r), in nanoseconds. */
+static __always_inline __u64 xr_lease_ns(const struct xr_control *c)
+{
+	__u64 d_ns = (__u64)c->min_timeout_us * 1000;
+
+	return d_ns * (1000 - c->drift_permille) / (1000 + c->drift_permille);
+}
+
+/* Rule 12: a leader may go on while a majority answers; a new one has a grace. */
+static __always_inline int xr_may_lead(const struct xr_group *g, const struct xr_acks *acks,
+				       const struct xr_control *c, __u64 now)
+{
+	__u64 lapse_ns = (__u64)c->quorum_lapse_us * 1000;
+
+	return now - g->lead_since_ns < lapse_ns ||
+	       xr_quorum_fresh(g, acks, c->self, now, lapse_ns);
+}
+
+/*
+ * ---- one record ----
+ */
+
+/* AppendEntries at the follower (paper, figure 2, receiver rules 1 and 2). Rules 4, 5, 10. */
+static __always_inline enum xr_reason xr_rule_heartbeat(struct xr_group *g,
+							const struct xr_control *c,
+							const struct xr_wire *h,
+							const struct xr_record *rec, __u64 now)
+{
+	union xr_word v = xr_view_read(g);
+
+	if (!xr_is_voter(g, h->source) || !xr_is_voter(g, c->self))
+		return XR_R_drop_group;
+	if (rec->digest != g->digest)
+		return XR_R_drop_digest;
+	if (rec->flags & XR_PENDING)
+		return XR_R_ack_ignored; /* a poll's record that the leader could not answer */
+	if (rec->term < v.view.term)
+		return XR_R_heartbeat_refused;
+	if (rec->term > v.view.term || v.view.mode != XR_FOLLOW || v.view.leader != h->source)
+		return XR_R_pass_heartbeat;
+	if (h->min_timeout_us > c->min_timeout_us)
+		return XR_R_drop_timing;
+	if (!xr_mark_advance(&g->replay, rec->term, h->sent_ns))
+		return XR_R_drop_replay;
+	if (!xr_stamp(&g->contact_ns, now))
+		return XR_R_heartbeat_withheld; /* another run stamped later; it answers */
+	if (xr_view_read(g).word != v.word)
+		return XR_R_heartbeat_withheld; /* fenced meanwhile: the daemon is deciding */
+	return XR_R_heartbeat_answered;
+}
+
+/* The answer to a heartbeat, at the leader. Rule 5: only what this leadership sent counts. */
+static __always_inline enum xr_reason xr_rule_ack(struct xr_group *g, struct xr_acks *acks,
+						  const struct xr_wire *h,
+						  const struct xr_record *rec, __u64 now)
+{
+	union xr_word v = xr_view_read(g);
+
+	if (!xr_is_voter(g, h->source))
+		return XR_R_drop_group;
+	if (rec->digest != g->digest)
+		return XR_R_drop_digest;
+	if (rec->flags & XR_REFUSED && rec->term > v.view.term)
+		return XR_R_pass_ack;
+	if (!(rec->flags & XR_ACKED) || v.view.mode != XR_LEAD || rec->term != v.view.term)
+		return XR_R_ack_ignored;
+	if ((__s64)(h->echo_ns - g->lead_since_ns) < 0 || (__s64)(now - h->echo_ns) < 0)
+		return XR_R_ack_ignored;
+	xr_stamp(&acks->echo_ns[h->source & 15], h->echo_ns);
+	return XR_R_ack_stamped;
+}
+
+/* A poll at the leader: it is a heartbeat that the follower came to fetch. */
+static __always_inline enum xr_reason xr_rule_poll(const struct xr_group *g,
+						   const struct xr_acks *acks,
+						   const struct xr_control *c,
+						   const struct xr_wire *h,
+						   const struct xr_record *rec, __u64 now)
+{
+	union xr_word v = xr_view_read(g);
+
+	if (!xr_is_voter(g, h->source))
+		return XR_R_drop_group;
+	if (rec->digest != g->digest)
+		return XR_R_drop_digest;
+	if (v.view.mode != XR_LEAD || v.view.term != rec->term || !xr_may_lead(g, acks, c, now))
+		return XR_R_pass_poll;
+	return XR_R_poll_answered;
+}
+
+/*
+ * ---- one datagram ----
+ *
+ * Supplied by whoever includes this: where the maps are. Lookups return NULL for what is not
+ * there.
+ */
+struct xr_env;
+static __always_inline struct xr_group *xr_env_group(struct xr_env *env, __u32 id);
+static __always_inline struct xr_acks *xr_env_acks(struct xr_env *env, __u32 id);
+static __always_inline struct xr_peer *xr_env_peer(struct xr_env *env, __u32 node);
+static __always_inline struct xr_key *xr_env_key(struct xr_env *env, __u32 slot);
+static __always_inline struct xr_control *xr_env_control(struct xr_env *env);
+static __always_inline struct xr_run *xr_env_run(struct xr_env *env);
+/* Rule 8: XR_REASON_END if this node may answer, else the reason why it may not. */
+static __always_inline enum xr_reason xr_env_may_answer(struct xr_env *env, __u64 now);
+static __always_inline void xr_env_count(struct xr_env *env, enum xr_reason reason);
+static __always_inline void xr_env_report(struct xr_env *env, const struct xr_wire *h,
+					  const struct xr_record *rec);
+
+/*
+ * Bodies are walked by callback (bpf_loop in the kernel), so that the verifier proves one step and
+ * not fifty-eight. A step returns 1 to stop.
+ */
+typedef long (*xr_step)(__u32 i, void *arg);
+static __always_inline void xr_env_each(__u32 count, xr_step step, void *arg);
+
+/* Body `i` of a datagram, or NULL where it ends. */
+static __always_inline void *xr_body(const struct xr_wire *h, const void *end, __u32 i, __u32 size)
+{
+	__u32 offset = i * size;
+	char *body = (char *)(h + 1);
+
+	if (i >= XR_RECORDS || offset > XR_DATAGRAM_MAX)
+		return NULL;
+	body += offset;
+	asm volatile("" : "+r"(body)); /* one register: the verifier checks that which is used */
+	return (const void *)(body + sizeof(struct xr_record)) > end ? NULL : body;
+}
+
+/* The tag's state, and the one's complement sum for whoever has to write a UDP checksum. */
+struct xr_hash {
+	struct xr_sip sip;
+	__u64 sum;
+	const struct xr_wire *h;
+	const void *end;
+};
+
+static __always_inline void xr_hash_word(struct xr_hash *hash, __u64 word)
+{
+	hash->sum += (word & 0xffffffff) + (word >> 32);
+	xr_sip_word(&hash->sip, word);
+}
+
+static long xr_step_hash_record(__u32 i, void *arg)
+{
+	struct xr_hash *hash = arg;
+	const __u64 *word = xr_body(hash->h, hash->end, i, sizeof(struct xr_record));
+
+	if (!word)
+		return 1;
+	for (int n = 0; n < 3; n++)
+		xr_hash_word(hash, word[n]);
+	return 0;
+}
+
+static long xr_step_hash_ballot(__u32 i, void *arg)
+{
+	struct xr_hash *hash = arg;
+	const __u64 *word = xr_body(hash->h, hash->end, i, sizeof(struct xr_ballot));
+
+	if (!word || (const void *)(word + 5) > hash->end)
+		return 1;
+	for (int n = 0; n < 5; n++)
+		xr_hash_word(hash, word[n]);
+	return 0;
+}
+
+/*
+ * The tag: SipHash-2-4 of the header before it followed by all bodies, as any implementation
+ * computes it (rule 10). `len`: of the whole datagram, the tag's own eight bytes included.
+ */
+static __always_inline __u64 xr_tag(const struct xr_wire *h, const void *end, __u32 len,
+				    const struct xr_sip_key *key, __u64 *sum)
+{
+	struct xr_hash hash = {.h = h, .end = end};
+	const __u64 *word = (const __u64 *)h;
+
+	xr_sip_init(&hash.sip, key);
+	for (__u32 i = 0; i < offsetof(struct xr_wire, tag) / 8; i++)
+		xr_hash_word(&hash, word[i]);
+	if (xr_wire_body_size(h->type) == sizeof(struct xr_record))
+		xr_env_each(h->count, xr_step_hash_record, &hash);
+	else if (h->count)
+		xr_env_each(h->count, xr_step_hash_ballot, &hash);
+	*sum = hash.sum;
+	return xr_sip_final(&hash.sip, len - sizeof(h->tag));
+}
+
+/* Cheap checks first, the digest last. XR_REASON_END: authentic and for us. */
+static __always_inline enum xr_reason xr_rules_check(struct xr_env *env, const struct xr_wire *h,
+						     const void *end, __u32 len,
+						     const struct xr_from *from)
+{
+	const struct xr_control *c = xr_env_control(env);
+	struct xr_peer *peer;
+	struct xr_key *key;
+	__u64 sum;
+
+	if (len < sizeof(*h) || (const void *)(h + 1) > end)
+		return XR_R_drop_short;
+	if (h->magic != XR_WIRE_MAGIC)
+		return XR_R_drop_magic;
+	if (h->version != XR_WIRE_VERSION)
+		return XR_R_drop_version;
+	if (h->type == 0 || h->type >= XR_TYPE_END)
+		return XR_R_drop_type;
+	if (len > XR_DATAGRAM_MAX || len != sizeof(*h) + h->count * xr_wire_body_size(h->type) ||
+	    (h->count == 0) != (h->type >= XR_PATH_ASK))
+		return XR_R_drop_short;
+	if ((const void *)((const char *)h + len) > end)
+		return XR_R_drop_short; /* the frame ends before its datagram */
+	if (h->dest != c->self || h->source == c->self || h->source == 0)
+		return XR_R_drop_source;
+	peer = xr_env_peer(env, h->source);
+	if (!peer || !peer->used)
+		return XR_R_drop_source;
+	if (from->ip[0] != ((__u64 *)peer->ip)[0] || from->ip[1] != ((__u64 *)peer->ip)[1] ||
+	    (from->port != peer->port && h->type != XR_RESIGN)) /* the warden has its own port */
+		return XR_R_drop_address;
+	key = xr_env_key(env, h->key_id & 1);
+	if (!key || !key->used || key->id != h->key_id)
+		return XR_R_drop_key;
+	if (xr_tag(h, end, len, &key->sip, &sum) != h->tag)
+		return XR_R_drop_tag;
+	return XR_REASON_END;
+}
+
+struct xr_walk {
+	struct xr_env *env;
+	struct xr_wire *h;
+	const void *end;
+	__u64 now;
+};
+
+static __always_inline struct xr_record *xr_walk_record(const struct xr_walk *w, __u32 i)
+{
+	return xr_body(w->h, w->end, i, sizeof(struct xr_record));
+}
+
+/* Decide about one heartbeat record; nothing of the datagram is written yet. */
+static long xr_step_heartbeat(__u32 i, void *arg)
+{
+	struct xr_walk *w = arg;
+	struct xr_record *rec = xr_walk_record(w, i);
+	struct xr_run *run = xr_env_run(w->env);
+	enum xr_reason reason = XR_R_drop_group;
+	struct xr_group *g;
+
+	if (!rec)
+		return 1;
+	g = xr_env_group(w->env, rec->group);
+	if (g)
+		reason = xr_rule_heartbeat(g, xr_env_control(w->env), w->h, rec, w->now);
+	if (reason == XR_R_heartbeat_answered || reason == XR_R_heartbeat_withheld)
+		run->stamped++;
+	else if (reason == XR_R_heartbeat_refused)
+		run->refused++;
+	else if (reason == XR_R_pass_heartbeat)
+		run->up++;
+	run->reason[i & 63] = reason;
+	run->term[i & 63] = g ? xr_view_read(g).view.term : 0;
+	return 0;
+}
+
+/* Write an answer into its record. Rule 15: what is left over goes up by xr_events. */
+static long xr_step_write_ack(__u32 i, void *arg)
+{
+	struct xr_walk *w = arg;
+	struct xr_record *rec = xr_walk_record(w, i);
+	struct xr_run *run = xr_env_run(w->env);
+	enum xr_reason reason;
+
+	if (!rec)
+		return 1;
+	reason = run->reason[i & 63];
+	if (reason == XR_R_pass_heartbeat) {
+		reason = XR_R_heartbeat_pending;
+		xr_env_report(w->env, w->h, rec);
+	}
+	xr_env_count(w->env, reason);
+	rec->flags = XR_PENDING;
+	if (reason == XR_R_heartbeat_answered) {
+		rec->flags = XR_ACKED;
+	} else if (reason == XR_R_heartbeat_refused) {
+		rec->flags = XR_REFUSED;
+		rec->term = run->term[i & 63];
+	}
+	return 0;
+}
+
+static __always_inline enum xr_verdict xr_rules_heartbeat(struct xr_walk *w, __u32 count)
+{
+	struct xr_run *run = xr_env_run(w->env);
+
+	xr_env_each(count, xr_step_heartbeat, w);
+	if (!run->stamped && run->up) {
+		xr_env_count(w->env, XR_R_pass_heartbeat);
+		return XR_PASS;
+	}
+	xr_env_each(count, xr_step_write_ack, w);
+	return run->stamped || run->refused ? XR_TX : XR_DROP;
+}
+
+static long xr_step_ack(__u32 i, void *arg)
+{
+	struct xr_walk *w = arg;
+	struct xr_record *rec = xr_walk_record(w, i);
+	enum xr_reason reason = XR_R_drop_group;
+	struct xr_acks *acks;
+	struct xr_group *g;
+
+	if (!rec)
+		return 1;
+	g = xr_env_group(w->env, rec->group);
+	acks = xr_env_acks(w->env, rec->group);
+	if (g && acks)
+		reason = xr_rule_ack(g, acks, w->h, rec, w->now);
+	if (reason == XR_R_pass_ack)
+		xr_env_run(w->env)->up++;
+	xr_env_count(w->env, reason);
+	return 0;
+}
+
+static __always_inline enum xr_verdict xr_rules_ack(struct xr_walk *w, __u32 count)
+{
+	xr_env_each(count, xr_step_ack, w);
+	return xr_env_run(w->env)->up ? XR_PASS : XR_DROP;
+}
+
+static long xr_step_poll(__u32 i, void *arg)
+{
+	struct xr_walk *w = arg;
+	struct xr_record *rec = xr_walk_record(w, i);
+	struct xr_run *run = xr_env_run(w->env);
+	enum xr_reason reason = XR_R_drop_group;
+	struct xr_acks *acks;
+	struct xr_group *g;
+
+	if (!rec)
+		return 1;
+	g = xr_env_group(w->env, rec->group);
+	acks = xr_env_acks(w->env, rec->group);
+	if (g && acks)
+		reason = xr_rule_poll(g, acks, xr_env_control(w->env), w->h, rec, w->now);
+	if (reason == XR_R_poll_answered)
+		run->answered++;
+	else if (reason == XR_R_pass_poll)
+		run->up++;
+	run->reason[i & 63] = reason;
+	xr_env_count(w->env, reason);
+	return 0;
+}
+
+static long xr_step_write_beat(__u32 i, void *arg)
+{
+	struct xr_walk *w = arg;
+	struct xr_record *rec = xr_walk_record(w, i);
+
+	if (!rec)
+		return 1;
+	rec->flags = xr_env_run(w->env)->reason[i & 63] == XR_R_poll_answered ? 0 : XR_PENDING;
+	return 0;
+}
+
+/* A poll is answered by the heartbeat that it asks for, `sent` now by the leader's clock. */
+static __always_inline enum xr_verdict xr_rules_poll(struct xr_walk *w, __u32 count)
+{
+	struct xr_run *run = xr_env_run(w->env);
+
+	xr_env_each(count, xr_step_poll, w);
+	if (!run->answered)
+		return run->up ? XR_PASS : XR_DROP;
+	xr_env_each(count, xr_step_write_beat, w);
+	return XR_TX;
+}
+
+static __always_inline enum xr_verdict xr_rules_decide(struct xr_walk *w)
+{
+	struct xr_run *run = xr_env_run(w->env);
+
+	run->stamped = run->refused = run->answered = run->up = 0;
+	switch (w->h->type) {
+	case XR_HEARTBEAT:
+		return xr_rules_heartbeat(w, w->h->count);
+	case XR_ACK:
+		return xr_rules_ack(w, w->h->count);
+	case XR_POLL:
+		return xr_rules_poll(w, w->h->count);
+	case XR_PATH_TEST:
+		xr_env_count(w->env, XR_R_path_answered);
+		return XR_TX;
+	case XR_PATH_ASK:
+	case XR_PATH_ECHO:
+	case XR_PATH_DELIVERED:
+		xr_env_count(w->env, XR_R_pass_path);
+		return XR_PASS;
+	default:
+		xr_env_count(w->env, XR_R_pass_vote);
+		return XR_PASS;
+	}
+}
+
+/* Turn the decided datagram round and seal it. `sum` as for xr_tag(), the new tag included. */
+static __always_inline void xr_rules_seal(struct xr_env *env, struct xr_wire *h, const void *end,
+					  __u32 len, __u64 now, __u64 *sum)
+{
+	const struct xr_control *c = xr_env_control(env);
+	struct xr_key *key = xr_env_key(env, h->key_id & 1);
+
+	/* What answers what: nothing answers an answer (rule 9). A poll fetches a heartbeat. */
+	h->type = h->type == XR_HEARTBEAT ? XR_ACK : h->type == XR_POLL ? XR_HEARTBEAT : XR_PATH_ECHO;
+	h->dest = h->source;
+	h->source = c->self;
+	h->echo_ns = h->sent_ns;
+	h->sent_ns = now;
+	h->min_timeout_us = c->min_timeout_us;
+	if (!key)
+		return;
+	h->tag = xr_tag(h, end, len, &key->sip, sum);
+	*sum += (h->tag & 0xffffffff) + (h->tag >> 32);
+}
+
+/*
+ * The NIC path: one datagram to our port, from `h` to `end`, of `len` bytes by its UDP header.
+ * With XR_TX it has become its own answer and only the headers around it are left to turn.
+ */
+static __always_inline enum xr_verdict xr_rules_run(struct xr_env *env, struct xr_wire *h,
+						    const void *end, __u32 len,
+						    const struct xr_from *from, __u64 now,
+						    __u64 *sum)
+{
+	enum xr_reason reason = xr_rules_check(env, h, end, len, from);
+	struct xr_walk walk = {.env = env, .h = h, .end = end, .now = now};
+	enum xr_verdict verdict;
+
+	if (reason != XR_REASON_END) {
+		xr_env_count(env, reason);
+		return XR_DROP;
+	}
+	reason = xr_env_may_answer(env, now);
+	if (reason != XR_REASON_END) {
+		xr_env_count(env, reason);
+		return XR_PASS;
+	}
+	/* The verifier wants to see the bound that xr_rules_check() has checked. */
+	if ((const void *)(h + 1) > end)
+		return XR_DROP;
+	verdict = xr_rules_decide(&walk);
+	if (verdict == XR_TX)
+		xr_rules_seal(env, h, end, len, now, sum);
+	return verdict;
+}
+
+#endif
