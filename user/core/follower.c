@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The follower's side: heartbeats that the NIC path passed up, and resignations. */
+#include "core/internal.h"
+
+/* The leader of the durable term speaks: a candidate gives up, a follower follows (5.2). */
+static void heard_leader(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+{
+	const struct xr_message *m = &ev->message;
+	uint8_t known = r->resigned ? r->resigned_leader : r->leader;
+
+	if (known && known != m->node) {
+		up->two_leaders = true; /* rule 14 */
+		return;
+	}
+	if (r->resigned)
+		return; /* a late heartbeat: it does not take its resignation back */
+	xr_raft_follow(r, ev, m->node, m->sent_ns, up);
+}
+
+/* Of a term that is not durable yet: remember it, so that no time is lost once it is. */
+static void heard_early(struct xr_raft *r, const struct xr_message *m, struct xr_update *up)
+{
+	if (m->term != r->op.term)
+		return;
+	up->two_leaders = r->op.heard && r->op.heard != m->node;
+	r->op.heard = m->node;
+	r->op.echo_ns = m->sent_ns;
+}
+
+void xr_follower_heartbeat(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+{
+	const struct xr_message *m = &ev->message;
+	struct xr_why_event why = {.cause = XR_CAUSE_LEAP, .node = m->node, .term = m->term};
+	struct xr_op op = {
+		.kind = XR_OP_FOLLOW,
+		.node = m->node,
+		.heard = m->node,
+		.term = m->term,
+		.echo_ns = m->sent_ns,
+		.why = {.cause = XR_CAUSE_NEWER_TERM, .node = m->node, .term = m->term},
+	};
+
+	if (r->op.writing) {
+		heard_early(r, m, up);
+	} else if (m->term == r->term) {
+		heard_leader(r, ev, up);
+	} else if (m->term > r->term && m->term - r->term > XR_TERM_LEAP) {
+		xr_raft_report(up, XR_RAFT_VOTE_REFUSED, m->term, m->node, &why);
+	} else if (m->term > r->term) {
+		xr_raft_decide(r, up, &op);
+	}
+}
+
+/*
+ * "I no longer lead in this term." Lifts stickiness for exactly that leader and term; the heir
+ * campaigns at once, without PreVote, the others after a random part of their usual time.
+ */
+void xr_follower_resignation(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+{
+	const struct xr_message *m = &ev->message;
+	struct xr_why_event why = {.cause = XR_CAUSE_RESIGNED, .node = m->node, .term = m->term};
+
+	if (r->op.writing || r->role == XR_LEADER || m->term != r->term || r->resigned ||
+	    (r->leader && r->leader != m->node))
+		return;
+	r->resigned = true;
+	r->resigned_leader = m->node;
+	r->role = XR_FOLLOWER;
+	r->phase = XR_IDLE;
+	r->leader = 0;
+	xr_raft_report(up, XR_RAFT_RESIGNATION, m->term, m->node, NULL);
+	if (m->heir == r->self) {
+		xr_election_campaign(r, ev, &why, up);
+		return;
+	}
+	up->what |= XR_DO_FENCE_ONLY;
+	xr_raft_rearm(r, ev);
+	r->timeout_ns /= 4;
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The voter's side: RequestVote and PreVote (5.2, 5.4.1; 9.6). */
+#include "core/internal.h"
+
+/* 5.4.1: compared as (term, index), lexicographically. */
+static bool log_is_older(const struct xr_raft *r, const struct xr_message *m)
+{
+	if (m->last_term != r->last_term)
+		return m->last_term < r->last_term;
+	return m->last_index < r->last_index;
+}
+
+void xr_voter_answer(struct xr_raft *r, uint8_t node, uint32_t round, bool granted,
+		     struct xr_update *up)
+{
+	struct xr_message *m = xr_raft_send(r, up, XR_VOTE_ANSWER, node, xr_raft_term(r));
+
+	m->round = round;
+	m->granted = granted;
+}
+
+/*
+ * May this node vote for the sender in the term it asks for? One answer for both RPCs. It decides
+ * without a fence, so that a noisy node cannot make views flap (rule 3).
+ */
+static bool would_vote(const struct xr_raft *r, const struct xr_event *ev,
+		       struct xr_why_event *why)
+{
+	const struct xr_message *m = &ev->message;
+	uint32_t term = xr_raft_term(r);
+
+	if (m->term < term) {
+		*why = (struct xr_why_event){.cause = XR_CAUSE_OLD_TERM, .term = m->term};
+		return false;
+	}
+	if (m->term - term > XR_TERM_LEAP) {
+		*why = (struct xr_why_event){.cause = XR_CAUSE_LEAP, .term = m->term};
+		return false;
+	}
+	if (log_is_older(r, m)) {
+		*why = (struct xr_why_event){.cause = XR_CAUSE_OLD_LOG};
+		return false;
+	}
+	return xr_raft_lifted(r, m) || !xr_raft_sticky(r, ev, why);
+}
+
+/* Changes nothing here: no term, no vote, no timer. */
+void xr_voter_prevote(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+{
+	const struct xr_message *m = &ev->message;
+	struct xr_why_event why;
+	bool granted = m->term > xr_raft_term(r) && would_vote(r, ev, &why);
+	struct xr_message *answer;
+
+	answer = xr_raft_send(r, up, XR_PREVOTE_ANSWER, m->node,
+			      granted ? m->term : xr_raft_term(r));
+	answer->round = m->round;
+	answer->granted = granted;
+}
+
+static void refuse(struct xr_raft *r, const struct xr_message *m, const struct xr_why_event *why,
+		   struct xr_update *up)
+{
+	xr_voter_answer(r, m->node, m->round, false, up);
+	xr_raft_report(up, XR_RAFT_VOTE_REFUSED, m->term, m->node, why);
+}
+
+/* One vote a term, first come first served (5.2). True: there is nothing left to decide. */
+static bool already_voted(struct xr_raft *r, const struct xr_message *m, struct xr_update *up)
+{
+	struct xr_why_event voted = {.cause = XR_CAUSE_VOTED, .node = r->vote, .term = r->term};
+
+	if (r->op.writing) {
+		/* Not durable yet: it counts for refusing others, not for answering. */
+		voted.node = r->op.kind == XR_OP_CAMPAIGN ? r->self : r->op.node;
+		if (m->term == r->op.term && m->node != voted.node)
+			refuse(r, m, &voted, up);
+		return m->term >= r->op.term;
+	}
+	if (m->term != r->term)
+		return false;
+	if (r->vote == m->node) {
+		xr_voter_answer(r, m->node, m->round, true, up);
+		return true;
+	}
+	if (r->vote || r->leader || r->resigned) {
+		if (!r->vote)
+			voted.node = r->leader ? r->leader : r->resigned_leader;
+		refuse(r, m, &voted, up);
+		return true;
+	}
+	return false;
+}
+
+void xr_voter_vote(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+{
+	const struct xr_message *m = &ev->message;
+	struct xr_why_event why = {0};
+	struct xr_op op = {
+		.kind = XR_OP_VOTE,
+		.node = m->node,
+		.term = m->term,
+		.round = m->round,
+		.lifted = xr_raft_lifted(r, m),
+		.why = {.cause = XR_CAUSE_NEWER_TERM, .node = m->node, .term = m->term},
+	};
+
+	if (already_voted(r, m, up))
+		return;
+	if (would_vote(r, ev, &why)) {
+		xr_raft_decide(r, up, &op);
+		return;
+	}
+	/* A refusal for stickiness does not raise the term (rule 12); one for the log does (5.1). */
+	if (why.cause == XR_CAUSE_OLD_LOG && m->term > r->term)
+		xr_raft_enter_term(r, ev, up);
+	if (!(up->what & XR_DO_FENCE))
+		refuse(r, m, &why, up);
+}
