@@ -5,21 +5,21 @@
 
 #include "parse.h"
 
-#define XR_MAP(name, map_type, entries, value_type)                                                \
-	struct {                                                                                   \
-		__uint(type, map_type);                                                            \
-		__uint(max_entries, entries);                                                      \
-		__type(key, __u32);                                                                \
-		__type(value, value_type);                                                         \
+#define XR_MAP(name, map_type, entries, value_type) \
+	struct {                                    \
+		__uint(type, map_type);             \
+		__uint(max_entries, entries);       \
+		__type(key, __u32);                 \
+		__type(value, value_type);          \
 	} name SEC(".maps")
 
-#define XR_MAP_MMAP(name, entries, value_type)                                                     \
-	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
-		__uint(max_entries, entries);                                                      \
-		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
-		__type(key, __u32);                                                                \
-		__type(value, value_type);                                                         \
+#define XR_MAP_MMAP(name, entries, value_type)     \
+	struct {                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);  \
+		__uint(max_entries, entries);      \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__type(key, __u32);                \
+		__type(value, value_type);         \
 	} name SEC(".maps")
 
 XR_MAP_MMAP(xr_groups, 1, struct xr_group); /* the loader sets how many groups there are */

@@ -18,12 +18,12 @@ struct xr_vlan {
 	__be16 proto;
 };
 
-#define XR_VLAN_DEPTH	2
-#define XR_FRAGMENT	0x3fff /* more fragments, or an offset: not the whole datagram */
+#define XR_VLAN_DEPTH 2
+#define XR_FRAGMENT   0x3fff /* more fragments, or an offset: not the whole datagram */
 
 struct xr_packet {
 	struct ethhdr *eth;
-	struct iphdr *ip;     /* one of these two */
+	struct iphdr *ip; /* one of these two */
 	struct ipv6hdr *ip6;
 	struct udphdr *udp;
 	struct xr_wire *wire; /* may lie beyond the end: check */

@@ -19,8 +19,8 @@ static __always_inline int xr_for_us(struct xr_env *env, const struct xr_packet 
 {
 	struct xr_peer *self = xr_env_peer(env, env->control->self);
 
-	return p->to.port == env->control->port && self &&
-	       p->to.ip[0] == ((__u64 *)self->ip)[0] && p->to.ip[1] == ((__u64 *)self->ip)[1];
+	return p->to.port == env->control->port && self && p->to.ip[0] == ((__u64 *)self->ip)[0] &&
+	       p->to.ip[1] == ((__u64 *)self->ip)[1];
 }
 
 SEC("xdp")

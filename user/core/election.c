@@ -30,7 +30,7 @@ static struct xr_why_event timer_cause(const struct xr_raft *r, const struct xr_
 		};
 	if (r->phase == XR_PREVOTING)
 		return r->why; /* still the same silence, another round */
-	if (r->resigned)
+	if (r->resigned && r->resigned_leader != r->self)
 		return (struct xr_why_event){
 			.cause = XR_CAUSE_RESIGNED,
 			.node = r->resigned_leader,
@@ -49,6 +49,8 @@ static struct xr_why_event timer_cause(const struct xr_raft *r, const struct xr_
 
 static void start_prevote(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
+	bool another_round = r->phase == XR_PREVOTING; /* of which there may be many: said once */
+
 	r->why = timer_cause(r, ev);
 	/*
 	 * The view stays as it is: a prevote changes nothing (9.6), and if the leader is heard
@@ -63,7 +65,8 @@ static void start_prevote(struct xr_raft *r, const struct xr_event *ev, struct x
 	r->resend_ns = ev->now_ns + xr_raft_gap_ns(r);
 	xr_raft_rearm(r, ev);
 	note_resignation(r);
-	xr_raft_report(up, XR_RAFT_PREVOTE_STARTED, r->term + 1, 0, &r->why);
+	if (!another_round)
+		xr_raft_report(up, XR_RAFT_PREVOTE_STARTED, r->term + 1, 0, &r->why);
 	if (xr_majority(r, r->granted))
 		xr_election_campaign(r, ev, &r->why, up);
 	else

@@ -42,8 +42,8 @@ static inline void xr_raft_rearm(struct xr_raft *r, const struct xr_event *ev)
 	xr_raft_draw(r, ev->random);
 }
 
-struct xr_message *xr_raft_send(struct xr_raft *r, struct xr_update *up, uint8_t type,
-				uint8_t node, uint32_t term);
+struct xr_message *xr_raft_send(struct xr_raft *r, struct xr_update *up, uint8_t type, uint8_t node,
+				uint32_t term);
 void xr_raft_report(struct xr_update *up, enum xr_raft_report kind, uint32_t term, uint8_t node,
 		    const struct xr_why_event *why);
 
@@ -76,8 +76,7 @@ void xr_election_campaign(struct xr_raft *r, const struct xr_event *ev,
 			  const struct xr_why_event *why, struct xr_update *up);
 void xr_election_requests(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_election_own_vote(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
-void xr_election_prevote_answer(struct xr_raft *r, const struct xr_event *ev,
-				struct xr_update *up);
+void xr_election_prevote_answer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_election_vote_answer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 
 /* voter.c */

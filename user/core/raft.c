@@ -2,8 +2,8 @@
 /* The step function: start, dispatch, and rule 3's way from a decision to its publication. */
 #include "core/internal.h"
 
-struct xr_message *xr_raft_send(struct xr_raft *r, struct xr_update *up, uint8_t type,
-				uint8_t node, uint32_t term)
+struct xr_message *xr_raft_send(struct xr_raft *r, struct xr_update *up, uint8_t type, uint8_t node,
+				uint32_t term)
 {
 	struct xr_message *m = &up->send[up->nsend++];
 
@@ -101,12 +101,18 @@ void xr_raft_enter_term(struct xr_raft *r, const struct xr_event *ev, struct xr_
 		.term = m->term,
 		/* A leader that was refused has to make way, or the refuser stays out for ever. */
 		.lifted = r->role == XR_LEADER,
+		.asked = m->type == XR_VOTE,
+		.round = m->round,
 		.why = {.cause = XR_CAUSE_NEWER_TERM, .node = m->node, .term = m->term},
 	};
-	struct xr_why_event why;
+	struct xr_why_event why = {.cause = XR_CAUSE_LEAP, .node = m->node, .term = m->term};
 
-	if (r->op.writing || m->term - r->term > XR_TERM_LEAP)
+	if (r->op.writing)
 		return;
+	if (m->term - r->term > XR_TERM_LEAP) {
+		xr_raft_report(up, XR_RAFT_VOTE_REFUSED, m->term, m->node, &why);
+		return;
+	}
 	if (op.lifted || !xr_raft_sticky(r, ev, &why))
 		xr_raft_decide(r, up, &op);
 }
@@ -129,7 +135,9 @@ static void leave_role(struct xr_raft *r, const struct xr_event *ev, struct xr_u
 {
 	if (r->role == XR_LEADER) {
 		xr_raft_report(up, XR_RAFT_STEPPED_DOWN, r->term, 0, &r->op.why);
-		xr_raft_send(r, up, XR_RESIGN, 0, r->term)->heir = ev->heir;
+		/* No rival for the one that it makes way for. */
+		xr_raft_send(r, up, XR_RESIGN, 0, r->term)->heir =
+			r->op.kind == XR_OP_TERM ? ev->heir : r->op.node;
 	}
 	r->role = XR_FOLLOWER;
 	r->phase = XR_IDLE;
@@ -150,7 +158,7 @@ static void on_looked(struct xr_raft *r, const struct xr_event *ev, struct xr_up
 
 		*op = (struct xr_op){0};
 		up->what |= XR_DO_RESTORE;
-		if (given_up.kind == XR_OP_VOTE) {
+		if (given_up.kind == XR_OP_VOTE || given_up.asked) {
 			xr_voter_answer(r, given_up.node, given_up.round, false, up);
 			xr_raft_report(up, XR_RAFT_VOTE_REFUSED, given_up.term, given_up.node,
 				       &why);
@@ -212,6 +220,8 @@ static void on_durable(struct xr_raft *r, const struct xr_event *ev, struct xr_u
 	case XR_OP_TERM:
 		xr_raft_rearm(r, ev);
 		xr_raft_report(up, XR_RAFT_TERM_ADOPTED, r->term, op.node, &op.why);
+		if (op.asked)
+			xr_voter_answer(r, op.node, op.round, false, up);
 		break;
 	default:
 		break;

@@ -59,6 +59,7 @@ struct xr_op {
 	enum xr_op_kind kind;
 	bool writing; /* looked, and handed to the disk */
 	bool lifted;  /* stickiness lifted by a resignation */
+	bool asked;   /* a RequestVote led to it: answer that, whatever comes of it */
 	uint8_t node; /* candidate or leader */
 	uint32_t term;
 	uint32_t round;	  /* of the RequestVote to answer */
@@ -108,16 +109,16 @@ struct xr_raft {
 };
 
 enum xr_event_kind {
-	XR_EV_TIMER,	 /* `update.timer_ns` has come; socket drained, stamps read anew (rule 11) */
-	XR_EV_MESSAGE,	 /* an authenticated message; heartbeats only where the rules pass them up */
-	XR_EV_LOOKED,	 /* fenced, barrier executed, stamps read after it */
-	XR_EV_DURABLE,	 /* the term and vote asked for are on disk */
+	XR_EV_TIMER,   /* `update.timer_ns` has come; socket drained, stamps read anew (rule 11) */
+	XR_EV_MESSAGE, /* an authenticated message; heartbeats only where the rules pass them up */
+	XR_EV_LOOKED,  /* fenced, barrier executed, stamps read after it */
+	XR_EV_DURABLE, /* the term and vote asked for are on disk */
 	XR_EV_STEP_DOWN, /* lead no longer, for `why` */
 };
 
 struct xr_message {
-	uint8_t type; /* enum xr_type */
-	uint8_t node; /* sender, or addressee; 0: all other voters but those in `skip` */
+	uint8_t type;  /* enum xr_type */
+	uint8_t node;  /* sender, or addressee; 0: all other voters but those in `skip` */
 	uint32_t skip; /* bit n: node n has answered already */
 	bool granted;
 	uint8_t heir;	     /* XR_RESIGN */
@@ -136,20 +137,20 @@ struct xr_event {
 	uint64_t contact_ns; /* the contact stamp, read for this event; 0: never */
 	bool lease;	     /* this node's own lease holds now */
 	bool may_lead;	     /* a majority's acks have not lapsed (CheckQuorum) */
-	bool late;	     /* the caller's own loop stood still: it suspects itself first (rule 11) */
-	uint64_t random;     /* 64 fresh random bits */
-	uint8_t heir;	     /* the voter with the newest ack, for XR_EV_STEP_DOWN */
+	bool late;	 /* the caller's own loop stood still: it suspects itself first (rule 11) */
+	uint64_t random; /* 64 fresh random bits */
+	uint8_t heir;	 /* the voter with the newest ack, for XR_EV_STEP_DOWN */
 	struct xr_message message;
 	struct xr_why_event why;
 };
 
 enum {
-	XR_DO_FENCE = 1 << 0,	/* set the view to NONE, keeping its term; then XR_EV_LOOKED */
-	XR_DO_RESTORE = 1 << 1, /* put the view back as it was before the fence */
-	XR_DO_PERSIST = 1 << 2, /* write `term`, `vote`; then XR_EV_DURABLE */
-	XR_DO_PUBLISH = 1 << 3, /* publish `view`; lead_since first where it is LEAD */
-	XR_DO_BEAT = 1 << 4,	/* send heartbeats now, and go on */
-	XR_DO_ACK = 1 << 5,	/* answer the heartbeat {ack_to, ack_echo_ns}, by the rules */
+	XR_DO_FENCE = 1 << 0,	   /* set the view to NONE, keeping its term; then XR_EV_LOOKED */
+	XR_DO_RESTORE = 1 << 1,	   /* put the view back as it was before the fence */
+	XR_DO_PERSIST = 1 << 2,	   /* write `term`, `vote`; then XR_EV_DURABLE */
+	XR_DO_PUBLISH = 1 << 3,	   /* publish `view`; lead_since first where it is LEAD */
+	XR_DO_BEAT = 1 << 4,	   /* send heartbeats now, and go on */
+	XR_DO_ACK = 1 << 5,	   /* answer the heartbeat {ack_to, ack_echo_ns}, by the rules */
 	XR_DO_FENCE_ONLY = 1 << 6, /* set the view to NONE for good; no second look follows */
 };
 
@@ -176,7 +177,7 @@ struct xr_update {
 		struct xr_why_event why;
 	} report[XR_REPORT_MAX];
 	int nreport;
-	bool two_leaders; /* rule 14: `send`, `what` are void; crash with a full report */
+	bool two_leaders;  /* rule 14: `send`, `what` are void; crash with a full report */
 	uint64_t timer_ns; /* when to step with XR_EV_TIMER; UINT64_MAX: never. Always set */
 };
 

@@ -23,8 +23,7 @@ void xr_voter_answer(struct xr_raft *r, uint8_t node, uint32_t round, bool grant
  * May this node vote for the sender in the term it asks for? One answer for both RPCs. It decides
  * without a fence, so that a noisy node cannot make views flap (rule 3).
  */
-static bool would_vote(const struct xr_raft *r, const struct xr_event *ev,
-		       struct xr_why_event *why)
+static bool would_vote(const struct xr_raft *r, const struct xr_event *ev, struct xr_why_event *why)
 {
 	const struct xr_message *m = &ev->message;
 	uint32_t term = xr_raft_term(r);
@@ -48,10 +47,12 @@ static bool would_vote(const struct xr_raft *r, const struct xr_event *ev,
 void xr_voter_prevote(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
 	const struct xr_message *m = &ev->message;
-	struct xr_why_event why;
+	struct xr_why_event why = {0};
 	bool granted = m->term > xr_raft_term(r) && would_vote(r, ev, &why);
 	struct xr_message *answer;
 
+	if (why.cause == XR_CAUSE_LEAP) /* rule 14; other refusals of a prevote are everyday */
+		xr_raft_report(up, XR_RAFT_VOTE_REFUSED, m->term, m->node, &why);
 	answer = xr_raft_send(r, up, XR_PREVOTE_ANSWER, m->node,
 			      granted ? m->term : xr_raft_term(r));
 	answer->round = m->round;
