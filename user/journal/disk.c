@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "journal/disk.h"
+
+#include <fcntl.h>
+#include <libgen.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "common/common.h"
+
+static int result(int ret)
+{
+	return ret < 0 ? -errno : ret;
+}
+
+/* The name of a new folder is durable only when the folder above it is (rule 7). */
+static int make_dir(const char *path)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	_cleanup_fd_ int parent = -1;
+
+	if (!copy)
+		return -ENOMEM;
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	parent = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (parent < 0)
+		return -errno;
+	return result(fsync(parent));
+}
+
+static int real_open_dir(void *ctx, const char *path, bool create)
+{
+	int ret = create ? make_dir(path) : 0;
+
+	(void)ctx;
+	if (ret < 0)
+		return ret;
+	return result(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+static int real_open(void *ctx, int dir, const char *name, enum xr_disk_how how)
+{
+	static const int flags[] = {
+		[XR_DISK_EXISTING] = 0,
+		[XR_DISK_CREATE] = O_CREAT,
+		[XR_DISK_FRESH] = O_CREAT | O_TRUNC,
+	};
+
+	(void)ctx;
+	return result(openat(dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags[how], 0600));
+}
+
+static void real_close(void *ctx, int fd)
+{
+	(void)ctx;
+	close(fd);
+}
+
+static ssize_t real_pread(void *ctx, int fd, void *buf, size_t bytes, uint64_t at)
+{
+	ssize_t n = pread(fd, buf, bytes, (off_t)at);
+
+	(void)ctx;
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t real_pwrite(void *ctx, int fd, const void *buf, size_t bytes, uint64_t at)
+{
+	ssize_t n = pwrite(fd, buf, bytes, (off_t)at);
+
+	(void)ctx;
+	return n < 0 ? -errno : n;
+}
+
+static int real_fdatasync(void *ctx, int fd)
+{
+	(void)ctx;
+	return result(fdatasync(fd));
+}
+
+static int real_fsync_dir(void *ctx, int dir)
+{
+	(void)ctx;
+	return result(fsync(dir));
+}
+
+static int real_rename(void *ctx, int dir, const char *from, const char *to)
+{
+	(void)ctx;
+	return result(renameat(dir, from, dir, to));
+}
+
+static int real_unlink(void *ctx, int dir, const char *name)
+{
+	(void)ctx;
+	return result(unlinkat(dir, name, 0));
+}
+
+static int real_lock(void *ctx, int fd)
+{
+	(void)ctx;
+	return result(flock(fd, LOCK_EX | LOCK_NB));
+}
+
+static int64_t real_size(void *ctx, int fd)
+{
+	struct stat st;
+
+	(void)ctx;
+	return fstat(fd, &st) < 0 ? -errno : st.st_size;
+}
+
+static int real_forget(void *ctx, int fd)
+{
+	(void)ctx;
+	return -posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+const struct xr_disk xr_disk_real = {
+	.open_dir = real_open_dir,
+	.open = real_open,
+	.close = real_close,
+	.pread = real_pread,
+	.pwrite = real_pwrite,
+	.fdatasync = real_fdatasync,
+	.fsync_dir = real_fsync_dir,
+	.rename = real_rename,
+	.unlink = real_unlink,
+	.lock = real_lock,
+	.size = real_size,
+	.forget = real_forget,
+};
+
+int xr_disk_read_all(const struct xr_disk *d, int fd, void *buf, size_t bytes, uint64_t at)
+{
+	for (size_t done = 0; done < bytes;) {
+		ssize_t n = d->pread(d->ctx, fd, (char *)buf + done, bytes - done, at + done);
+
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? (int)n : -ENODATA;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int xr_disk_write_all(const struct xr_disk *d, int fd, const void *buf, size_t bytes, uint64_t at)
+{
+	for (size_t done = 0; done < bytes;) {
+		ssize_t n = d->pwrite(d->ctx, fd, (const char *)buf + done, bytes - done,
+				      at + done);
+
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? (int)n : -ENOSPC;
+		done += (size_t)n;
+	}
+	return 0;
+}
