@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/status.h"
+
+#define DUMP_FLAGS JSON_REAL_PRECISION(12)
+
+/*
+ * ---- the process ----
+ */
+
+/* Fields of /proc/PID/stat behind the name, which may hold spaces and parentheses itself. */
+uint64_t xr_status_pid_start(pid_t pid)
+{
+	_cleanup_file_ FILE *f = NULL;
+	unsigned long long start = 0;
+	char path[64], line[1024], state = 0, *rest;
+	size_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	len = fread(line, 1, sizeof(line) - 1, f);
+	line[len] = '\0';
+	rest = strrchr(line, ')');
+	if (!rest || sscanf(rest + 1,
+			    " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+			    "%*s %*s %llu",
+			    &state, &start) != 2)
+		return 0;
+	return state == 'Z' || state == 'X' ? 0 : start;
+}
+
+uint64_t xr_status_netns(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
+}
+
+bool xr_status_alive(const struct xr_control *c)
+{
+	pid_t pid = c->pid;
+	uint64_t start;
+
+	if (pid <= 0 || (kill(pid, 0) && errno == ESRCH))
+		return false;
+	start = xr_status_pid_start(pid);
+	if (!start)
+		return access("/proc/self/stat", R_OK) != 0; /* gone since, or no /proc to ask */
+	return !c->pid_start || c->pid_start == start;
+}
+
+/*
+ * ---- pieces ----
+ */
+
+/* With microseconds as decimals. */
+static json_t *json_ms(uint64_t ns)
+{
+	return json_real((double)(ns / NS_PER_US) / 1000.0);
+}
+
+/* A stamp newer than our clock was stored after we read it. */
+static json_t *json_age(uint64_t now_ns, uint64_t stamp_ns)
+{
+	return json_ms((int64_t)(now_ns - stamp_ns) < 0 ? 0 : now_ns - stamp_ns);
+}
+
+static json_t *json_us_as_ms(uint32_t us)
+{
+	if (us % 1000 == 0)
+		return json_integer(us / 1000);
+	return json_real(us / 1000.0);
+}
+
+static json_t *json_node(unsigned int node)
+{
+	return node ? json_integer(node) : json_null();
+}
+
+/* A name in shared memory may lack its NUL, or be garbage: show what can be shown. */
+static json_t *json_name(const char *name, size_t max)
+{
+	char text[32];
+	size_t len = strnlen(name, max < sizeof(text) ? max : sizeof(text) - 1);
+
+	for (size_t i = 0; i < len; i++)
+		text[i] = name[i] >= ' ' && name[i] < 0x7f ? name[i] : '?';
+	return json_stringn(text, len);
+}
+
+/* An enum in shared memory may hold a value of a later version. */
+static json_t *json_word(const char *const *words, size_t n, unsigned int i)
+{
+	return json_string(i < n ? words[i] : "unknown");
+}
+
+static const char *const role_words[] = {"follower", "candidate", "leader"};
+static const char *const view_words[] = {"none", "follow", "lead"};
+static const char *const mode_words[] = {"off", "native", "generic"};
+static const char *const attach_words[] = {"none", "single", "dispatcher"};
+static const char *const path_words[] = {"untested", "delivered", "lost"};
+
+/*
+ * ---- groups ----
+ */
+static struct xr_view read_view(const struct xr_group *g)
+{
+	union {
+		uint64_t word;
+		struct xr_view view;
+	} v = {.word = *(const volatile __u64 *)&g->view};
+
+	return v.view;
+}
+
+static json_t *json_voters(uint32_t voters)
+{
+	json_t *list = json_array();
+
+	for (int node = 1; node <= XR_NODE_MAX; node++)
+		if (voters >> node & 1)
+			json_array_append_new(list, json_integer(node));
+	return list;
+}
+
+static json_t *json_view(struct xr_view view)
+{
+	return json_pack("{s:I, s:o, s:o}", "term", (json_int_t)view.term, "mode",
+			 json_word(view_words, ARRAY_SIZE(view_words), view.mode), "leader",
+			 json_node(view.mode == XR_NONE ? 0 : view.leader));
+}
+
+static int compare_newest_first(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? 1 : -(x > y);
+}
+
+/* The majority-th newest echo of this leadership, the leader itself counted as now (rule 5). */
+static json_t *json_quorum_age(const struct xr_group *g, const struct xr_acks *acks, uint8_t self,
+			       uint64_t now_ns)
+{
+	uint64_t since = *(const volatile __u64 *)&g->lead_since_ns, echoes[XR_NODE_MAX];
+	int voters = 0, counted = 0;
+
+	for (int node = 1; node <= XR_NODE_MAX; node++) {
+		uint64_t echo = *(const volatile __u64 *)&acks->echo_ns[node];
+
+		if (!(g->voters >> node & 1))
+			continue;
+		voters++;
+		if (node == self)
+			echo = now_ns;
+		else if ((int64_t)(echo - since) < 0 || echo == 0)
+			continue;
+		echoes[counted++] = echo;
+	}
+	if (counted <= voters / 2)
+		return json_null();
+	qsort(echoes, (size_t)counted, sizeof(*echoes), compare_newest_first);
+	return json_age(now_ns, echoes[voters / 2]);
+}
+
+static json_t *json_group(const struct xr_maps *m, size_t id, bool alive)
+{
+	const struct xr_group *g = &m->groups[id];
+	struct xr_view view = read_view(g);
+	uint64_t contact_ns = *(const volatile __u64 *)&g->contact_ns, now_ns = xr_now_ns();
+	uint32_t term = view.term > g->durable_term ? view.term : g->durable_term;
+	bool leads = alive && view.mode == XR_LEAD;
+
+	return json_pack(
+		"{s:o, s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+		json_name(g->name, sizeof(g->name)), "id", (json_int_t)id, "role",
+		json_word(role_words, ARRAY_SIZE(role_words), alive ? g->role : XR_FOLLOWER),
+		"term", (json_int_t)term, "leader",
+		json_node(alive && view.mode != XR_NONE ? view.leader : 0), "voted_for",
+		json_node(g->voted_for), "contact_age_ms",
+		contact_ns ? json_age(now_ns, contact_ns) : json_null(), "quorum_age_ms",
+		leads ? json_quorum_age(g, &m->acks[id], m->control->self, now_ns) : json_null(),
+		"voters", json_voters(g->voters), "view", json_view(view));
+}
+
+static json_t *json_groups(const struct xr_maps *m, bool alive)
+{
+	json_t *list = json_array();
+
+	for (size_t id = 0; id < m->ngroups && id < m->control->groups; id++)
+		if (m->groups[id].voters)
+			json_array_append_new(list, json_group(m, id, alive));
+	return list;
+}
+
+/*
+ * ---- the node ----
+ */
+static json_t *json_nic(const struct xr_control *c)
+{
+	return json_pack("{s:o, s:o, s:o, s:b, s:o}", "interface",
+			 json_name(c->interface, sizeof(c->interface)), "mode",
+			 json_word(mode_words, ARRAY_SIZE(mode_words), c->nic_mode), "attach",
+			 json_word(attach_words, ARRAY_SIZE(attach_words), c->nic_attach),
+			 "answers", c->answer && c->nic_mode != XR_NIC_OFF, "path",
+			 json_word(path_words, ARRAY_SIZE(path_words), c->tx_path));
+}
+
+static json_t *json_timing(const struct xr_control *c)
+{
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:I}", "min_timeout_ms",
+		json_us_as_ms(c->min_timeout_us), "max_timeout_ms",
+		json_us_as_ms(c->max_timeout_us), "heartbeat_ms", json_us_as_ms(c->heartbeat_us),
+		"stall_limit_ms", json_us_as_ms(c->stall_limit_us), "quorum_lapse_ms",
+		json_us_as_ms(c->quorum_lapse_us), "drift_permille", (json_int_t)c->drift_permille);
+}
+
+static void format_address(char text[INET6_ADDRSTRLEN], const uint8_t ip[16])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (memcmp(ip, mapped, sizeof(mapped)) == 0)
+		inet_ntop(AF_INET, ip + sizeof(mapped), text, INET6_ADDRSTRLEN);
+	else
+		inet_ntop(AF_INET6, ip, text, INET6_ADDRSTRLEN);
+}
+
+/* An empty list where there is no map. */
+static json_t *json_nodes(const struct xr_maps *m)
+{
+	json_t *list = json_array();
+
+	for (uint32_t node = 1; node <= XR_NODE_MAX && m->peers_fd >= 0; node++) {
+		char address[INET6_ADDRSTRLEN];
+		struct xr_peer p;
+
+		if (bpf_map_lookup_elem(m->peers_fd, &node, &p) || !p.used)
+			continue;
+		format_address(address, p.ip);
+		json_array_append_new(list, json_pack("{s:I, s:s, s:i, s:I, s:I}", "node",
+						      (json_int_t)node, "address", address, "port",
+						      p.port, "received", (json_int_t)p.received,
+						      "answered", (json_int_t)p.answered));
+	}
+	return list;
+}
+
+static json_t *json_stats(const struct xr_stats *s)
+{
+	json_t *object = json_object();
+
+#define X(name, text) json_object_set_new(object, #name, json_integer((json_int_t)s->name));
+	XR_REASONS(X)
+#undef X
+	return object;
+}
+
+static json_t *json_counters(const struct xr_maps *m)
+{
+	struct xr_stats stats[2];
+
+	if (xr_maps_stats(m, stats))
+		return json_object();
+	return json_pack("{s:o, s:o}", "nic", json_stats(&stats[XR_STATS_NIC]), "daemon",
+			 json_stats(&stats[XR_STATS_DAEMON]));
+}
+
+json_t *xr_status_json(const struct xr_maps *m, struct xr_why *why)
+{
+	const struct xr_control *c = m->control;
+	uint64_t deadline_ns = *(const volatile __u64 *)&c->alive_until_ns;
+	uint64_t heard_ns = *(const volatile __u64 *)&c->heard_ns, now_ns = xr_now_ns();
+	bool alive = xr_status_alive(c);
+	json_t *status;
+
+	status = json_pack("{s:i, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node",
+			   c->self, "cluster", json_name(c->cluster, sizeof(c->cluster)), "alive",
+			   alive, "answering", alive && (int64_t)(deadline_ns - now_ns) > 0, "pid",
+			   alive ? json_integer(c->pid) : json_null(), "loop_age_ms",
+			   heard_ns ? json_age(now_ns, heard_ns) : json_null(), "nic", json_nic(c),
+			   "timing", json_timing(c), "nodes", json_nodes(m), "groups",
+			   json_groups(m, alive), "counters", json_counters(m));
+	if (!status)
+		xr_fail(why, ENOMEM, "no memory for the status of %u groups", c->groups);
+	return status;
+}
+
+char *xr_status_dump(const json_t *status, bool indent)
+{
+	return json_dumps(status, DUMP_FLAGS | (indent ? JSON_INDENT(2) : JSON_COMPACT));
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a node is doing, as a JSON object, read from its maps and from nothing else: a daemon that
+ * runs, one that hangs and one that died are described by the same lines.
+ *
+ *   {"node":1, "cluster":"demo",
+ *    "alive":true,       its process exists
+ *    "answering":true,   and its deadline has not lapsed: a stopped or hung one is alive only
+ *    "pid":4711, "loop_age_ms":3.1,
+ *    "nic":{"interface":"eth0", "mode":"native|generic|off",
+ *           "attach":"dispatcher|single|none", "answers":true,
+ *           "path":"untested|delivered|lost"},
+ *    "timing":{"min_timeout_ms":150, "max_timeout_ms":300, "heartbeat_ms":50,
+ *              "stall_limit_ms":1000, "quorum_lapse_ms":150, "drift_permille":100},
+ *    "nodes":[{"node":1, "address":"10.0.0.1", "port":7007, "received":0, "answered":0}],
+ *    "groups":[{"name":"main", "id":0, "role":"leader|candidate|follower", "term":4,
+ *               "leader":1|null, "voted_for":1|null, "contact_age_ms":7.4|null,
+ *               "quorum_age_ms":1.2|null, "voters":[1,2,3],
+ *               "view":{"term":4, "mode":"none|follow|lead", "leader":1|null}}],
+ *    "counters":{"nic":{"heartbeat_answered":0, ...}, "daemon":{...}}}
+ *
+ * `term` is the larger of the view's and the durable one. A dead node leads and follows nobody:
+ * its role is "follower" and its leader null; `view` still shows the word that it left behind.
+ * `contact_age_ms` is null when no leader was ever heard. `quorum_age_ms` is a leader's: how long
+ * ago it sent what a majority (itself included) has acked since; null when none has yet.
+ * Members may be added in later versions; those above stay.
+ */
+#ifndef XRAFT_STATUS_H
+#define XRAFT_STATUS_H
+
+#include <jansson.h>
+#include <sys/types.h>
+#include "nic/maps.h"
+
+/* A new reference, or NULL and a sentence. */
+json_t *xr_status_json(const struct xr_maps *m, struct xr_why *why);
+
+/* As text: compact for programs, or indented. The caller frees. Times have a sensible precision. */
+char *xr_status_dump(const json_t *status, bool indent);
+
+/* Does the process of this control record exist? */
+bool xr_status_alive(const struct xr_control *c);
+
+/*
+ * For whoever fills `pid_start` and `netns` of struct xr_control. 0: no such process, a zombie,
+ * or /proc cannot be read.
+ */
+uint64_t xr_status_pid_start(pid_t pid);
+uint64_t xr_status_netns(void);
+
+#endif

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/socket.h>
+#include "net/datagram.h"
+
+/* Room for a flood that outruns a turn of the loop; the kernel doubles it. */
+#define RECEIVE_BUFFER (4 << 20)
+/* DSCP CS6, network control: routers forward it first. */
+#define TOS_NETWORK_CONTROL 0xc0
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+static const uint8_t v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+static socklen_t address_of(const struct xr_peer *peer, union address *a)
+{
+	memset(a, 0, sizeof(*a));
+	if (memcmp(peer->ip, v4_prefix, sizeof(v4_prefix))) {
+		a->in6.sin6_family = AF_INET6;
+		a->in6.sin6_port = htons(peer->port);
+		memcpy(&a->in6.sin6_addr, peer->ip, 16);
+		return sizeof(a->in6);
+	}
+	a->in.sin_family = AF_INET;
+	a->in.sin_port = htons(peer->port);
+	memcpy(&a->in.sin_addr, peer->ip + 12, 4);
+	return sizeof(a->in);
+}
+
+static void from_address(const union address *a, struct xr_from *from)
+{
+	uint8_t ip[16];
+
+	memcpy(ip, v4_prefix, sizeof(v4_prefix));
+	if (a->any.sa_family == AF_INET6) {
+		memcpy(ip, &a->in6.sin6_addr, 16);
+		from->port = ntohs(a->in6.sin6_port);
+	} else {
+		memcpy(ip + 12, &a->in.sin_addr, 4);
+		from->port = ntohs(a->in.sin_port);
+	}
+	memcpy(from->ip, ip, sizeof(ip));
+}
+
+static void set_options(int fd, sa_family_t family)
+{
+	int size = RECEIVE_BUFFER, tos = TOS_NETWORK_CONTROL;
+
+	/* All of these are for the better, none is needed: without the right to them we go on. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
+	else
+		setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+}
+
+int xr_socket_open(const struct xr_peer *self, const char *interface, uint32_t mark,
+		   struct xr_why *why)
+{
+	union address a;
+	socklen_t size = address_of(self, &a);
+	char text[INET6_ADDRSTRLEN] = "";
+	_cleanup_fd_ int fd = socket(a.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return xr_fail(why, errno, "cannot open a UDP socket: %m");
+	if (a.any.sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &a.in6.sin6_addr, text, sizeof(text));
+	else
+		inet_ntop(AF_INET, &a.in.sin_addr, text, sizeof(text));
+	/* fe80:: means something on an interface only. */
+	if (a.any.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&a.in6.sin6_addr))
+		a.in6.sin6_scope_id = if_nametoindex(interface);
+	if (mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
+		return xr_fail(
+			why, errno,
+			"cannot mark the socket (%m); give xraftd CAP_NET_ADMIN or set xdp = off");
+	set_options(fd, a.any.sa_family);
+	if (bind(fd, &a.any, size) < 0)
+		return xr_fail(why, errno,
+			       "cannot bind %s port %u: %m; is the address on this machine, and is "
+			       "no other xraftd running here?",
+			       text, self->port);
+	return xr_steal_fd(&fd);
+}
+
+int xr_socket_receive(int fd, struct xr_datagram *d)
+{
+	union address a;
+	socklen_t size = sizeof(a);
+	ssize_t n;
+
+	do
+		n = recvfrom(fd, d->bytes, sizeof(d->bytes), MSG_TRUNC, &a.any, &size);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	d->size = n; /* may be more than there was room for: xr_rules_check() refuses it */
+	from_address(&a, &d->from);
+	return 1;
+}
+
+int xr_socket_send(int fd, const struct xr_peer *to, const void *data, size_t size)
+{
+	union address a;
+	socklen_t len = address_of(to, &a);
+
+	/* A pending ICMP error makes one send fail without sending: try again (once). */
+	for (int tries = 0; tries < 2; tries++)
+		if (sendto(fd, data, size, MSG_DONTWAIT, &a.any, len) >= 0)
+			return 0;
+	return -errno;
+}
+
+static void seal_and_send(struct xr_outbox *box, uint8_t to)
+{
+	struct xr_datagram *d = &box->peer[to];
+	struct xr_env *env = box->env;
+	struct xr_key *key = &env->keys[box->key_slot];
+	__u64 sum;
+
+	d->wire.magic = XR_WIRE_MAGIC;
+	d->wire.version = XR_WIRE_VERSION;
+	d->wire.source = env->control->self;
+	d->wire.dest = to;
+	d->wire.key_id = key->id;
+	d->wire.spare = 0;
+	d->wire.min_timeout_us = env->control->min_timeout_us;
+	d->wire.sent_ns = xr_now_ns(); /* before it leaves: leases count from here (rule 5) */
+	d->wire.tag = xr_tag(&d->wire, d->bytes + d->size, d->size, &key->sip, &sum);
+	if (xr_socket_send(box->fd, &env->peers[to], d->bytes, d->size) < 0)
+		box->lost++;
+	d->wire.count = 0;
+	d->size = 0;
+}
+
+/* Room for one more body in the datagram of this type and echo to this peer. */
+static void *room(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns, size_t size)
+{
+	struct xr_datagram *d = &box->peer[to];
+
+	if (d->size && (d->wire.type != type || d->wire.echo_ns != echo_ns ||
+			d->size + size > sizeof(d->bytes)))
+		seal_and_send(box, to);
+	if (!d->size) {
+		d->wire = (struct xr_wire){.type = type, .echo_ns = echo_ns};
+		d->size = sizeof(d->wire);
+	}
+	d->size += size;
+	d->wire.count++;
+	return d->bytes + d->size - size;
+}
+
+void xr_outbox_record(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns,
+		      const struct xr_record *record)
+{
+	memcpy(room(box, to, type, echo_ns, sizeof(*record)), record, sizeof(*record));
+}
+
+void xr_outbox_ballot(struct xr_outbox *box, uint8_t to, uint8_t type,
+		      const struct xr_ballot *ballot)
+{
+	memcpy(room(box, to, type, 0, sizeof(*ballot)), ballot, sizeof(*ballot));
+}
+
+void xr_outbox_bare(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns)
+{
+	struct xr_datagram *d = &box->peer[to];
+
+	if (d->size)
+		seal_and_send(box, to);
+	d->wire = (struct xr_wire){.type = type, .echo_ns = echo_ns};
+	d->size = sizeof(d->wire);
+	seal_and_send(box, to);
+}
+
+void xr_outbox_flush(struct xr_outbox *box)
+{
+	for (uint8_t to = 1; to <= XR_NODE_MAX; to++)
+		if (box->peer[to].size)
+			seal_and_send(box, to);
+}

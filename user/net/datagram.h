@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Datagrams between nodes: the engine's socket, and an outbox that packs what a turn has to say. */
+#ifndef XRAFT_NET_DATAGRAM_H
+#define XRAFT_NET_DATAGRAM_H
+
+#include <stdalign.h>
+#include <netinet/in.h>
+#include "common/common.h"
+#include "net/env.h"
+
+/* A received datagram, aligned as its fields need it. */
+struct xr_datagram {
+	alignas(8) union {
+		struct xr_wire wire;
+		uint8_t bytes[XR_DATAGRAM_MAX];
+	};
+	size_t size;
+	struct xr_from from;
+};
+
+/*
+ * The engine's own UDP socket, bound to `self`, close-on-exec, non-blocking. `mark` is the
+ * SO_MARK by which the NIC path knows it (rule 8); 0 sets none. `interface` may be "".
+ */
+int xr_socket_open(const struct xr_peer *self, const char *interface, uint32_t mark,
+		   struct xr_why *why);
+
+/* 1: received; 0: nothing there; negative errno. Longer datagrams are cut and fail their check. */
+int xr_socket_receive(int fd, struct xr_datagram *d);
+
+/* Send a sealed datagram. A lost datagram is the protocol's business; the errno is for counting. */
+int xr_socket_send(int fd, const struct xr_peer *to, const void *data, size_t size);
+
+/*
+ * One datagram under way for each peer. Records of one type and echo share it; another type or
+ * echo, or a full one, sends it. xr_outbox_flush() at the end of a turn sends the rest.
+ */
+struct xr_outbox {
+	int fd;
+	struct xr_env *env; /* control, peers and keys; not owned */
+	uint8_t key_slot;   /* of the key that seals */
+	uint64_t lost;	    /* datagrams that the kernel would not take */
+	struct xr_datagram peer[XR_NODE_MAX + 1];
+};
+
+void xr_outbox_record(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns,
+		      const struct xr_record *record);
+void xr_outbox_ballot(struct xr_outbox *box, uint8_t to, uint8_t type,
+		      const struct xr_ballot *ballot);
+/* A datagram without bodies (XR_PATH_*), sent at once. */
+void xr_outbox_bare(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns);
+void xr_outbox_flush(struct xr_outbox *box);
+
+#endif

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "nic/maps.h"
+
+struct pin {
+	const char *name;
+	enum bpf_map_type type;
+	uint32_t value_size;
+	bool mapped;	  /* into our memory */
+	size_t fd_offset; /* in struct xr_maps */
+};
+
+#define FD(member) offsetof(struct xr_maps, member)
+
+/* xr_control first: where it is missing there is no node at all. */
+static const struct pin pins[] = {
+	{"xr_control", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_control), true, FD(control_fd)},
+	{"xr_groups", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_group), true, FD(groups_fd)},
+	{"xr_acks", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_acks), true, FD(acks_fd)},
+	{"xr_peers", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_peer), false, FD(peers_fd)},
+	{"xr_stats", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(struct xr_stats), false, FD(stats_fd)},
+	{"xr_events", BPF_MAP_TYPE_RINGBUF, 0, false, FD(events_fd)},
+};
+
+static int *pin_fd(struct xr_maps *m, const struct pin *pin)
+{
+	return (int *)((char *)m + pin->fd_offset);
+}
+
+void xr_maps_dir(char *dir, size_t size, const char *cluster, uint8_t node)
+{
+	snprintf(dir, size, "%s/%s-%u", XR_BPFFS_DIR, cluster, node);
+}
+
+static int map_info(int fd, struct bpf_map_info *info)
+{
+	uint32_t size = sizeof(*info);
+
+	memset(info, 0, sizeof(*info));
+	return bpf_obj_get_info_by_fd(fd, info, &size) ? -errno : 0;
+}
+
+static int open_failed(const char *dir, const struct pin *pin, int err, struct xr_why *why)
+{
+	if (err == -ENOENT && pin == pins)
+		return xr_fail(why, err,
+			       "%s: no maps are pinned there; start xraftd, or name another node "
+			       "(xraft -n)",
+			       dir);
+	if (err == -ENOENT)
+		return xr_fail(why, err,
+			       "%s: %s is missing; start xraftd, which pins all maps anew, or "
+			       "remove the rest with xraft detach",
+			       dir, pin->name);
+	if (err == -EACCES || err == -EPERM)
+		return xr_fail(why, -EACCES, "%s/%s: no right to open it; run as root", dir,
+			       pin->name);
+	return xr_fail(why, err, "%s/%s: cannot be opened: %s; see xraft doctor", dir, pin->name,
+		       strerror(-err));
+}
+
+static int get_pin(const char *dir, const struct pin *pin, bool writable)
+{
+	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = writable ? 0 : BPF_F_RDONLY);
+	char path[512];
+	int fd;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, pin->name) >= sizeof(path))
+		return -ENAMETOOLONG;
+	fd = bpf_obj_get_opts(path, &opts);
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_pin(struct xr_maps *m, const char *dir, const struct pin *pin, bool writable,
+		    struct xr_why *why)
+{
+	struct bpf_map_info info;
+	int err, fd;
+
+	fd = get_pin(dir, pin, writable || pin->mapped);
+	if (fd < 0)
+		return open_failed(dir, pin, fd, why);
+	*pin_fd(m, pin) = fd;
+	err = map_info(fd, &info);
+	if (err)
+		return xr_fail(why, err == -EINVAL ? -EPROTO : err,
+			       "%s/%s: what is pinned there is no readable map (%s); remove it",
+			       dir, pin->name, strerror(-err));
+	if (info.type != pin->type || info.value_size != pin->value_size)
+		return xr_fail(why, -EPROTO,
+			       "%s/%s: is a map of another version of xraft (type %u, %u bytes a "
+			       "value; wanted %u, %u); use the xraft that belongs to the running "
+			       "xraftd, or restart xraftd",
+			       dir, pin->name, info.type, info.value_size, pin->type,
+			       pin->value_size);
+	return 0;
+}
+
+/*
+ * The kernel maps memory only from a writable descriptor (it takes a shared mapping of a
+ * read-only one for a private one: EINVAL). A reader gives it back as soon as it has mapped.
+ */
+static int drop_write_access(struct xr_maps *m, const char *dir, struct xr_why *why)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(pins); i++) {
+		int fd;
+
+		if (!pins[i].mapped)
+			continue;
+		fd = get_pin(dir, &pins[i], false);
+		if (fd < 0)
+			return open_failed(dir, &pins[i], fd, why);
+		xr_close_fd(pin_fd(m, &pins[i]));
+		*pin_fd(m, &pins[i]) = fd;
+	}
+	return 0;
+}
+
+static size_t page_round(size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (size + page - 1) / page * page;
+}
+
+/* Rounded up to pages, as the kernel lays an mmapable array out. */
+static size_t groups_size(size_t n)
+{
+	return page_round(n * sizeof(struct xr_group));
+}
+
+static size_t acks_size(size_t n)
+{
+	return page_round(n * sizeof(struct xr_acks));
+}
+
+static size_t control_size(void)
+{
+	return page_round(sizeof(struct xr_control));
+}
+
+static void unmap(struct xr_maps *m)
+{
+	if (m->groups)
+		munmap(m->groups, groups_size(m->ngroups));
+	if (m->acks)
+		munmap(m->acks, acks_size(m->ngroups));
+	if (m->control)
+		munmap(m->control, control_size());
+	m->groups = NULL;
+	m->acks = NULL;
+	m->control = NULL;
+	m->ngroups = 0;
+}
+
+/* fd -1: plain memory, shared with children as a map would be. */
+static void *map_memory(int fd, size_t size, bool writable)
+{
+	int flags = fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED;
+	void *p = mmap(NULL, size, writable ? PROT_READ | PROT_WRITE : PROT_READ, flags, fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int map_all(struct xr_maps *m, size_t ngroups, bool writable)
+{
+	int err;
+
+	m->ngroups = ngroups;
+	m->groups = map_memory(m->groups_fd, groups_size(ngroups), writable);
+	m->acks = m->groups ? map_memory(m->acks_fd, acks_size(ngroups), writable) : NULL;
+	m->control = m->acks ? map_memory(m->control_fd, control_size(), writable) : NULL;
+	if (m->control)
+		return 0;
+	err = -errno;
+	unmap(m);
+	return err;
+}
+
+int xr_maps_mmap(struct xr_maps *m, bool writable, struct xr_why *why)
+{
+	struct bpf_map_info groups, acks, control;
+	int err;
+
+	if (map_info(m->groups_fd, &groups) || map_info(m->acks_fd, &acks) ||
+	    map_info(m->control_fd, &control))
+		return xr_fail(why, errno, "the maps cannot be read: %s; see xraft doctor",
+			       strerror(errno));
+	if (groups.value_size != sizeof(struct xr_group) ||
+	    acks.value_size != sizeof(struct xr_acks) ||
+	    control.value_size != sizeof(struct xr_control) || control.max_entries != 1 ||
+	    groups.max_entries != acks.max_entries || groups.max_entries > XR_GROUPS_MAX)
+		return xr_fail(why, -EPROTO,
+			       "the maps' sizes are not this version's; install xraftd and its "
+			       "program from one version, and restart it");
+	err = map_all(m, groups.max_entries, writable);
+	if (err)
+		return xr_fail(
+			why, err, "the maps cannot be mapped into memory: %s; %s", strerror(-err),
+			err == -EAGAIN || err == -ENOMEM ? "raise LimitMEMLOCK= of the service"
+							 : "see xraft doctor");
+	return 0;
+}
+
+static int check_abi(const struct xr_maps *m, const char *dir, struct xr_why *why)
+{
+	uint32_t abi = *(const volatile __u32 *)&m->control->abi;
+
+	if (abi == XR_ABI)
+		return 0;
+	return xr_fail(why, -EPROTO,
+		       "%s: is of ABI %u and this xraft speaks %u; use the xraft that belongs to "
+		       "the running xraftd, or restart xraftd",
+		       dir, abi, XR_ABI);
+}
+
+int xr_maps_open(struct xr_maps *m, const char *dir, bool writable, struct xr_why *why)
+{
+	int err = 0;
+
+	*m = (struct xr_maps)XR_MAPS_NONE;
+	for (size_t i = 0; i < ARRAY_SIZE(pins) && !err; i++)
+		err = open_pin(m, dir, &pins[i], writable, why);
+	if (!err)
+		err = xr_maps_mmap(m, writable, why);
+	if (!err)
+		err = check_abi(m, dir, why);
+	if (!err && !writable)
+		err = drop_write_access(m, dir, why);
+	if (err)
+		xr_maps_close(m);
+	return err;
+}
+
+int xr_maps_alloc(struct xr_maps *m, size_t ngroups, struct xr_why *why)
+{
+	int err;
+
+	*m = (struct xr_maps)XR_MAPS_NONE;
+	if (ngroups == 0 || ngroups > XR_GROUPS_MAX)
+		return xr_fail(why, -EINVAL, "%zu groups: there can be 1 to %d", ngroups,
+			       XR_GROUPS_MAX);
+	err = map_all(m, ngroups, true);
+	if (err)
+		return xr_fail(why, err, "no memory for %zu groups: %s; configure fewer groups",
+			       ngroups, strerror(-err));
+	return 0;
+}
+
+int xr_maps_stats(const struct xr_maps *m, struct xr_stats out[2])
+{
+	int ncpus = libbpf_num_possible_cpus();
+	_cleanup_free_ struct xr_stats *each = NULL;
+
+	_Static_assert(sizeof(struct xr_stats) % 8 == 0, "no padding between the CPUs' values");
+	memset(out, 0, 2 * sizeof(*out));
+	if (m->stats_fd < 0)
+		return 0;
+	if (ncpus < 0)
+		return ncpus;
+	each = calloc((size_t)ncpus, sizeof(*each));
+	if (!each)
+		return -ENOMEM;
+	for (uint32_t who = 0; who < 2; who++) {
+		uint64_t *sum = (uint64_t *)&out[who];
+
+		if (bpf_map_lookup_elem(m->stats_fd, &who, each))
+			return -errno;
+		for (int cpu = 0; cpu < ncpus; cpu++)
+			for (int r = 0; r < XR_REASON_END; r++)
+				sum[r] += ((const uint64_t *)&each[cpu])[r];
+	}
+	return 0;
+}
+
+void xr_maps_close(struct xr_maps *m)
+{
+	unmap(m);
+	for (size_t i = 0; i < ARRAY_SIZE(pins); i++)
+		xr_close_fd(pin_fd(m, &pins[i]));
+	xr_close_fd(&m->key_fd);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The shared maps as a process holds them: file descriptors, and memory where they are mmaped. */
+#ifndef XRAFT_MAPS_ACCESS_H
+#define XRAFT_MAPS_ACCESS_H
+
+#include "common/common.h"
+#include "xraft/maps.h"
+
+struct xr_maps {
+	struct xr_group *groups; /* [ngroups] */
+	struct xr_acks *acks;	 /* [ngroups] */
+	struct xr_control *control;
+	size_t ngroups;
+	/* -1 where the kernel refuses BPF and the arrays above are plain memory. */
+	int groups_fd, acks_fd, control_fd, peers_fd, stats_fd, events_fd, key_fd;
+};
+
+#define XR_MAPS_NONE                                                                               \
+	{                                                                                          \
+		.groups_fd = -1, .acks_fd = -1, .control_fd = -1, .peers_fd = -1, .stats_fd = -1,  \
+		.events_fd = -1, .key_fd = -1                                                      \
+	}
+
+/*
+ * "<bpffs>/xraft/<cluster>-<node>", where the maps of a node are pinned. Not with a dot: bpffs
+ * refuses names with dots (EPERM), so a cluster's name must not contain one either.
+ */
+void xr_maps_dir(char *dir, size_t size, const char *cluster, uint8_t node);
+
+/*
+ * Open what is pinned in `dir`. Read-only unless `writable`; -ENOENT: no pins; -EPROTO: of another
+ * ABI (sizes and XR_ABI are compared); -EACCES. On failure nothing is left open.
+ */
+int xr_maps_open(struct xr_maps *m, const char *dir, bool writable, struct xr_why *why);
+
+/* mmap groups, acks and control of a set of which the descriptors are open. */
+int xr_maps_mmap(struct xr_maps *m, bool writable, struct xr_why *why);
+
+/* Plain memory, for a kernel that lends us no maps. */
+int xr_maps_alloc(struct xr_maps *m, size_t ngroups, struct xr_why *why);
+
+/* Sum over CPUs: out[XR_STATS_NIC], out[XR_STATS_DAEMON]. Zero where there is no map. */
+int xr_maps_stats(const struct xr_maps *m, struct xr_stats out[2]);
+
+void xr_maps_close(struct xr_maps *m);
+
+#endif

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <linux/magic.h>
+#include <xdp/libxdp.h>
+#include "nic/nic.h"
+#include "xraft.skel.h"
+
+static const char *const pinned[] = {"xr_groups", "xr_acks",  "xr_control",
+				     "xr_peers",  "xr_stats", "xr_events"};
+
+/* The last thing libbpf or libxdp complained of: the kernel's own reason for a refusal. */
+static char complaint[160];
+
+__attribute__((format(printf, 2, 0))) static int keep_libbpf(enum libbpf_print_level level,
+							     const char *fmt, va_list ap)
+{
+	if (level == LIBBPF_WARN)
+		vsnprintf(complaint, sizeof(complaint), fmt, ap);
+	return 0;
+}
+
+__attribute__((format(printf, 2, 0))) static int keep_libxdp(enum libxdp_print_level level,
+							     const char *fmt, va_list ap)
+{
+	if (level == LIBXDP_WARN)
+		vsnprintf(complaint, sizeof(complaint), fmt, ap);
+	return 0;
+}
+
+static void fence_views(struct xr_maps *m)
+{
+	for (size_t i = 0; i < m->ngroups; i++) {
+		__u64 *word = (__u64 *)&m->groups[i].view;
+		union xr_word old, fenced;
+
+		do {
+			old.word = *(volatile __u64 *)word;
+			fenced.view = (struct xr_view){.term = old.view.term, .mode = XR_NONE};
+		} while (__sync_val_compare_and_swap(word, old.word, fenced.word) != old.word);
+	}
+	m->control->alive_until_ns = 0;
+	__sync_synchronize();
+}
+
+static void unpin(const char *dir)
+{
+	char path[512];
+
+	for (size_t i = 0; i < ARRAY_SIZE(pinned); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, pinned[i]);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
+int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why)
+{
+	struct xr_maps maps = XR_MAPS_NONE;
+	char dir[256];
+	int err;
+
+	libbpf_set_print(keep_libbpf);
+	libxdp_set_print(keep_libxdp);
+	xr_maps_dir(dir, sizeof(dir), o->cluster, o->node);
+	err = xr_maps_open(&maps, dir, true, why);
+	if (!err) {
+		fence_views(&maps);
+		xr_maps_close(&maps);
+		return 0;
+	}
+	if (err != -ENOENT && err != -EPROTO)
+		return access(dir, F_OK) ? 0 : err;
+	/* Half a set of pins, or another ABI: what cannot be fenced must not answer. */
+	if (o->interface[0] && if_nametoindex(o->interface))
+		xr_detach(o, if_nametoindex(o->interface));
+	unpin(dir);
+	return 0;
+}
+
+static int ensure_bpffs(struct xr_why *why)
+{
+	struct statfs fs;
+
+	if (!statfs("/sys/fs/bpf", &fs) && fs.f_type != BPF_FS_MAGIC &&
+	    mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=0700"))
+		return xr_fail(why, errno,
+			       "cannot mount bpffs on /sys/fs/bpf: %m; run as root, or mount it: "
+			       "mount -t bpf bpf /sys/fs/bpf");
+	if (mkdir(XR_BPFFS_DIR, 0700) && errno != EEXIST)
+		return xr_fail(why, errno, "cannot create %s: %m; run as root", XR_BPFFS_DIR);
+	return 0;
+}
+
+/* Adopt pinned maps that have room, so that readers of the old ones go on reading. */
+static void adopt_maps(struct bpf_object *object, const char *dir, size_t ngroups)
+{
+	struct xr_maps old = XR_MAPS_NONE;
+	bool fits = !xr_maps_open(&old, dir, true, NULL) && old.ngroups >= ngroups;
+	int fds[] = {old.groups_fd, old.acks_fd,  old.control_fd,
+		     old.peers_fd,  old.stats_fd, old.events_fd};
+
+	for (size_t i = 0; fits && i < ARRAY_SIZE(pinned); i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, pinned[i]);
+
+		fits = !bpf_map__reuse_fd(map, fds[i]);
+	}
+	if (!fits)
+		unpin(dir);
+	xr_maps_close(&old);
+}
+
+static struct bpf_object *open_object(size_t ngroups, const char *dir, struct xr_why *why)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts);
+	size_t size;
+	const void *elf = xraft_bpf__elf_bytes(&size);
+	struct bpf_object *object = bpf_object__open_mem(elf, size, &opts);
+	uint32_t entries = ngroups < 64 ? 64 : ngroups;
+
+	if (!object) {
+		xr_fail(why, errno, "cannot open the XDP program that is built in: %m");
+		return NULL;
+	}
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "xr_groups"), entries);
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "xr_acks"), entries);
+	adopt_maps(object, dir, entries);
+	return object;
+}
+
+static int map_fd(struct xr_nic *nic, const char *name)
+{
+	return dup(bpf_map__fd(bpf_object__find_map_by_name(nic->object, name)));
+}
+
+/* Pin what is not pinned yet, and take hold of the memory. */
+static int take_maps(struct xr_nic *nic, const char *dir, struct xr_why *why)
+{
+	struct xr_maps *m = &nic->maps;
+	char path[512];
+
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		return xr_fail(why, errno, "cannot create %s: %m", dir);
+	for (size_t i = 0; i < ARRAY_SIZE(pinned); i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(nic->object, pinned[i]);
+
+		snprintf(path, sizeof(path), "%s/%s", dir, pinned[i]);
+		if (access(path, F_OK) && bpf_obj_pin(bpf_map__fd(map), path))
+			return xr_fail(why, errno, "cannot pin %s: %m", path);
+		chmod(path, 0600);
+	}
+	m->groups_fd = map_fd(nic, "xr_groups");
+	m->acks_fd = map_fd(nic, "xr_acks");
+	m->control_fd = map_fd(nic, "xr_control");
+	m->peers_fd = map_fd(nic, "xr_peers");
+	m->stats_fd = map_fd(nic, "xr_stats");
+	m->events_fd = map_fd(nic, "xr_events");
+	m->key_fd = map_fd(nic, "xr_key");
+	return xr_maps_mmap(m, true, why);
+}
+
+/* One attempt in one mode. XR_NIC_OFF makes the maps and attaches nothing. */
+static int attempt(struct xr_nic *nic, const struct xr_nic_opts *o, enum xr_nic_mode mode,
+		   struct xr_why *why)
+{
+	char dir[256];
+	int err;
+
+	xr_maps_dir(dir, sizeof(dir), o->cluster, o->node);
+	complaint[0] = '\0';
+	nic->object = open_object(o->ngroups, dir, why);
+	if (!nic->object)
+		return -EINVAL;
+	if (mode == XR_NIC_OFF) {
+		err = bpf_object__load(nic->object);
+		if (err)
+			xr_fail(why, err, "the kernel refuses the XDP program or its maps: %s %s",
+				strerror(-err), complaint);
+	} else {
+		err = xr_attach(nic->object, o, mode, nic->ifindex, &nic->attach, why);
+	}
+	if (!err)
+		err = take_maps(nic, dir, why);
+	if (err) {
+		bpf_object__close(nic->object);
+		nic->object = NULL;
+		return err;
+	}
+	nic->mode = mode;
+	return 0;
+}
+
+/* Without BPF at all: plain memory, the daemon answers everything itself. */
+static int without_bpf(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *why)
+{
+	nic->mode = XR_NIC_OFF;
+	nic->attach = XR_ATTACH_NONE;
+	snprintf(nic->remark + strlen(nic->remark), sizeof(nic->remark) - strlen(nic->remark),
+		 "%sno BPF maps (%.120s): status only through the daemon",
+		 nic->remark[0] ? "; " : "", why->text);
+	return xr_maps_alloc(&nic->maps, o->ngroups, why);
+}
+
+static int open_off(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *why)
+{
+	if (nic->ifindex)
+		xr_detach(o, nic->ifindex); /* left there by a start with other settings */
+	return attempt(nic, o, XR_NIC_OFF, why) ? without_bpf(nic, o, why) : 0;
+}
+
+int xr_nic_open(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *why)
+{
+	int err;
+
+	*nic = (struct xr_nic){.maps = XR_MAPS_NONE};
+	libbpf_set_print(keep_libbpf);
+	libxdp_set_print(keep_libxdp);
+	if (o->interface[0] || o->want != XR_WANT_OFF) {
+		nic->ifindex = if_nametoindex(o->interface);
+		if (!nic->ifindex)
+			return xr_fail(why, -ENODEV,
+				       "there is no interface %s here; see ip link, and correct "
+				       "[self] interface",
+				       o->interface);
+	}
+	err = ensure_bpffs(why);
+	if (err)
+		return o->want == XR_WANT_OFF || o->want == XR_WANT_AUTO ? without_bpf(nic, o, why)
+									 : err;
+	if (o->want == XR_WANT_OFF)
+		return open_off(nic, o, why);
+	err = -EOPNOTSUPP;
+	if (o->want != XR_WANT_GENERIC)
+		err = attempt(nic, o, XR_NIC_NATIVE, why);
+	if (!err || o->want == XR_WANT_NATIVE)
+		return err;
+	if (o->want == XR_WANT_AUTO)
+		snprintf(nic->remark, sizeof(nic->remark), "no native XDP (%.150s)", why->text);
+	err = attempt(nic, o, XR_NIC_GENERIC, why);
+	if (!err || o->want == XR_WANT_GENERIC)
+		return err;
+	return open_off(nic, o, why);
+}
+
+int xr_nic_write_peers(struct xr_nic *nic, const struct xr_peer *peers, struct xr_why *why)
+{
+	if (nic->maps.peers_fd < 0)
+		return 0;
+	for (uint32_t node = 0; node <= XR_NODE_MAX; node++)
+		if (bpf_map_update_elem(nic->maps.peers_fd, &node, &peers[node], BPF_ANY))
+			return xr_fail(why, errno, "cannot write xr_peers: %m");
+	return 0;
+}
+
+int xr_nic_write_keys(struct xr_nic *nic, const struct xr_key keys[2], struct xr_why *why)
+{
+	if (nic->maps.key_fd < 0)
+		return 0;
+	for (uint32_t slot = 0; slot < 2; slot++)
+		if (bpf_map_update_elem(nic->maps.key_fd, &slot, &keys[slot], BPF_ANY))
+			return xr_fail(why, errno, "cannot write xr_key: %m");
+	return 0;
+}
+
+void xr_nic_close(struct xr_nic *nic)
+{
+	xr_maps_close(&nic->maps);
+	if (nic->object)
+		bpf_object__close(nic->object);
+	nic->object = NULL;
+}

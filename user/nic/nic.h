@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The NIC path from outside: make the maps, load the program, attach it, pin the maps; and at a
+ * start, first of all, fence whatever an earlier life left behind (rule 6).
+ */
+#ifndef XRAFT_NIC_H
+#define XRAFT_NIC_H
+
+#include "common/common.h"
+#include "nic/maps.h"
+
+enum xr_nic_want { XR_WANT_AUTO, XR_WANT_NATIVE, XR_WANT_GENERIC, XR_WANT_OFF };
+
+struct xr_nic_opts {
+	const char *cluster;
+	uint8_t node;
+	const char *interface;
+	enum xr_nic_want want;
+	size_t ngroups; /* group ids are below it */
+};
+
+struct xr_nic {
+	struct xr_maps maps;
+	enum xr_nic_mode mode;
+	enum xr_nic_attach attach;
+	unsigned int ifindex;
+	char remark[256]; /* what a person should know of how it went: a fallback and why; or "" */
+	struct bpf_object *object; /* owned; NULL without BPF */
+};
+
+/*
+ * Rule 6: fence every view that is pinned for this node, and set its deadline to 0. Maps that
+ * cannot be fenced (of another ABI) are unpinned, and the program that uses them is detached.
+ * 0 also where there is nothing.
+ */
+int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why);
+
+/*
+ * Make or adopt the maps, load, attach or replace, pin. The program answers nobody until the
+ * deadline in xr_control is renewed. With XR_WANT_AUTO each step down is remarked: native,
+ * generic, off. Call xr_nic_fence_leftovers() before, and xr_nic_publish_identity() after.
+ */
+int xr_nic_open(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *why);
+
+/* Write peers and keys into the maps, where there are maps. */
+int xr_nic_write_peers(struct xr_nic *nic, const struct xr_peer *peers, struct xr_why *why);
+int xr_nic_write_keys(struct xr_nic *nic, const struct xr_key keys[2], struct xr_why *why);
+
+/* Release memory and descriptors. Pins and the attached program stay: a restart adopts them. */
+void xr_nic_close(struct xr_nic *nic);
+
+/* user/nic/attach.c: one program on one interface. */
+
+/*
+ * Attach `object`'s program to the interface, or put it in the place of the one that an earlier
+ * life of this node left there, without a moment in between. Loads the object.
+ */
+int xr_attach(struct bpf_object *object, const struct xr_nic_opts *o, enum xr_nic_mode mode,
+	      unsigned int ifindex, enum xr_nic_attach *how, struct xr_why *why);
+
+/* Detach this node's program, if it is there. Never touches another's. */
+int xr_detach(const struct xr_nic_opts *o, unsigned int ifindex);
+
+#endif
