@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <getopt.h>
+#include <string.h>
+
+#include "cli/doctor.h"
+
+#define DEFAULT_CONFIG "/etc/xraft/xraft.conf"
+
+static const char *const words[] = {
+	[DOCTOR_OK] = "ok", [DOCTOR_WARN] = "warn", [DOCTOR_FAIL] = "FAIL"};
+
+void doctor_add(struct doctor *d, const char *name, enum doctor_result result, const char *remedy,
+		const char *found, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, found);
+	vsnprintf(text, sizeof(text), found, ap);
+	va_end(ap);
+	json_array_append_new(d->checks, json_pack("{s:s, s:s, s:s, s:s}", "name", name, "result",
+						   result == DOCTOR_FAIL ? "fail" : words[result],
+						   "found", text, "remedy", remedy));
+	if (result == DOCTOR_FAIL)
+		d->failed++;
+}
+
+static void check_config(struct doctor *d)
+{
+	bool named = d->config_path;
+	struct xr_why why;
+
+	if (!named)
+		d->config_path = DEFAULT_CONFIG;
+	if (!named && access(d->config_path, F_OK)) {
+		doctor_add(d, "configuration", DOCTOR_WARN,
+			   "write it, or name it with --config FILE", "there is no %s",
+			   d->config_path);
+		return;
+	}
+	if (xr_config_read(&d->config, d->config_path, &why)) {
+		doctor_add(d, "configuration", DOCTOR_FAIL, "correct it; xraftd --check says more",
+			   "%s", why.text);
+		return;
+	}
+	d->configured = true;
+	d->want_xdp = d->config.xdp != XR_XDP_OFF;
+	if (!d->interface)
+		d->interface = d->config.interface;
+	doctor_add(d, "configuration", DOCTOR_OK, "", "%s: node %d of cluster %s, %zu group%s",
+		   d->config_path, d->config.self, d->config.cluster, d->config.ngroups,
+		   d->config.ngroups == 1 ? "" : "s");
+}
+
+static void run_checks(struct doctor *d)
+{
+	check_config(d);
+	if (!d->interface)
+		d->interface = "";
+	doctor_kernel(d);
+	doctor_rights(d);
+	doctor_bpffs(d);
+	doctor_xdp(d);
+	doctor_interface(d);
+	doctor_clock(d);
+	doctor_realtime(d);
+	doctor_disk(d);
+}
+
+static void print_checks(const struct doctor *d)
+{
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach(d->checks, i, c)
+	{
+		const char *result = json_string_value(json_object_get(c, "result"));
+		const char *remedy = json_string_value(json_object_get(c, "remedy"));
+
+		printf("%-4s  %-16s  %s\n", !strcmp(result, "fail") ? words[DOCTOR_FAIL] : result,
+		       json_string_value(json_object_get(c, "name")),
+		       json_string_value(json_object_get(c, "found")));
+		if (remedy[0])
+			printf("                        -> %s\n", remedy);
+	}
+	if (d->failed)
+		printf("\n%d of the checks failed\n", d->failed);
+}
+
+static int doctor(struct doctor *d, bool as_json)
+{
+	json_t *all;
+
+	d->checks = json_array();
+	d->want_xdp = true;
+	run_checks(d);
+	if (as_json) {
+		all = json_pack("{s:b, s:O}", "ok", d->failed == 0, "checks", d->checks);
+		json_dumpf(all, stdout, JSON_COMPACT);
+		putchar('\n');
+		json_decref(all);
+	} else {
+		print_checks(d);
+	}
+	json_decref(d->checks);
+	if (d->configured)
+		xr_config_free(&d->config);
+	return d->failed ? CLI_FAILED : CLI_OK;
+}
+
+int cli_doctor(const struct cli *cli, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"interface", required_argument, NULL, 'i'},
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	static struct doctor d;
+	bool as_json = false;
+	int c;
+
+	(void)cli;
+	while ((c = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			d.config_path = optarg;
+			break;
+		case 'i':
+			d.interface = optarg;
+			break;
+		case 'j':
+			as_json = true;
+			break;
+		case 'h':
+			return cli_help("doctor");
+		case ':':
+			return cli_usage("doctor", "%s needs a value", argv[optind - 1]);
+		default:
+			return cli_usage("doctor", "there is no option %s", argv[optind - 1]);
+		}
+	}
+	if (optind < argc)
+		return cli_usage("doctor", "\"%s\" is too much", argv[optind]);
+	return doctor(&d, as_json);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <getopt.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(const struct cli *cli, int argc, char **argv);
+	const char *args;
+	const char *summary;
+	const char *help;
+} commands[] = {
+	{"status", cli_status, "[--json] [--counters]", "show what a node is doing",
+	 "Reads the pinned maps, so it works when the daemon hangs or is dead, and says so. Where "
+	 "a\n"
+	 "node has no maps (xdp = off without rights to BPF), it asks the daemon.\n\n"
+	 "  --json      one JSON object on one line; its members are stable\n"
+	 "  --counters  every verdict with its reason, at the NIC path and in the daemon\n\n"
+	 "Exits 0 also for a dead daemon: see \"alive\" and \"answering\" in the output.\n"},
+	{"watch", cli_watch, "[--json] [--oldest]",
+	 "follow events as they happen, with their cause",
+	 "Asks the running daemon, until Ctrl-C or until the daemon ends (exit 4).\n\n"
+	 "  --json    one JSON object a line; at_ns is CLOCK_BOOTTIME in nanoseconds\n"
+	 "  --oldest  begin with what the daemon still remembers\n"},
+	{"keygen", cli_keygen, "[--add | --use] FILE", "make a cluster's key, or rotate it",
+	 "Writes a new random key to FILE (mode 0600), which must not exist. Copy it to every "
+	 "node.\n"
+	 "A line is \"ID HEX\": the first key is sent with, and up to two are accepted.\n\n"
+	 "  --add  put a new key second: accepted from now on, not yet sent with\n"
+	 "  --use  make the second key the first: sent with from now on\n\n"
+	 "To rotate without an interruption: --add, copy FILE to all nodes, reload all (SIGHUP);\n"
+	 "then --use, copy, reload all. The old key leaves the file with the next --add.\n"},
+	{"doctor", cli_doctor, "[--config FILE] [--interface IF] [--json]",
+	 "check what works on this machine, and what to do about the rest",
+	 "Changes nothing. Measures the disk with a file that has no name.\n\n"
+	 "  --config FILE   the node's configuration; it also names interface and state folder\n"
+	 "  --interface IF  the interface to look at\n"
+	 "  --json          {\"ok\", \"checks\": [{\"name\", \"result\", \"found\", "
+	 "\"remedy\"}]}\n\n"
+	 "Exits 1 if a check fails; a warning is no failure.\n"},
+	{"detach", cli_detach, "[--interface IF] [--force]",
+	 "remove a stopped node's XDP program and pins",
+	 "Touches only this node's own program, never another's. Run it in the network namespace "
+	 "of\n"
+	 "the interface. A program that was left behind answers nobody: this is for tidiness.\n\n"
+	 "  --interface IF  where to look, if not where the maps say\n"
+	 "  --force         even if the daemon runs, or the maps are of another version\n"},
+};
+
+static const char general_help[] =
+	"  -n, --node NODE  which node of this machine: CLUSTER.NODE (demo.1), or just the number\n"
+	"                   where it is unique; not needed where there is only one\n"
+	"  --socket PATH    the daemon's socket, if not /run/xraft/CLUSTER.NODE.sock\n"
+	"  -h, --help       also for each command: xraft COMMAND --help\n"
+	"  --version\n\n"
+	"Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such node (or several), 4 the daemon "
+	"is\n"
+	"not running.\n";
+
+int cli_fail(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("xraft: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return code;
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+int cli_help(const char *name)
+{
+	const struct command *c = find_command(name);
+
+	printf("xraft %s %s: %s\n\n%s", c->name, c->args, c->summary, c->help);
+	return CLI_OK;
+}
+
+int cli_usage(const char *name, const char *fmt, ...)
+{
+	const struct command *c = name ? find_command(name) : NULL;
+	va_list ap;
+
+	fputs("xraft: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	if (c)
+		fprintf(stderr, "\nusage: xraft [-n NODE] %s %s\n", c->name, c->args);
+	else
+		fputs("\nusage: xraft [-n NODE] COMMAND; see xraft --help\n", stderr);
+	return CLI_USAGE;
+}
+
+static int general(FILE *to)
+{
+	fputs("xraft [-n NODE] COMMAND: leader election with heartbeats at the network card\n\n",
+	      to);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(to, "  %-7s %s\n", commands[i].name, commands[i].summary);
+	fprintf(to, "\n%s", general_help);
+	return CLI_OK;
+}
+
+/* -1: go on; else an exit code. */
+static int read_globals(struct cli *cli, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"node", required_argument, NULL, 'n'},
+		{"socket", required_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'v'},
+		{NULL, 0, NULL, 0},
+	};
+	int c;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "+:n:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'n':
+			cli->node = optarg;
+			break;
+		case 's':
+			cli->socket = optarg;
+			break;
+		case 'h':
+			return general(stdout);
+		case 'v':
+			puts("xraft " XR_VERSION);
+			return CLI_OK;
+		case ':':
+			return cli_usage(NULL, "%s needs a value", argv[optind - 1]);
+		default:
+			return cli_usage(NULL, "there is no option %s", argv[optind - 1]);
+		}
+	}
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli cli = {0};
+	const struct command *command;
+	int done = read_globals(&cli, argc, argv);
+
+	if (done >= 0)
+		return done;
+	if (optind == argc) {
+		general(stderr);
+		return CLI_USAGE;
+	}
+	command = find_command(argv[optind]);
+	if (!command)
+		return cli_usage(NULL, "there is no command \"%s\"", argv[optind]);
+	argc -= optind;
+	argv += optind;
+	optind = 0; /* begin anew (GNU) */
+	done = command->run(&cli, argc, argv);
+	if (fflush(stdout) || ferror(stdout))
+		return cli_fail(CLI_FAILED, "the output could not be written: %s", strerror(errno));
+	return done;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <getopt.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "lib/status.h"
+
+struct options {
+	bool json;
+	bool counters;
+};
+
+/*
+ * ---- where it comes from ----
+ */
+static int from_pins(const struct cli *cli, json_t **status)
+{
+	struct xr_maps maps;
+	struct cli_node node;
+	struct xr_why why;
+	int code = cli_find_pins(cli->node, &node);
+	int err;
+
+	if (code)
+		return code;
+	err = xr_maps_open(&maps, node.path, false, &why);
+	if (err)
+		return cli_fail(err == -ENOENT ? CLI_NO_NODE : CLI_FAILED, "%s", why.text);
+	*status = xr_status_json(&maps, &why);
+	xr_maps_close(&maps);
+	return *status ? CLI_OK : cli_fail(CLI_FAILED, "%s", why.text);
+}
+
+static int from_daemon(const struct cli *cli, json_t **status)
+{
+	struct cli_node node;
+	int code;
+
+	if (cli->socket)
+		return cli_get_json(cli->socket, "/v1/status", status);
+	code = cli_find_socket(cli->node, &node);
+	return code ? code : cli_get_json(node.path, "/v1/status", status);
+}
+
+/*
+ * ---- for people ----
+ */
+static const char *word(const json_t *object, const char *name)
+{
+	const char *s = json_string_value(json_object_get(object, name));
+
+	return s ? s : "?";
+}
+
+static double number(const json_t *object, const char *name)
+{
+	return json_number_value(json_object_get(object, name));
+}
+
+static bool yes(const json_t *object, const char *name)
+{
+	return json_is_true(json_object_get(object, name));
+}
+
+static void print_life(const json_t *s)
+{
+	printf("node %d of cluster %s: ", (int)number(s, "node"), word(s, "cluster"));
+	if (!yes(s, "alive"))
+		printf("NOT RUNNING. This is what it left in its maps; it leads and follows "
+		       "nobody\n");
+	else if (!yes(s, "answering"))
+		printf("NOT ANSWERING. Process %d exists, but let its deadline lapse: it is "
+		       "stopped, starting or hung\n",
+		       (int)number(s, "pid"));
+	else
+		printf("running (process %d)\n", (int)number(s, "pid"));
+}
+
+static void print_nic(const json_t *nic)
+{
+	const char *path = word(nic, "path");
+
+	if (!strcmp(word(nic, "mode"), "off")) {
+		printf("  nic     no XDP: the daemon answers heartbeats itself\n");
+		return;
+	}
+	printf("  nic     %s, %s XDP, %s", word(nic, "interface"), word(nic, "mode"),
+	       !strcmp(word(nic, "attach"), "dispatcher") ? "beside others (dispatcher)"
+							  : "the only program");
+	if (!yes(nic, "answers"))
+		printf("; its answers are switched off");
+	if (!strcmp(path, "lost"))
+		printf(": they do not arrive. On veth the peer end needs a native XDP program, "
+		       "else set xdp = generic");
+	else if (!strcmp(path, "delivered"))
+		printf("; its answers arrive");
+	else
+		printf("; not yet tested whether its answers arrive");
+	putchar('\n');
+}
+
+static void print_timing(const json_t *t)
+{
+	printf("  timing  election timeout %g-%g ms, heartbeat %g ms, stall limit %g ms\n",
+	       number(t, "min_timeout_ms"), number(t, "max_timeout_ms"), number(t, "heartbeat_ms"),
+	       number(t, "stall_limit_ms"));
+}
+
+static void print_nodes(const json_t *nodes, int self)
+{
+	const json_t *n;
+	size_t i;
+
+	json_array_foreach(nodes, i, n) printf(
+		"  node %d  %s port %d%s\n", (int)number(n, "node"), word(n, "address"),
+		(int)number(n, "port"), (int)number(n, "node") == self ? "  (this one)" : "");
+}
+
+/* A cell of the table; "-" for null. */
+static const char *cell_node(char text[16], const json_t *group, const char *name, int self)
+{
+	const json_t *value = json_object_get(group, name);
+
+	if (!json_is_integer(value))
+		return "-";
+	snprintf(text, 16, "%d%s", (int)json_integer_value(value),
+		 json_integer_value(value) == self ? " (this)" : "");
+	return text;
+}
+
+static const char *cell_age(char text[24], const json_t *group, const char *name)
+{
+	const json_t *value = json_object_get(group, name);
+	double ms = json_number_value(value);
+
+	if (!json_is_number(value))
+		return "-";
+	if (ms < 10000)
+		snprintf(text, 24, "%.1f ms", ms);
+	else
+		snprintf(text, 24, "%.0f s", ms / 1000);
+	return text;
+}
+
+static void print_group(const json_t *g, int self, int name_width)
+{
+	char leader[16], vote[16], contact[24], quorum[24];
+	const json_t *voter;
+	size_t i;
+
+	printf("%-*s %6d  %-9s %10.0f  %-8s %-8s %11s %11s  ", name_width, word(g, "name"),
+	       (int)number(g, "id"), word(g, "role"), number(g, "term"),
+	       cell_node(leader, g, "leader", self), cell_node(vote, g, "voted_for", self),
+	       cell_age(contact, g, "contact_age_ms"), cell_age(quorum, g, "quorum_age_ms"));
+	json_array_foreach(json_object_get(g, "voters"), i, voter)
+		printf("%s%d", i ? "," : "", (int)json_integer_value(voter));
+	putchar('\n');
+}
+
+/* contact: since a leader was heard; quorum: since a leader sent what a majority has acked. */
+static void print_groups(const json_t *groups, int self)
+{
+	int width = 5;
+	const json_t *g;
+	size_t i;
+
+	json_array_foreach(groups, i, g) if ((int)strlen(word(g, "name")) > width)
+		width = (int)strlen(word(g, "name"));
+	printf("\n%-*s %6s  %-9s %10s  %-8s %-8s %11s %11s  %s\n", width, "GROUP", "ID", "ROLE",
+	       "TERM", "LEADER", "VOTE", "CONTACT", "QUORUM", "VOTERS");
+	json_array_foreach(groups, i, g) print_group(g, self, width);
+}
+
+static void print_counters(const json_t *counters)
+{
+	static const char *const names[][2] = {
+#define X(name, text) {#name, text},
+		XR_REASONS(X)
+#undef X
+	};
+	const json_t *nic = json_object_get(counters, "nic");
+	const json_t *daemon = json_object_get(counters, "daemon");
+
+	printf("\n%14s %14s  %-18s\n", "NIC PATH", "DAEMON", "REASON");
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		printf("%14.0f %14.0f  %-18s  %s\n", number(nic, names[i][0]),
+		       number(daemon, names[i][0]), names[i][0], names[i][1]);
+}
+
+static void print_table(const json_t *s, bool counters)
+{
+	int self = (int)number(s, "node");
+
+	print_life(s);
+	print_nic(json_object_get(s, "nic"));
+	print_timing(json_object_get(s, "timing"));
+	print_nodes(json_object_get(s, "nodes"), self);
+	print_groups(json_object_get(s, "groups"), self);
+	if (counters)
+		print_counters(json_object_get(s, "counters"));
+}
+
+static int print(const json_t *status, const struct options *o)
+{
+	char *text;
+
+	if (!o->json) {
+		print_table(status, o->counters);
+		return CLI_OK;
+	}
+	text = xr_status_dump(status, false);
+	if (!text)
+		return cli_fail(CLI_FAILED, "no memory");
+	puts(text);
+	free(text);
+	return CLI_OK;
+}
+
+int cli_status(const struct cli *cli, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"counters", no_argument, NULL, 'c'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	struct options o = {0};
+	json_t *status = NULL;
+	int c, code;
+
+	while ((c = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
+		if (c == 'h')
+			return cli_help("status");
+		if (c != 'j' && c != 'c')
+			return cli_usage("status", "there is no option %s", argv[optind - 1]);
+		*(c == 'j' ? &o.json : &o.counters) = true;
+	}
+	if (optind < argc)
+		return cli_usage("status", "\"%s\" is too much; name a node with -n", argv[optind]);
+	if (cli->socket || cli_only_socket(cli->node))
+		code = from_daemon(cli, &status);
+	else
+		code = from_pins(cli, &status);
+	if (!code)
+		code = print(status, &o);
+	json_decref(status);
+	return code;
+}

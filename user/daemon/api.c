@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <microhttpd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "daemon/api.h"
+#include "lib/status.h"
+
+#define CONNECTIONS_MAX	   32
+#define IDLE_LIMIT_S	   30
+#define LINE_MAX_BYTES	   8192
+#define EVENT_WAIT_MS	   200		/* so long a stream takes to notice that it should end */
+#define THREAD_STACK_BYTES (512 * 1024) /* small: the daemon locks its memory */
+
+struct xr_api {
+	struct MHD_Daemon *http;
+	const struct xr_maps *maps;
+	struct xr_reporter *reporter;
+	atomic_bool stopping;
+	int listen_fd; /* until http owns it */
+	struct sockaddr_un address;
+	dev_t dev; /* the socket file, to remove ours only */
+	ino_t ino;
+};
+
+/*
+ * ---- answers ----
+ */
+static enum MHD_Result answer(struct MHD_Connection *c, unsigned int code, char *body,
+			      const char *allow)
+{
+	struct MHD_Response *r;
+	enum MHD_Result queued;
+
+	if (!body)
+		return MHD_NO;
+	r = MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_MUST_FREE);
+	if (!r) {
+		free(body);
+		return MHD_NO;
+	}
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	if (allow)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, allow);
+	queued = MHD_queue_response(c, code, r);
+	MHD_destroy_response(r);
+	return queued;
+}
+
+static enum MHD_Result answer_error(struct MHD_Connection *c, unsigned int code, const char *text,
+				    const char *allow)
+{
+	json_t *error = json_pack("{s:s}", "error", text);
+	char *body = xr_status_dump(error, false);
+
+	json_decref(error);
+	return answer(c, code, body, allow);
+}
+
+static enum MHD_Result get_status(struct xr_api *api, struct MHD_Connection *c)
+{
+	struct xr_why why;
+	json_t *status = xr_status_json(api->maps, &why);
+	char *body;
+
+	if (!status)
+		return answer_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, why.text, NULL);
+	body = xr_status_dump(status, false);
+	json_decref(status);
+	return answer(c, MHD_HTTP_OK, body, NULL);
+}
+
+/*
+ * ---- a stream of events ----
+ */
+struct stream {
+	struct xr_api *api;
+	int fd; /* of the connection, to see the client leave */
+	uint64_t cursor;
+	size_t len, sent; /* of `line` */
+	char line[LINE_MAX_BYTES];
+};
+
+static bool client_left(const struct stream *s)
+{
+	struct pollfd p = {.fd = s->fd};
+
+	return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR);
+}
+
+/* Called in the connection's own thread, so that it may wait. 0: nothing yet, ask again. */
+static ssize_t stream_read(void *arg, uint64_t pos, char *buf, size_t max)
+{
+	struct stream *s = arg;
+	size_t n;
+
+	(void)pos;
+	if (s->sent == s->len) {
+		s->sent = s->len = 0;
+		if (atomic_load(&s->api->stopping) || client_left(s))
+			return MHD_CONTENT_READER_END_OF_STREAM;
+		s->len = xr_reporter_read(s->api->reporter, &s->cursor, s->line, sizeof(s->line),
+					  EVENT_WAIT_MS);
+	}
+	n = s->len - s->sent < max ? s->len - s->sent : max;
+	memcpy(buf, s->line + s->sent, n);
+	s->sent += n;
+	return (ssize_t)n;
+}
+
+static enum MHD_Result get_events(struct xr_api *api, struct MHD_Connection *c)
+{
+	const char *from = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "from");
+	struct MHD_Response *r;
+	enum MHD_Result queued;
+	struct stream *s;
+
+	if (from && strcmp(from, "oldest"))
+		return answer_error(c, MHD_HTTP_BAD_REQUEST,
+				    "from can only be \"oldest\"; leave it out for what comes next",
+				    NULL);
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return MHD_NO;
+	s->api = api;
+	s->cursor = from ? 0 : UINT64_MAX;
+	s->fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, 0u); /* silence is normal */
+	r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, LINE_MAX_BYTES, stream_read, s,
+					      free);
+	if (!r) {
+		free(s);
+		return MHD_NO;
+	}
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, "application/x-ndjson");
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	queued = MHD_queue_response(c, MHD_HTTP_OK, r);
+	MHD_destroy_response(r);
+	return queued;
+}
+
+/*
+ * ---- routes ----
+ */
+static const struct route {
+	const char *method;
+	const char *path;
+	enum MHD_Result (*serve)(struct xr_api *api, struct MHD_Connection *c);
+} routes[] = {
+	{MHD_HTTP_METHOD_GET, "/v1/status", get_status},
+	{MHD_HTTP_METHOD_GET, "/v1/events", get_events},
+};
+
+static enum MHD_Result route(struct xr_api *api, struct MHD_Connection *c, const char *path,
+			     const char *method)
+{
+	const struct route *other = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
+		if (strcmp(routes[i].path, path))
+			continue;
+		if (!strcmp(routes[i].method, method))
+			return routes[i].serve(api, c);
+		other = &routes[i];
+	}
+	if (other)
+		return answer_error(c, MHD_HTTP_METHOD_NOT_ALLOWED,
+				    "this path knows another method; see the Allow header",
+				    other->method);
+	return answer_error(c, MHD_HTTP_NOT_FOUND,
+			    "there is no such path; try /v1/status or /v1/events", NULL);
+}
+
+/* Called once with the header, again for each piece of the body, and a last time without any. */
+static enum MHD_Result serve(void *arg, struct MHD_Connection *c, const char *path,
+			     const char *method, const char *version, const char *body,
+			     size_t *body_size, void **per_request)
+{
+	static char header_seen;
+
+	(void)version;
+	(void)body;
+	if (!*per_request) {
+		*per_request = &header_seen;
+		return MHD_YES;
+	}
+	if (*body_size) {
+		*body_size = 0; /* no route takes a body */
+		return MHD_YES;
+	}
+	return route(arg, c, path, method);
+}
+
+/*
+ * ---- the socket ----
+ */
+static int make_folder(const char *path)
+{
+	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)], *slash;
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	slash = strrchr(folder, '/');
+	if (!slash || slash == folder)
+		return 0;
+	*slash = '\0';
+	return mkdir(folder, 0755) && errno != EEXIST ? -errno : 0;
+}
+
+/* Does anybody listen? A full queue (EAGAIN) is somebody's. */
+static bool listened_on(const struct sockaddr_un *address)
+{
+	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	return connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+	       errno == EAGAIN;
+}
+
+static int remove_stale(const struct sockaddr_un *address, struct xr_why *why)
+{
+	const char *path = address->sun_path;
+	struct stat st;
+
+	if (lstat(path, &st))
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return xr_fail(why, -EEXIST,
+			       "%s: is there already and no socket; move it away, or set socket = "
+			       "to another path",
+			       path);
+	if (listened_on(address))
+		return xr_fail(why, -EADDRINUSE,
+			       "%s: another xraftd listens there; stop it, or set socket = to "
+			       "another path",
+			       path);
+	return unlink(path) ? -errno : 0;
+}
+
+static int open_socket(struct xr_api *api, struct xr_why *why)
+{
+	const char *path = api->address.sun_path;
+	_cleanup_fd_ int fd = -1;
+	struct stat st;
+	int err = remove_stale(&api->address, why);
+
+	if (err == -EEXIST || err == -EADDRINUSE)
+		return err;
+	if (!err)
+		err = make_folder(path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* The mode that a socket has before bind() is the mode that its file gets. */
+	if (!err && (fd < 0 || fchmod(fd, 0600) ||
+		     bind(fd, (struct sockaddr *)&api->address, sizeof(api->address)) ||
+		     listen(fd, CONNECTIONS_MAX) || lstat(path, &st)))
+		err = -errno;
+	if (err)
+		return xr_fail(why, err,
+			       "%s: cannot listen there: %s; check that its folder exists and can "
+			       "be written, or set socket = to another path",
+			       path, strerror(-err));
+	api->dev = st.st_dev;
+	api->ino = st.st_ino;
+	api->listen_fd = xr_steal_fd(&fd);
+	return 0;
+}
+
+static void remove_socket(const struct xr_api *api)
+{
+	struct stat st;
+
+	if (!lstat(api->address.sun_path, &st) && st.st_dev == api->dev && st.st_ino == api->ino)
+		unlink(api->address.sun_path);
+}
+
+/*
+ * ---- start and stop ----
+ */
+
+/*
+ * Threads inherit priority and signal mask from the one that makes them. This one is made with
+ * what libmicrohttpd's threads should have, and makes them.
+ */
+static void *start_http(void *arg)
+{
+	struct xr_api *api = arg;
+
+	api->http = MHD_start_daemon(
+		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+			MHD_USE_ITC,
+		0, NULL, NULL, serve, api, MHD_OPTION_LISTEN_SOCKET, api->listen_fd,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_LIMIT_S,
+		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES, MHD_OPTION_END);
+	return NULL;
+}
+
+static int start_at_normal_priority(struct xr_api *api)
+{
+	struct sched_param zero = {0};
+	pthread_attr_t attr;
+	pthread_t starter;
+	sigset_t all;
+	int err;
+
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
+	pthread_attr_setschedparam(&attr, &zero);
+	pthread_attr_setsigmask_np(&attr, &all);
+	pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
+	err = pthread_create(&starter, &attr, start_http, api);
+	pthread_attr_destroy(&attr);
+	if (err)
+		return -err;
+	pthread_join(starter, NULL);
+	return api->http ? 0 : -ENOMEM;
+}
+
+int xr_api_start(struct xr_api **out, const char *path, const struct xr_maps *maps,
+		 struct xr_reporter *reporter, struct xr_why *why)
+{
+	struct xr_api *api;
+	int err;
+
+	if (strlen(path) >= sizeof(api->address.sun_path))
+		return xr_fail(
+			why, -ENAMETOOLONG,
+			"%s: too long for a socket (at most %zu characters); set socket = to "
+			"a shorter path",
+			path, sizeof(api->address.sun_path) - 1);
+	api = calloc(1, sizeof(*api));
+	if (!api)
+		return xr_fail(why, -ENOMEM, "no memory for the API");
+	api->maps = maps;
+	api->reporter = reporter;
+	api->listen_fd = -1;
+	api->address.sun_family = AF_UNIX;
+	strcpy(api->address.sun_path, path);
+	err = open_socket(api, why);
+	if (!err) {
+		err = start_at_normal_priority(api);
+		if (err) {
+			xr_fail(why, err,
+				"the API cannot start its threads: %s; raise TasksMax= "
+				"or the memory limits of the service",
+				strerror(-err));
+			remove_socket(api);
+			xr_close_fd(&api->listen_fd);
+		}
+	}
+	if (err)
+		free(api);
+	else
+		*out = api;
+	return err;
+}
+
+void xr_api_stop(struct xr_api *api)
+{
+	if (!api)
+		return;
+	atomic_store(&api->stopping, true);
+	remove_socket(api);
+	MHD_stop_daemon(api->http);
+	free(api);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The daemon's ear for commands: HTTP/1.1 with JSON on a unix socket of mode 0600.
+ *
+ *   GET /v1/status                 the object of lib/status.h
+ *   GET /v1/events[?from=oldest]   the reporter's JSON lines as they come, until either side ends
+ *
+ * An error is {"error": "a sentence"} with a fitting status. It runs on threads of its own, all of
+ * normal priority with all signals blocked, whatever the priority of the thread that starts it;
+ * it never touches the election's thread.
+ */
+#ifndef XRAFT_API_H
+#define XRAFT_API_H
+
+#include "daemon/report.h"
+#include "nic/maps.h"
+
+struct xr_api;
+
+/*
+ * Listen at `path`; its folder is made if only that is missing. A socket file that nobody listens
+ * on is replaced; -EADDRINUSE: another daemon does; -EEXIST: it is no socket. `maps` and `reporter`
+ * must outlive the API.
+ */
+int xr_api_start(struct xr_api **out, const char *path, const struct xr_maps *maps,
+		 struct xr_reporter *reporter, struct xr_why *why);
+
+/* Ends open event streams too, within some 200 ms; removes the socket file. NULL does nothing. */
+void xr_api_stop(struct xr_api *api);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The configuration file of a node (libinih). tests/, `xraftd --check` and `xraft doctor` read it too. */
+#ifndef XRAFT_CONFIG_H
+#define XRAFT_CONFIG_H
+
+#include <limits.h>
+#include <net/if.h>
+#include "common/common.h"
+#include "xraft/maps.h"
+
+enum xr_xdp { XR_XDP_AUTO, XR_XDP_NATIVE, XR_XDP_GENERIC, XR_XDP_OFF };
+
+struct xr_config_group {
+	uint32_t id;
+	uint32_t voters; /* bit n: node n */
+	uint16_t digest; /* of name and voters, xr_config_digest() */
+	char name[XR_NAME_SIZE];
+	int line; /* of the file, for messages */
+};
+
+struct xr_config {
+	char cluster[XR_NAME_SIZE];
+	char key_file[PATH_MAX];
+	bool auth_none;
+	struct xr_key keys[2]; /* derived from the key file and the cluster's name; sends with [0] */
+	int nkeys;
+
+	uint8_t self;
+	char interface[IF_NAMESIZE];
+	enum xr_xdp xdp;
+	char state_dir[PATH_MAX];
+	char socket[PATH_MAX];
+	int realtime; /* SCHED_FIFO priority, 0 = ordinary */
+
+	struct xr_peer nodes[XR_NODE_MAX + 1]; /* by id; .used where it exists */
+
+	uint32_t min_timeout_us, max_timeout_us, heartbeat_us, stall_limit_us, drift_permille;
+
+	struct xr_config_group *groups; /* owned; sorted by id */
+	size_t ngroups;
+};
+
+/* Read and validate. -EINVAL and a sentence "FILE:LINE: what is wrong; what to do". */
+int xr_config_read(struct xr_config *c, const char *path, struct xr_why *why);
+void xr_config_free(struct xr_config *c);
+
+/* 16 bits over name and voters: two nodes that differ do not talk about the group (rule 10). */
+uint16_t xr_config_digest(const char *name, uint32_t voters);
+
+#endif

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* One group's updates carried out: fence, persist, publish, reply, in rule 3's order. */
+#include <string.h>
+#include <stdlib.h>
+#include "daemon/engine.h"
+
+static uint64_t next_random(struct xr_engine *e)
+{
+	uint64_t z = e->random += 0x9e3779b97f4a7c15ull; /* splitmix64 (Steele et al. 2014) */
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return z ^ z >> 31;
+}
+
+static struct xr_group *record_of(struct xr_engine *e, const struct xr_member *m)
+{
+	return &e->env.groups[m->raft.group];
+}
+
+/* Rule 2: the word changes only from what we last wrote. Anything else means: we were fenced. */
+static void publish(struct xr_engine *e, struct xr_member *m, struct xr_view view)
+{
+	union xr_word next = {.view = view};
+	__u64 *word = (__u64 *)&record_of(e, m)->view;
+
+	if (__sync_val_compare_and_swap(word, m->published.word, next.word) != m->published.word) {
+		xr_engine_say(e, XR_REPORT_error,
+			      "%s: another process has fenced this one; it stops. Is a second "
+			      "xraftd running for this node?",
+			      record_of(e, m)->name);
+		e->exit_code = 1;
+		sd_event_exit(e->loop, 1);
+		return;
+	}
+	m->published = next;
+}
+
+/* Rule 3: NONE, keeping the old term, visible to every CPU before the second look. */
+static void fence(struct xr_engine *e, struct xr_member *m)
+{
+	m->unfenced = m->published;
+	publish(e, m, (struct xr_view){.term = m->published.view.term, .mode = XR_NONE});
+	__sync_synchronize();
+}
+
+static void persist(struct xr_engine *e, struct xr_member *m, const struct xr_update *up)
+{
+	const struct xr_group *g = record_of(e, m);
+	struct xr_vote vote = {
+		.group = m->raft.group,
+		.term = up->term,
+		.vote = up->vote,
+		.digest = g->digest,
+	};
+	int err;
+
+	memcpy(vote.name, g->name, sizeof(vote.name));
+	err = xr_writer_submit(e->writer, &vote);
+	e->submitted = true;
+	if (err)
+		e->disk_bad = true; /* it stays fenced: rule 7 */
+}
+
+/* Answer a heartbeat by the very rule of the NIC path: stamp first (rule 4). */
+static void ack(struct xr_engine *e, struct xr_member *m, uint8_t to, uint64_t echo_ns)
+{
+	struct xr_group *g = record_of(e, m);
+	struct xr_record rec = {
+		.group = m->raft.group,
+		.term = m->raft.term,
+		.digest = g->digest,
+	};
+	struct xr_wire h = {
+		.source = to,
+		.sent_ns = echo_ns,
+		.min_timeout_us = e->peer_min_timeout_us[to],
+	};
+	uint64_t now_ns = xr_now_ns();
+	enum xr_reason reason = xr_env_may_answer(&e->env, now_ns);
+
+	if (reason == XR_REASON_END)
+		reason = xr_rule_heartbeat(g, e->env.control, &h, &rec, now_ns);
+	xr_env_count(&e->env, reason);
+	if (reason != XR_R_heartbeat_answered)
+		return;
+	rec.flags = XR_ACKED;
+	xr_outbox_record(&e->outbox, to, XR_ACK, echo_ns, &rec);
+}
+
+static void send_record(struct xr_engine *e, struct xr_member *m, uint8_t to, uint8_t type)
+{
+	struct xr_record rec = {
+		.group = m->raft.group,
+		.term = m->raft.term,
+		.digest = record_of(e, m)->digest,
+	};
+
+	xr_outbox_record(&e->outbox, to, type, 0, &rec);
+}
+
+static void send_to(struct xr_engine *e, struct xr_member *m, uint8_t to,
+		    const struct xr_message *msg)
+{
+	struct xr_ballot ballot = {
+		.group = m->raft.group,
+		.term = msg->term,
+		.digest = record_of(e, m)->digest,
+		.flags = msg->granted ? XR_GRANTED : 0,
+		.round = msg->round,
+		.last_index = msg->last_index,
+		.last_term = msg->last_term,
+		.lift_term = msg->lift_term,
+		.lift_leader = msg->lift_leader,
+		.node = msg->heir,
+	};
+
+	if (msg->type == XR_POLL)
+		send_record(e, m, to, XR_POLL);
+	else
+		xr_outbox_ballot(&e->outbox, to, msg->type, &ballot);
+}
+
+static void send_message(struct xr_engine *e, struct xr_member *m, const struct xr_message *msg)
+{
+	uint32_t others = m->raft.voters & ~(1u << m->raft.self) & ~msg->skip;
+
+	if (msg->node)
+		others = 1u << msg->node;
+	for (uint8_t to = 1; to <= XR_NODE_MAX; to++)
+		if (others >> to & 1)
+			send_to(e, m, to, msg);
+}
+
+static void beat(struct xr_engine *e, struct xr_member *m)
+{
+	for (uint8_t to = 1; to <= XR_NODE_MAX; to++)
+		if (to != m->raft.self && m->raft.voters >> to & 1)
+			send_record(e, m, to, XR_HEARTBEAT);
+}
+
+static const enum xr_report_kind report_kinds[] = {
+	[XR_RAFT_PREVOTE_STARTED] = XR_REPORT_prevote_started,
+	[XR_RAFT_ELECTION_STARTED] = XR_REPORT_election_started,
+	[XR_RAFT_ELECTED] = XR_REPORT_elected,
+	[XR_RAFT_FOLLOWING] = XR_REPORT_following,
+	[XR_RAFT_VOTE_GRANTED] = XR_REPORT_vote_granted,
+	[XR_RAFT_VOTE_REFUSED] = XR_REPORT_vote_refused,
+	[XR_RAFT_STEPPED_DOWN] = XR_REPORT_stepped_down,
+	[XR_RAFT_RESIGNATION] = XR_REPORT_resignation,
+	[XR_RAFT_TERM_ADOPTED] = XR_REPORT_term_adopted,
+};
+
+static void report(struct xr_engine *e, const struct xr_member *m, const struct xr_update *up)
+{
+	for (int i = 0; i < up->nreport; i++) {
+		struct xr_report r = {
+			.at_ns = xr_now_ns(),
+			.group = m->raft.group,
+			.term = up->report[i].term,
+			.kind = report_kinds[up->report[i].kind],
+			.cause = up->report[i].why.cause,
+			.node = up->report[i].node,
+			.cause_node = up->report[i].why.node,
+			.cause_term = up->report[i].why.term,
+			.cause_ns = up->report[i].why.ns,
+			.took_ns = up->report[i].took_ns,
+		};
+
+		memcpy(r.group_name, record_of(e, m)->name, sizeof(r.group_name));
+		xr_report(e->reporter, &r);
+	}
+}
+
+/* Rule 14: whatever happened, going on would make it worse. Say all we know, and stop. */
+static _Noreturn void two_leaders(struct xr_engine *e, struct xr_member *m,
+				  const struct xr_event *ev)
+{
+	const struct xr_raft *r = &m->raft;
+
+	e->env.control->alive_until_ns = 0;
+	fence(e, m);
+	xr_engine_say(e, XR_REPORT_error,
+		      "%s: TWO LEADERS IN TERM %u: node %u says it leads, but node %u does (this "
+		      "node: vote %u, role %d). A node has lost its state or shares another's id. "
+		      "Stopping; keep %s and the logs of all nodes",
+		      record_of(e, m)->name, ev->message.term, ev->message.node,
+		      r->leader ? r->leader : r->resigned_leader, r->vote, r->role,
+		      e->config->state_dir);
+	xr_reporter_stop(e->reporter);
+	abort();
+}
+
+static void show(struct xr_engine *e, struct xr_member *m)
+{
+	struct xr_group *g = record_of(e, m);
+
+	g->durable_term = m->raft.term;
+	g->voted_for = m->raft.vote;
+	g->role = m->raft.role;
+}
+
+static void carry_out(struct xr_engine *e, struct xr_member *m, const struct xr_update *up)
+{
+	if (up->what & (XR_DO_FENCE | XR_DO_FENCE_ONLY))
+		fence(e, m);
+	if (up->what & XR_DO_RESTORE)
+		publish(e, m, m->unfenced.view);
+	if (up->what & XR_DO_PERSIST)
+		persist(e, m, up);
+	if (up->what & XR_DO_PUBLISH) {
+		if (up->view.mode ==
+		    XR_LEAD) /* rule 5: acks of what was sent before do not count */
+			*(volatile __u64 *)&record_of(e, m)->lead_since_ns = xr_now_ns();
+		publish(e, m, up->view);
+	}
+	if (up->what & XR_DO_ACK)
+		ack(e, m, up->ack_to, up->ack_echo_ns);
+	if (up->what & XR_DO_BEAT)
+		beat(e, m);
+	for (int i = 0; i < up->nsend; i++)
+		send_message(e, m, &up->send[i]);
+	report(e, m, up);
+	show(e, m);
+}
+
+static uint8_t find_heir(const struct xr_engine *e, const struct xr_member *m)
+{
+	const struct xr_acks *acks = &e->env.acks[m->raft.group];
+	uint8_t heir = 0;
+
+	for (uint8_t node = 1; node <= XR_NODE_MAX; node++)
+		if (node != m->raft.self && m->raft.voters >> node & 1 && acks->echo_ns[node] &&
+		    (!heir || acks->echo_ns[node] > acks->echo_ns[heir]))
+			heir = node;
+	return heir;
+}
+
+/* What the maps say at this moment; read anew for each step, after the barrier for the second. */
+static void look(struct xr_engine *e, struct xr_member *m, struct xr_event *ev)
+{
+	const struct xr_group *g = record_of(e, m);
+	const struct xr_acks *acks = &e->env.acks[m->raft.group];
+	const struct xr_control *c = e->env.control;
+
+	ev->contact_ns = *(const volatile __u64 *)&g->contact_ns;
+	ev->now_ns = xr_now_ns();
+	ev->random = next_random(e);
+	if (m->raft.role != XR_LEADER)
+		return;
+	ev->lease = xr_quorum_fresh(g, acks, c->self, ev->now_ns, xr_lease_ns(c));
+	ev->may_lead = xr_may_lead(g, acks, c, ev->now_ns);
+	ev->heir = find_heir(e, m);
+}
+
+void xr_group_step(struct xr_engine *e, uint32_t id, struct xr_event *ev)
+{
+	struct xr_member *m = &e->members[id];
+	struct xr_update up;
+
+	do {
+		look(e, m, ev);
+		xr_raft_step(&m->raft, ev, &up);
+		if (up.two_leaders)
+			two_leaders(e, m, ev);
+		carry_out(e, m, &up);
+		ev->kind = XR_EV_LOOKED;
+	} while (up.what & XR_DO_FENCE);
+	xr_timers_set(&e->timers, id, up.timer_ns);
+}
+
+void xr_group_message(struct xr_engine *e, uint32_t id, const struct xr_message *m)
+{
+	struct xr_event ev = {.kind = XR_EV_MESSAGE, .message = *m};
+
+	if (id < e->env.ngroups && e->members[id].raft.voters)
+		xr_group_step(e, id, &ev);
+}
+
+void xr_group_step_down_all(struct xr_engine *e, const struct xr_why_event *why)
+{
+	for (uint32_t id = 0; id < e->env.ngroups; id++) {
+		struct xr_event ev = {.kind = XR_EV_STEP_DOWN, .why = *why};
+
+		if (e->members[id].raft.role == XR_LEADER)
+			xr_group_step(e, id, &ev);
+	}
+}
+
+void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
+		    const struct xr_vote *vote, uint64_t promise_until_ns)
+{
+	struct xr_member *m = &e->members[config->id];
+	struct xr_group *g = &e->env.groups[config->id];
+	struct xr_update up;
+
+	m->raft.group = config->id;
+	m->raft.self = e->config->self;
+	m->raft.timing = &e->timing;
+	m->published = xr_view_read(g);
+	memcpy(g->name, config->name, sizeof(g->name));
+	g->digest = config->digest;
+	if (!(config->voters >> e->config->self & 1))
+		return; /* others vote on it: this node only knows its name */
+	m->raft.voters = g->voters = config->voters;
+	xr_raft_start(&m->raft, vote ? vote->term : 0, vote ? vote->vote : 0, xr_now_ns(),
+		      promise_until_ns, next_random(e), &up);
+	carry_out(e, m, &up);
+	xr_timers_set(&e->timers, config->id, up.timer_ns);
+}

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The event loop: what wakes it, what each turn begins and ends with. */
+#include <bpf/libbpf.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include "daemon/engine.h"
+
+#define DRAIN_TURN  256	 /* datagrams a turn; the socket stays readable for the next */
+#define DRAIN_TIMER 4096 /* before a timer acts (rule 11) */
+#define SHOW_NS	    (250 * NS_PER_MS)
+
+void xr_engine_say(struct xr_engine *e, enum xr_report_kind kind, const char *fmt, ...)
+{
+	struct xr_report r = {.at_ns = xr_now_ns(), .kind = kind};
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(r.note, sizeof(r.note), fmt, ap);
+	va_end(ap);
+	xr_report(e->reporter, &r);
+}
+
+static uint64_t stall_ns(const struct xr_engine *e)
+{
+	return e->config->stall_limit_us * NS_PER_US;
+}
+
+/* Rule 8: the deadline moves only while writes complete. Returns since when one has not. */
+static uint64_t disk_waits_ns(struct xr_engine *e, uint64_t now_ns)
+{
+	uint64_t oldest_ns = xr_writer_oldest_ns(e->writer);
+	struct xr_why why;
+
+	if (!e->disk_bad && xr_writer_error(e->writer, &why)) {
+		e->disk_bad = true;
+		xr_engine_say(e, XR_REPORT_error, "%.180s", why.text);
+	}
+	if (!oldest_ns && now_ns - e->probed_ns > stall_ns(e) / 2) {
+		e->probed_ns = now_ns;
+		xr_writer_probe(e->writer); /* a quiet node has to notice a hung disk, too */
+	}
+	return oldest_ns;
+}
+
+/* Rule 12: a leader with a hung disk stops. Rule 7: after a failed write, so does the process. */
+static void check_disk(struct xr_engine *e, uint64_t now_ns, uint64_t waits_ns)
+{
+	struct xr_why_event why = {.cause = XR_CAUSE_DISK, .ns = waits_ns ? now_ns - waits_ns : 0};
+	bool hung = waits_ns && why.ns >= stall_ns(e);
+
+	if (hung || e->disk_bad)
+		xr_group_step_down_all(e, &why);
+	if (e->disk_bad)
+		sd_event_exit(e->loop, 1);
+	if (hung && !e->disk_said)
+		xr_engine_say(e, XR_REPORT_error,
+			      "the disk has not completed a write for %llu ms: this node answers "
+			      "nobody and votes for nobody until it does",
+			      (unsigned long long)(why.ns / NS_PER_MS));
+	else if (!hung && e->disk_said)
+		xr_engine_say(e, XR_REPORT_warning, "the disk completes writes again");
+	e->disk_said = hung;
+}
+
+/* Awake again after a pause longer than the limit: peers have gone on without us. Fence first. */
+static void after_stall(struct xr_engine *e, uint64_t now_ns)
+{
+	struct xr_why_event why = {.cause = XR_CAUSE_STALLED, .ns = now_ns - e->turned_ns};
+
+	xr_engine_say(e, XR_REPORT_warning,
+		      "the event loop stood still for %llu ms, longer than the stall limit: "
+		      "meanwhile this node answered nobody",
+		      (unsigned long long)(why.ns / NS_PER_MS));
+	xr_group_step_down_all(e, &why);
+}
+
+/*
+ * Each turn begins here: find out whether this process itself stood still, then renew the
+ * deadline (rule 8).
+ */
+static void begin_turn(struct xr_engine *e)
+{
+	struct xr_control *c = e->env.control;
+	uint64_t now_ns = xr_now_ns(), waits_ns = disk_waits_ns(e, now_ns);
+
+	if (e->turned_ns && now_ns - e->turned_ns >= stall_ns(e))
+		after_stall(e, now_ns);
+	check_disk(e, now_ns, waits_ns);
+	*(volatile __u64 *)&c->alive_until_ns = (waits_ns ? waits_ns : now_ns) + stall_ns(e);
+	if (now_ns - c->heard_ns > SHOW_NS) {
+		c->heard_ns = now_ns;
+		xr_watch_counters(e, now_ns);
+	}
+	e->turned_ns = now_ns;
+}
+
+/* Each turn ends here: what it had to say leaves, and the timer is set. */
+static void end_turn(struct xr_engine *e)
+{
+	uint64_t next_ns = xr_timers_next_ns(&e->timers);
+	uint64_t renew_ns = e->turned_ns + stall_ns(e) / 4;
+
+	xr_outbox_flush(&e->outbox);
+	if (e->submitted)
+		xr_writer_kick(e->writer); /* many votes, one kick, one fsync */
+	e->submitted = false;
+	if (next_ns > renew_ns)
+		next_ns = renew_ns;
+	if (next_ns > e->path.next_ns)
+		next_ns = e->path.next_ns;
+	if (next_ns == e->armed_ns)
+		return;
+	e->armed_ns = next_ns;
+	sd_event_source_set_time(e->timer, (next_ns + NS_PER_US - 1) / NS_PER_US);
+	sd_event_source_set_enabled(e->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_socket(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct xr_engine *e = data;
+
+	(void)source, (void)fd, (void)events;
+	begin_turn(e);
+	xr_receive_all(e, DRAIN_TURN);
+	end_turn(e);
+	return 0;
+}
+
+/* Late by half of D: it may be us who slept, not the leader. */
+static bool is_late(struct xr_engine *e, uint64_t now_ns)
+{
+	uint64_t late_ns = now_ns - e->armed_ns;
+
+	if (!e->armed_ns || (int64_t)late_ns < (int64_t)e->timing.min_timeout_ns / 2)
+		return false;
+	if (late_ns >= e->timing.min_timeout_ns && now_ns - e->stall_said_ns > NS_PER_S) {
+		struct xr_report r = {
+			.at_ns = now_ns,
+			.kind = XR_REPORT_stalled,
+			.took_ns = late_ns,
+			.note = "it did not get the CPU",
+		};
+
+		e->stall_said_ns = now_ns;
+		xr_report(e->reporter, &r);
+	}
+	return true;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct xr_engine *e = data;
+	uint64_t now_ns = xr_now_ns();
+	bool late = is_late(e, now_ns);
+	uint32_t id;
+
+	(void)source, (void)usec;
+	e->armed_ns = 0;
+	begin_turn(e);
+	xr_receive_all(e, DRAIN_TIMER); /* rule 11: ask before acting */
+	xr_watch_path(e, now_ns);
+	while ((id = xr_timers_due(&e->timers, now_ns)) != UINT32_MAX) {
+		struct xr_event ev = {.kind = XR_EV_TIMER, .late = late};
+
+		xr_group_step(e, id, &ev);
+	}
+	end_turn(e);
+	return 0;
+}
+
+static int on_durable(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct xr_engine *e = data;
+	struct xr_done done[64];
+	size_t n;
+
+	(void)source, (void)fd, (void)events;
+	begin_turn(e);
+	while ((n = xr_writer_reap(e->writer, done, ARRAY_SIZE(done))))
+		for (size_t i = 0; i < n; i++) {
+			struct xr_event ev = {.kind = XR_EV_DURABLE};
+
+			if (!done[i].err)
+				xr_group_step(e, done[i].vote.group, &ev);
+		}
+	end_turn(e);
+	return 0;
+}
+
+/* What an answered datagram left for us (rule 15). */
+static int on_ring(void *data, void *bytes, size_t size)
+{
+	struct xr_engine *e = data;
+	const struct xr_event_rec *left = bytes;
+	struct xr_message m = {
+		.type = left->type,
+		.node = left->source,
+		.term = left->record.term,
+		.sent_ns = left->sent_ns,
+	};
+
+	if (size >= sizeof(*left) && left->type == XR_HEARTBEAT && left->source <= XR_NODE_MAX) {
+		e->peer_min_timeout_us[left->source] = left->min_timeout_us;
+		xr_group_message(e, left->record.group, &m);
+	}
+	return 0;
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+	struct xr_engine *e = data;
+	struct xr_why_event why = {.cause = XR_CAUSE_SHUTDOWN};
+
+	(void)source, (void)info;
+	xr_group_step_down_all(e, &why);
+	xr_outbox_flush(&e->outbox);
+	e->env.control->alive_until_ns = 0;
+	return sd_event_exit(e->loop, 0);
+}
+
+/* Reading files is nothing for this thread: the disk may hang. */
+static void *read_config(void *data)
+{
+	struct xr_engine *e = data;
+	struct xr_config *fresh = calloc(1, sizeof(*fresh));
+	struct xr_why why;
+	uint64_t one = 1;
+
+	if (!fresh)
+		return NULL;
+	if (xr_config_read(fresh, e->config_path, &why)) {
+		fprintf(stderr, "xraftd: not reloaded: %s\n", why.text);
+		free(fresh);
+		return NULL;
+	}
+	fresh = atomic_exchange(&e->fresh, fresh);
+	if (fresh) { /* one that the engine has not taken yet */
+		xr_config_free(fresh);
+		free(fresh);
+	}
+	if (write(e->fresh_fd, &one, sizeof(one)) < 0)
+		fprintf(stderr, "xraftd: not reloaded: %m\n");
+	return NULL;
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+	struct xr_engine *e = data;
+	struct sched_param ordinary = {0};
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	(void)source, (void)info;
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
+	pthread_attr_setschedparam(&attr, &ordinary);
+	if (pthread_create(&thread, &attr, read_config, e))
+		xr_engine_say(e, XR_REPORT_warning, "not reloaded: no thread to read the file");
+	pthread_attr_destroy(&attr);
+	return 0;
+}
+
+/* Keys, and groups that are new. All else would change what was promised: it needs a restart. */
+static int on_fresh(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct xr_engine *e = data;
+	struct xr_config *fresh = atomic_exchange(&e->fresh, NULL);
+	uint64_t count;
+	int added = 0;
+	struct xr_why why;
+
+	(void)source, (void)events;
+	if (read(fd, &count, sizeof(count)) < 0 || !fresh)
+		return 0;
+	memcpy(e->keys, (struct xr_key[2]){0}, sizeof(e->keys));
+	for (int i = 0; i < fresh->nkeys; i++)
+		e->keys[fresh->keys[i].id & 1] = fresh->keys[i];
+	e->outbox.key_slot = fresh->keys[0].id & 1;
+	xr_nic_write_keys(e->nic, e->keys, &why);
+	for (size_t i = 0; i < fresh->ngroups; i++) {
+		const struct xr_config_group *g = &fresh->groups[i];
+
+		if (g->id >= e->env.ngroups || e->members[g->id].has_state)
+			continue; /* no room, or what was voted is known to the journal alone */
+		e->members[g->id].has_state = true;
+		xr_group_start(e, g, NULL, 0);
+		added++;
+	}
+	xr_engine_say(e, XR_REPORT_reloaded,
+		      "%d key(s), sending with key %u; %d new group(s); all else needs a restart",
+		      fresh->nkeys, fresh->keys[0].id, added);
+	xr_config_free(fresh);
+	free(fresh);
+	end_turn(e);
+	return 0;
+}
+
+/* Sockets before timers: a heartbeat that lies in the buffer was in time. */
+static int add_sources(struct xr_engine *e)
+{
+	sd_event_source *socket = NULL;
+	int err = sd_event_add_io(e->loop, &socket, e->outbox.fd, EPOLLIN, on_socket, e);
+
+	if (err >= 0)
+		err = sd_event_source_set_priority(socket, SD_EVENT_PRIORITY_IMPORTANT);
+	if (err >= 0)
+		err = sd_event_add_time(e->loop, &e->timer, CLOCK_BOOTTIME, 0, 1, on_timer, e);
+	if (err >= 0)
+		err = sd_event_add_io(e->loop, NULL, xr_writer_fd(e->writer), EPOLLIN, on_durable,
+				      e);
+	if (err >= 0 && e->ring)
+		err = sd_event_add_io(e->loop, NULL, ring_buffer__epoll_fd(e->ring), EPOLLIN,
+				      on_socket, e);
+	if (err >= 0)
+		err = sd_event_add_io(e->loop, NULL, e->fresh_fd, EPOLLIN, on_fresh, e);
+	if (err >= 0)
+		err = sd_event_add_signal(e->loop, NULL, SIGTERM, on_stop, e);
+	if (err >= 0)
+		err = sd_event_add_signal(e->loop, NULL, SIGINT, on_stop, e);
+	if (err >= 0)
+		err = sd_event_add_signal(e->loop, NULL, SIGHUP, on_reload, e);
+	return err;
+}
+
+static int note_state(const struct xr_vote *vote, void *arg)
+{
+	struct xr_engine *e = arg;
+
+	if (vote->group < e->env.ngroups)
+		e->members[vote->group].has_state = true;
+	return 0;
+}
+
+static void start_groups(struct xr_engine *e, const struct xr_journal *journal,
+			 uint64_t promise_until_ns)
+{
+	for (uint32_t id = 0; id < e->env.ngroups; id++)
+		e->env.groups[id].voters = e->env.groups[id].digest = 0;
+	xr_journal_each(journal, note_state, e);
+	for (size_t i = 0; i < e->config->ngroups; i++) {
+		const struct xr_config_group *g = &e->config->groups[i];
+
+		e->members[g->id].has_state = true;
+		xr_group_start(e, g, xr_journal_find(journal, g->id), promise_until_ns);
+	}
+}
+
+int xr_engine_init(struct xr_engine *e, const struct xr_journal *journal, uint64_t promise_until_ns,
+		   struct xr_why *why)
+{
+	struct xr_maps *maps = &e->nic->maps;
+	const struct xr_config *c = e->config;
+
+	e->timing = (struct xr_timing){
+		.min_timeout_ns = c->min_timeout_us * NS_PER_US,
+		.max_timeout_ns = c->max_timeout_us * NS_PER_US,
+		.heartbeat_ns = c->heartbeat_us * NS_PER_US,
+	};
+	e->env.groups = maps->groups;
+	e->env.acks = maps->acks;
+	e->env.ngroups = maps->ngroups;
+	e->env.control = maps->control;
+	e->env.peers = e->peers;
+	e->env.keys = e->keys;
+	e->env.stats = &e->stats;
+	e->outbox.env = &e->env;
+	e->outbox.key_slot = c->keys[0].id & 1;
+	e->path.next_ns = e->nic->mode == XR_NIC_OFF ? UINT64_MAX : 0;
+	e->members = calloc(maps->ngroups, sizeof(*e->members));
+	e->fresh_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!e->members || e->fresh_fd < 0 || xr_timers_init(&e->timers, maps->ngroups) ||
+	    getrandom(&e->random, sizeof(e->random), 0) != sizeof(e->random) ||
+	    sd_event_new(&e->loop) < 0)
+		return xr_fail(why, -ENOMEM, "not enough memory for %zu groups", maps->ngroups);
+	if (maps->events_fd >= 0)
+		e->ring = ring_buffer__new(maps->events_fd, on_ring, e, NULL);
+	start_groups(e, journal, promise_until_ns);
+	return 0;
+}
+
+int xr_engine_run(struct xr_engine *e, struct xr_why *why)
+{
+	int err = add_sources(e);
+
+	if (err < 0)
+		return xr_fail(why, err, "cannot set up the event loop: %s", strerror(-err));
+	begin_turn(e);
+	end_turn(e);
+	err = sd_event_loop(e->loop);
+	return err ? err : e->exit_code;
+}
+
+void xr_engine_free(struct xr_engine *e)
+{
+	if (e->ring)
+		ring_buffer__free(e->ring);
+	sd_event_source_unref(e->timer);
+	sd_event_unref(e->loop);
+	xr_timers_free(&e->timers);
+	free(e->members);
+	if (e->fresh_fd > 0)
+		close(e->fresh_fd);
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Datagrams that reached the daemon: first the NIC path's own rules, then the core. */
+#include <bpf/libbpf.h>
+#include <string.h>
+#include "daemon/engine.h"
+
+static void heartbeat_to_core(struct xr_engine *e, const struct xr_record *rec, uint8_t source,
+			      uint64_t sent_ns)
+{
+	struct xr_message m = {
+		.type = XR_HEARTBEAT,
+		.node = source,
+		.term = rec->term,
+		.sent_ns = sent_ns,
+	};
+
+	xr_group_message(e, rec->group, &m);
+}
+
+/*
+ * A heartbeat of which nothing was stamped. What the rules pass up goes to the core; what they
+ * refuse or can answer by now is answered here.
+ */
+static void passed_heartbeat(struct xr_engine *e, const struct xr_wire *h,
+			     const struct xr_record *rec)
+{
+	struct xr_group *g = xr_env_group(&e->env, rec->group);
+	struct xr_record answer = *rec;
+	uint64_t now_ns = xr_now_ns();
+	enum xr_reason reason;
+
+	if (!g || xr_env_may_answer(&e->env, now_ns) != XR_REASON_END)
+		return;
+	reason = xr_rule_heartbeat(g, e->env.control, h, rec, now_ns);
+	switch (reason) {
+	case XR_R_pass_heartbeat:
+		heartbeat_to_core(e, rec, h->source, h->sent_ns);
+		return; /* counted already, and acked by the core's update */
+	case XR_R_heartbeat_answered:
+		answer.flags = XR_ACKED;
+		break;
+	case XR_R_heartbeat_refused:
+		answer.flags = XR_REFUSED;
+		answer.term = xr_view_read(g).view.term;
+		break;
+	default:
+		xr_env_count(&e->env, reason);
+		return;
+	}
+	xr_env_count(&e->env, reason);
+	xr_outbox_record(&e->outbox, h->source, XR_ACK, h->sent_ns, &answer);
+}
+
+/* A refusal that carries a newer term. */
+static void passed_ack(struct xr_engine *e, const struct xr_wire *h, const struct xr_record *rec)
+{
+	struct xr_message m = {.type = XR_ACK, .node = h->source, .term = rec->term};
+	struct xr_group *g = xr_env_group(&e->env, rec->group);
+
+	if (g && rec->digest == g->digest && rec->flags & XR_REFUSED)
+		xr_group_message(e, rec->group, &m);
+}
+
+static void passed_ballot(struct xr_engine *e, const struct xr_wire *h, const struct xr_ballot *b)
+{
+	struct xr_group *g = xr_env_group(&e->env, b->group);
+	struct xr_message m = {
+		.type = h->type,
+		.node = h->source,
+		.granted = b->flags & XR_GRANTED,
+		.heir = b->node,
+		.lift_leader = b->lift_leader,
+		.lift_term = b->lift_term,
+		.term = b->term,
+		.round = b->round,
+		.last_term = b->last_term,
+		.last_index = b->last_index,
+	};
+
+	if (!g || !xr_is_voter(g, h->source))
+		xr_env_count(&e->env, XR_R_drop_group);
+	else if (b->digest != g->digest)
+		xr_env_count(&e->env, XR_R_drop_digest);
+	else
+		xr_group_message(e, b->group, &m);
+}
+
+static void passed_path(struct xr_engine *e, const struct xr_wire *h)
+{
+	if (h->type == XR_PATH_ASK)
+		xr_outbox_bare(&e->outbox, h->source, XR_PATH_TEST, h->sent_ns);
+	else if (h->type == XR_PATH_ECHO)
+		xr_outbox_bare(&e->outbox, h->source, XR_PATH_DELIVERED, h->sent_ns);
+	else if (h->type == XR_PATH_DELIVERED)
+		xr_watch_path_delivered(e, h->source);
+}
+
+static void passed_up(struct xr_engine *e, const struct xr_datagram *d)
+{
+	const struct xr_wire *h = &d->wire;
+	const struct xr_record *rec = (const struct xr_record *)(h + 1);
+	const struct xr_ballot *ballot = (const struct xr_ballot *)(h + 1);
+
+	e->peer_min_timeout_us[h->source] = h->min_timeout_us;
+	for (int i = 0; i < h->count; i++) {
+		if (h->type == XR_HEARTBEAT)
+			passed_heartbeat(e, h, &rec[i]);
+		else if (h->type == XR_ACK)
+			passed_ack(e, h, &rec[i]);
+		else if (h->type >= XR_VOTE)
+			passed_ballot(e, h, &ballot[i]);
+	}
+	if (h->type >= XR_PATH_ASK)
+		passed_path(e, h);
+}
+
+/* Rule 1: the slow path is the NIC path, in another place. */
+static void receive(struct xr_engine *e, struct xr_datagram *d)
+{
+	size_t held = d->size < sizeof(d->bytes) ? d->size : sizeof(d->bytes);
+	__u64 sum;
+
+	e->env.npending = 0;
+	switch (xr_rules_run(&e->env, &d->wire, d->bytes + held, d->size, &d->from, xr_now_ns(),
+			     &sum)) {
+	case XR_TX:
+		xr_socket_send(e->outbox.fd, &e->peers[d->wire.dest], d->bytes, d->size);
+		break;
+	case XR_PASS:
+		passed_up(e, d);
+		break;
+	case XR_DROP:
+		break;
+	}
+	for (uint32_t i = 0; i < e->env.npending; i++) {
+		struct xr_event_rec *left = &e->env.pending[i];
+
+		e->peer_min_timeout_us[left->source] = left->min_timeout_us;
+		heartbeat_to_core(e, &left->record, left->source, left->sent_ns);
+	}
+}
+
+void xr_receive_all(struct xr_engine *e, int most)
+{
+	while (most-- > 0 && xr_socket_receive(e->outbox.fd, &e->in) > 0)
+		receive(e, &e->in);
+	if (e->ring)
+		ring_buffer__consume(e->ring);
+}

@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Reports on their way to people. The election thread copies each into a ring of one producer and
+ * one consumer and goes on; the reporter's thread makes the sentence, keeps it as a line of JSON
+ * for those who watch, and prints it. Only that thread waits for stderr.
+ */
+#include <jansson.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include "daemon/report.h"
+
+#define SLOTS	     4096 /* reports on their way */
+#define LINES	     4096 /* of JSON kept */
+#define LAST_WAIT_MS 2000 /* for a stderr that nobody reads, when told to stop */
+#define POLL_MS	     100
+#define STACK_SIZE   (256 * 1024) /* it may be locked in memory */
+
+struct slot {
+	struct xr_report report;
+	uint64_t lost; /* reports lost before this one, ever */
+};
+
+struct xr_reporter {
+	/* the producer's */
+	_Alignas(64) _Atomic uint64_t head; /* reports put in, ever */
+	_Atomic uint64_t lost;		    /* reports that found the ring full, ever */
+	/* the consumer's */
+	_Alignas(64) _Atomic uint64_t tail; /* reports taken out, ever */
+	uint64_t lost_told;
+	int waited_ms; /* for stderr, since told to stop */
+	/* everyone's */
+	_Alignas(64) _Atomic bool stopping;
+	int wake_fd;
+	pthread_t thread;
+	char name[40];
+	bool journal; /* stderr is the journal */
+
+	pthread_mutex_t lock; /* for what follows; the election thread never takes it */
+	pthread_cond_t changed;
+	char *lines[LINES];
+	uint64_t nlines; /* ever; number n is in lines[n % LINES] */
+	int readers;	 /* inside xr_reporter_read() */
+	bool ended;
+
+	struct slot slots[SLOTS];
+};
+
+/*
+ * ---- words ----
+ */
+static const struct {
+	const char *name;
+	int level;
+	const char *sentence;
+} kinds[] = {
+#define X(name, level, sentence) {#name, level, sentence},
+	XR_REPORTS(X)
+#undef X
+};
+
+/* In a cause {node} {term} {ms} are those that the cause speaks of. */
+static const struct {
+	const char *word;
+	const char *sentence;
+} causes[] = {
+	[XR_CAUSE_NONE] = {"none", "for no stated reason"},
+	[XR_CAUSE_START] = {"start", "no leader heard since this node started"},
+	[XR_CAUSE_SILENCE] = {"silence", "no heartbeat from node {node} for {ms} ms"},
+	[XR_CAUSE_NO_LEADER] = {"no_leader", "no leader heard for {ms} ms"},
+	[XR_CAUSE_SPLIT] = {"split", "nobody won term {term} in {ms} ms"},
+	[XR_CAUSE_RESIGNED] = {"resigned", "node {node} resigned term {term}"},
+	[XR_CAUSE_ALONE] = {"alone", "this node is the only voter"},
+	[XR_CAUSE_NEWER_TERM] = {"newer_term", "node {node} is in term {term}"},
+	[XR_CAUSE_HAS_LEADER] = {"has_leader", "heard node {node} {ms} ms ago"},
+	[XR_CAUSE_PROMISE] = {"promise", "promised at its start not to vote for another {ms} ms"},
+	[XR_CAUSE_LEASE] = {"lease", "leads itself, with a lease that holds"},
+	[XR_CAUSE_VOTED] = {"voted", "voted for node {node} in this term"},
+	[XR_CAUSE_OLD_TERM] = {"old_term", "term {term} is over"},
+	[XR_CAUSE_OLD_LOG] = {"old_log", "the log of node {node} is older"},
+	[XR_CAUSE_NOT_VOTER] = {"not_voter", "node {node} is no voter of the group"},
+	[XR_CAUSE_LEAP] = {"leap", "term {term} is a leap beyond reason"},
+	[XR_CAUSE_QUORUM_LOST] = {"quorum_lost", "no majority has answered for {ms} ms"},
+	[XR_CAUSE_STALLED] = {"stalled", "the event loop of this node stood still for {ms} ms"},
+	[XR_CAUSE_DISK] = {"disk", "a disk write has not completed for {ms} ms"},
+	[XR_CAUSE_SHUTDOWN] = {"shutdown", "asked to stop"},
+};
+
+_Static_assert(ARRAY_SIZE(kinds) == XR_REPORT_END, "a sentence a kind");
+_Static_assert(ARRAY_SIZE(causes) == XR_CAUSE_END, "a sentence a cause");
+
+struct text {
+	size_t len;
+	char s[1024];
+};
+
+__attribute__((format(printf, 2, 3))) static void text_add(struct text *t, const char *fmt, ...)
+{
+	size_t room = sizeof(t->s) - t->len;
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(t->s + t->len, room, fmt, ap);
+	va_end(ap);
+	if (len > 0)
+		t->len += (size_t)len < room ? (size_t)len : room - 1;
+}
+
+/* Below 100 ms with a decimal. */
+static void text_add_ms(struct text *t, uint64_t ns)
+{
+	uint64_t tenths = (ns + NS_PER_MS / 20) / (NS_PER_MS / 10);
+
+	if (tenths < 1000)
+		text_add(t, "%u.%u", (unsigned int)(tenths / 10), (unsigned int)(tenths % 10));
+	else
+		text_add(t, "%llu", (unsigned long long)((ns + NS_PER_MS / 2) / NS_PER_MS));
+}
+
+struct facts {
+	uint8_t node;
+	uint32_t term;
+	uint64_t ns;
+};
+
+static bool is(const char *word, size_t len, const char *name)
+{
+	return strlen(name) == len && !memcmp(word, name, len);
+}
+
+static void fill(struct text *t, const char *sentence, const struct facts *f,
+		 const struct xr_report *r);
+
+static void fill_word(struct text *t, const char *word, size_t len, const struct facts *f,
+		      const struct xr_report *r)
+{
+	if (is(word, len, "group"))
+		text_add(t, "%.*s", (int)sizeof(r->group_name), r->group_name);
+	else if (is(word, len, "note"))
+		text_add(t, "%.*s", (int)sizeof(r->note), r->note);
+	else if (is(word, len, "term"))
+		text_add(t, "%u", f->term);
+	else if (is(word, len, "node"))
+		text_add(t, "%u", f->node);
+	else if (is(word, len, "ms"))
+		text_add_ms(t, f->ns);
+	else if (is(word, len, "cause"))
+		fill(t, causes[r->cause].sentence,
+		     &(struct facts){r->cause_node, r->cause_term, r->cause_ns}, r);
+}
+
+/* Copy a sentence and put the facts where {words} stand. */
+static void fill(struct text *t, const char *sentence, const struct facts *f,
+		 const struct xr_report *r)
+{
+	while (*sentence) {
+		size_t len = strcspn(sentence, "{");
+
+		text_add(t, "%.*s", (int)len, sentence);
+		sentence += len;
+		if (!*sentence)
+			return;
+		len = strcspn(++sentence, "}");
+		fill_word(t, sentence, len, f, r);
+		sentence += len + 1;
+	}
+}
+
+/* One line stays one line, whatever a note holds. */
+static void make_text(struct text *t, const struct xr_report *r)
+{
+	t->len = 0;
+	t->s[0] = 0;
+	fill(t, kinds[r->kind].sentence, &(struct facts){r->node, r->term, r->took_ns}, r);
+	for (size_t i = 0; i < t->len; i++)
+		if ((unsigned char)t->s[i] < ' ' || t->s[i] == 0x7f)
+			t->s[i] = ' ';
+}
+
+/*
+ * ---- JSON, for those who watch ----
+ */
+
+/* A note cut in the middle of a character is no UTF-8: then plain ASCII of it. */
+static json_t *json_text(const char *s, size_t max)
+{
+	size_t len = strnlen(s, max);
+	json_t *json = json_stringn(s, len);
+	char plain[sizeof(((struct text *)0)->s)];
+
+	if (json)
+		return json;
+	for (size_t i = 0; i < len; i++)
+		plain[i] = (unsigned char)s[i] < 0x80 ? s[i] : '?';
+	return json_stringn(plain, len);
+}
+
+static void set_number(json_t *object, const char *name, uint64_t value)
+{
+	if (value)
+		json_object_set_new(object, name, json_integer((json_int_t)value));
+}
+
+/* Allocated, without a newline; NULL if memory is short. */
+static char *make_json(const struct xr_report *r, const struct text *t)
+{
+	json_t *object = json_object();
+	char *line;
+
+	set_number(object, "at_ns", r->at_ns);
+	json_object_set_new(object, "event", json_string(kinds[r->kind].name));
+	if (r->group_name[0])
+		json_object_set_new(object, "group",
+				    json_text(r->group_name, sizeof(r->group_name)));
+	set_number(object, "term", r->term);
+	set_number(object, "node", r->node ? r->node : r->cause_node);
+	if (r->cause)
+		json_object_set_new(object, "cause", json_string(causes[r->cause].word));
+	set_number(object, "cause_ns", r->cause_ns);
+	set_number(object, "took_ns", r->took_ns);
+	json_object_set_new(object, "text", json_text(t->s, t->len));
+	line = json_dumps(object, JSON_COMPACT);
+	json_decref(object);
+	return line;
+}
+
+static void keep_line(struct xr_reporter *p, char *line)
+{
+	char **place;
+
+	if (!line)
+		return;
+	pthread_mutex_lock(&p->lock);
+	place = &p->lines[p->nlines++ % LINES];
+	free(*place);
+	*place = line;
+	pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* The line at *cursor, which moves behind it; 0 if there is none yet. Under the lock. */
+static size_t take_line(struct xr_reporter *p, uint64_t *cursor, char *line, size_t size)
+{
+	uint64_t oldest = p->nlines > LINES ? p->nlines - LINES : 0;
+
+	if (*cursor > p->nlines)
+		*cursor = p->nlines;
+	if (*cursor < oldest)
+		*cursor = oldest;
+	while (*cursor < p->nlines) {
+		const char *kept = p->lines[(*cursor)++ % LINES];
+		size_t len = strlen(kept);
+
+		if (len + 2 > size)
+			continue; /* half a line would be worse than none */
+		memcpy(line, kept, len);
+		strcpy(line + len, "\n");
+		return len + 1;
+	}
+	return 0;
+}
+
+static void add_ms(struct timespec *t, int ms)
+{
+	t->tv_sec += ms / 1000;
+	t->tv_nsec += ms % 1000 * (long)NS_PER_MS;
+	if (t->tv_nsec >= (long)NS_PER_S) {
+		t->tv_sec++;
+		t->tv_nsec -= (long)NS_PER_S;
+	}
+}
+
+size_t xr_reporter_read(struct xr_reporter *p, uint64_t *cursor, char *line, size_t size,
+			int timeout_ms)
+{
+	struct timespec until;
+	size_t len;
+	int err = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	add_ms(&until, timeout_ms > 0 ? timeout_ms : 0);
+	pthread_mutex_lock(&p->lock);
+	p->readers++;
+	while (!(len = take_line(p, cursor, line, size)) && !p->ended && !err && timeout_ms > 0)
+		err = pthread_cond_timedwait(&p->changed, &p->lock, &until);
+	p->readers--;
+	if (p->ended)
+		pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+	return len;
+}
+
+/*
+ * ---- stderr, for people ----
+ */
+
+/* systemd names the journal's stream; anything may have been put in its place since. */
+static bool stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long dev, ino;
+	struct stat st;
+
+	return stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 &&
+	       !fstat(STDERR_FILENO, &st) && st.st_dev == dev && st.st_ino == ino;
+}
+
+static void add_time_of_day(struct text *t, uint64_t at_ns)
+{
+	struct timespec now;
+	uint64_t wall_ns;
+	struct tm tm;
+	time_t s;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	wall_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	wall_ns -= xr_now_ns() - at_ns;
+	s = (time_t)(wall_ns / NS_PER_S);
+	localtime_r(&s, &tm);
+	text_add(t, "%02d:%02d:%02d.%06u ", tm.tm_hour, tm.tm_min, tm.tm_sec,
+		 (unsigned int)(wall_ns % NS_PER_S / NS_PER_US));
+}
+
+/* Wait until stderr takes a line: for ever, but once told to stop not much longer. */
+static bool wait_for_stderr(struct xr_reporter *p)
+{
+	struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	while (p->waited_ms < LAST_WAIT_MS) {
+		int ready = poll(&fd, 1, POLL_MS);
+
+		if (ready > 0)
+			return fd.revents & POLLOUT;
+		if (ready < 0 && errno != EINTR)
+			return false;
+		if (atomic_load(&p->stopping))
+			p->waited_ms += POLL_MS;
+	}
+	return false;
+}
+
+static void print_line(struct xr_reporter *p, const struct xr_report *r, const struct text *t)
+{
+	struct text line = {0};
+	const char *s = line.s;
+
+	if (p->journal)
+		text_add(&line, "<%d>", kinds[r->kind].level);
+	else
+		add_time_of_day(&line, r->at_ns);
+	text_add(&line, "%s: %s", p->name, t->s);
+	if (line.len > sizeof(line.s) - 2)
+		line.len = sizeof(line.s) - 2;
+	line.s[line.len++] = '\n';
+	while (line.len) {
+		ssize_t n;
+
+		if (!wait_for_stderr(p))
+			return;
+		n = write(STDERR_FILENO, s, line.len);
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return;
+		if (n > 0) {
+			s += n;
+			line.len -= (size_t)n;
+		}
+	}
+}
+
+/*
+ * ---- the thread ----
+ */
+
+/* First to those who watch: they need not wait for stderr. */
+static void hand_out(struct xr_reporter *p, const struct xr_report *r)
+{
+	struct text t;
+
+	make_text(&t, r);
+	keep_line(p, make_json(r, &t));
+	print_line(p, r, &t);
+}
+
+/* `lost`: how many had been lost, ever, at this place in the order of the reports. */
+static void tell_lost(struct xr_reporter *p, uint64_t lost)
+{
+	struct xr_report r = {.at_ns = xr_now_ns(), .kind = XR_REPORT_warning};
+
+	if (lost == p->lost_told)
+		return;
+	snprintf(r.note, sizeof(r.note),
+		 "%llu reports were lost here: they came faster than they could be printed",
+		 (unsigned long long)(lost - p->lost_told));
+	p->lost_told = lost;
+	hand_out(p, &r);
+}
+
+/* Everything in the ring. The counter is read before `head`: what it counts came earlier. */
+static void drain(struct xr_reporter *p)
+{
+	uint64_t tail = atomic_load_explicit(&p->tail, memory_order_relaxed);
+
+	for (;;) {
+		uint64_t lost = atomic_load_explicit(&p->lost, memory_order_acquire);
+		struct slot slot;
+
+		if (tail == atomic_load_explicit(&p->head, memory_order_acquire)) {
+			tell_lost(p, lost);
+			return;
+		}
+		slot = p->slots[tail % SLOTS];
+		atomic_store_explicit(&p->tail, ++tail, memory_order_release);
+		tell_lost(p, slot.lost);
+		hand_out(p, &slot.report);
+	}
+}
+
+static void *run(void *arg)
+{
+	struct xr_reporter *p = arg;
+	eventfd_t count;
+
+	for (;;) {
+		bool last = atomic_load(&p->stopping);
+
+		drain(p);
+		if (last)
+			return NULL;
+		eventfd_read(p->wake_fd, &count);
+	}
+}
+
+/* The election thread is here: copy, publish, wake, go on. (The eventfd is full after 2^64 - 2.) */
+void xr_report(struct xr_reporter *p, const struct xr_report *report)
+{
+	uint64_t head = atomic_load_explicit(&p->head, memory_order_relaxed);
+	uint64_t lost = atomic_load_explicit(&p->lost, memory_order_relaxed);
+	struct slot *slot = &p->slots[head % SLOTS];
+
+	if (head - atomic_load_explicit(&p->tail, memory_order_acquire) == SLOTS) {
+		atomic_store_explicit(&p->lost, lost + 1, memory_order_release);
+		return;
+	}
+	slot->report = *report;
+	slot->lost = lost;
+	if (slot->report.kind >= XR_REPORT_END)
+		slot->report.kind = XR_REPORT_error;
+	if (slot->report.cause >= XR_CAUSE_END)
+		slot->report.cause = XR_CAUSE_NONE;
+	if (!slot->report.at_ns)
+		slot->report.at_ns = xr_now_ns();
+	atomic_store_explicit(&p->head, head + 1, memory_order_release);
+	eventfd_write(p->wake_fd, 1);
+}
+
+/* Of normal priority whatever its creator's, and no signal is ever handled on it. */
+static int start_thread(struct xr_reporter *p)
+{
+	struct sched_param ordinary = {0};
+	pthread_attr_t attr;
+	sigset_t all;
+	int err;
+
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
+	pthread_attr_setschedparam(&attr, &ordinary);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	pthread_attr_setsigmask_np(&attr, &all);
+	err = pthread_create(&p->thread, &attr, run, p);
+	pthread_attr_destroy(&attr);
+	if (!err)
+		pthread_setname_np(p->thread, "xraft-report");
+	return err;
+}
+
+static void release(struct xr_reporter *p)
+{
+	for (int i = 0; i < LINES; i++)
+		free(p->lines[i]);
+	pthread_cond_destroy(&p->changed);
+	pthread_mutex_destroy(&p->lock);
+	xr_close_fd(&p->wake_fd);
+	free(p);
+}
+
+int xr_reporter_start(struct xr_reporter **out, const char *name, struct xr_why *why)
+{
+	struct xr_reporter *p = aligned_alloc(_Alignof(struct xr_reporter), sizeof(*p));
+	pthread_condattr_t monotonic;
+	int err;
+
+	if (!p)
+		return xr_fail(why, ENOMEM, "no memory for the reporter; free some");
+	memset(p, 0, sizeof(*p));
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	p->journal = stderr_is_journal();
+	tzset();
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	p->wake_fd = eventfd(0, EFD_CLOEXEC);
+	err = p->wake_fd < 0 ? errno : start_thread(p);
+	if (err) {
+		release(p);
+		errno = err;
+		return xr_fail(why, err,
+			       "the reporter's thread cannot start (%m); raise its limits");
+	}
+	*out = p;
+	return 0;
+}
+
+void xr_reporter_stop(struct xr_reporter *p)
+{
+	atomic_store(&p->stopping, true);
+	eventfd_write(p->wake_fd, 1);
+	pthread_join(p->thread, NULL);
+	pthread_mutex_lock(&p->lock);
+	p->ended = true;
+	pthread_cond_broadcast(&p->changed);
+	while (p->readers)
+		pthread_cond_wait(&p->changed, &p->lock);
+	pthread_mutex_unlock(&p->lock);
+	release(p);
+}
