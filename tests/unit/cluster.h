@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A cluster in memory: nodes of one group, each the real core behind the real rules.h, with
+ * virtual time, a network that can be cut, and a disk that takes its time. A seed replays all.
+ *
+ *   datagram -> xr_rules_run() -> answered, dropped, or up -> xr_raft_step() -> cluster carries out
+ *
+ * After every step the safety rules are asserted (see check_*() in cluster.c), so every test tests
+ * them too. Include after cmocka.h.
+ */
+#ifndef XRAFT_TESTS_CLUSTER_H
+#define XRAFT_TESTS_CLUSTER_H
+
+#include "common/common.h"
+#include "core/raft.h"
+#include "net/env.h"
+
+#define MS(n) ((uint64_t)((n) * 1000000.0))
+
+/* D, the largest election timeout and the heartbeat of every cluster here. */
+#define D_MS	     150
+#define MAX_MS	     300
+#define HEARTBEAT_MS 25
+
+#define CLUSTER_PACKETS 512
+#define CLUSTER_TRACE	2048
+#define CLUSTER_REPORTS 64
+#define CLUSTER_TERMS	4096
+
+struct datagram {
+	struct xr_wire h;
+	union {
+		struct xr_record record;
+		struct xr_ballot ballot;
+	};
+};
+
+struct packet {
+	uint64_t due_ns; /* 0: the slot is free */
+	uint64_t seq;
+	struct datagram d;
+};
+
+/* A message that left `from` for `to`, whether or not it arrived. */
+struct sent {
+	uint64_t at_ns;
+	uint8_t from, to;
+	bool acked; /* XR_ACK: accepted, not refused */
+	struct xr_message m;
+};
+
+struct report {
+	enum xr_raft_report kind;
+	uint32_t term;
+	uint8_t node;
+	struct xr_why_event why;
+};
+
+struct durable {
+	uint32_t term;
+	uint8_t vote;
+};
+
+struct node {
+	uint8_t id;
+	bool up;
+	bool paused;  /* the daemon stands still; its NIC path answers on */
+	bool patient; /* its election timer never fires */
+
+	struct xr_raft raft;
+	struct xr_update last;
+	struct xr_group group;
+	struct xr_acks acks;
+	struct xr_control control;
+	struct xr_peer peers[XR_NODE_MAX + 1];
+	struct xr_key keys[2];
+	struct xr_stats stats;
+	struct xr_env env;
+
+	uint64_t timer_ns;
+	uint8_t heir; /* named whenever it resigns; 0: the voter with the newest ack */
+	bool late;    /* tells the next timer event that the loop had stood still */
+
+	struct durable disk, writing;
+	uint64_t written_ns;   /* when the write under way completes; 0: none is */
+	uint64_t disk_delay_ns; /* UINT64_MAX: the disk hangs */
+	int writes;
+
+	union xr_word before_fence;
+	int fences, restores;
+	uint32_t resigned_term; /* the newest that this node itself has resigned */
+
+	struct report report[CLUSTER_REPORTS];
+	int nreport;
+};
+
+struct cluster {
+	int n;
+	uint64_t now_ns, seed, seq;
+	struct xr_timing timing;
+	struct node node[XR_NODE_MAX + 1]; /* by id */
+	bool cut[XR_NODE_MAX + 1][XR_NODE_MAX + 1]; /* [from][to] */
+	int loss_permille, twice_permille;
+	uint64_t delay_ns, jitter_ns;
+	struct packet packet[CLUSTER_PACKETS];
+	struct sent trace[CLUSTER_TRACE];
+	int ntrace;
+	uint8_t leads[CLUSTER_TERMS]; /* [term]: who published LEAD in it */
+	int two_leaders; /* the node that stopped for rule 14 */
+	bool expect_two_leaders;
+	/* Called between a fence and the second look: what an in-flight NIC run does there. */
+	void (*on_fence)(struct cluster *c, struct node *n);
+};
+
+/* All `n` nodes are up, new and followers in term 0; the time is one second. */
+struct cluster *cluster_new(int n);
+struct cluster *cluster_new_seeded(int n, uint64_t seed);
+
+/* Node 1 alone; the test speaks for the others with cluster_hear(). */
+struct cluster *cluster_new_stage(int n);
+
+void cluster_free(struct cluster **c);
+#define _cleanup_cluster_ __attribute__((cleanup(cluster_free)))
+
+uint64_t cluster_random(struct cluster *c);
+
+/* ---- time ---- */
+
+void cluster_run_ms(struct cluster *c, double ms);
+/* One event, if one is due up to `until_ns`; else time moves there and it returns false. */
+bool cluster_turn(struct cluster *c, uint64_t until_ns);
+
+/* ---- the network ---- */
+
+void cluster_cut(struct cluster *c, int from, int to); /* one way */
+void cluster_cut_both(struct cluster *c, int a, int b);
+void cluster_isolate(struct cluster *c, int id);
+void cluster_heal(struct cluster *c);
+
+/* `m` from `m.node` arrives at `to` now, and the disk has a millisecond to write. */
+void cluster_hear(struct cluster *c, int to, struct xr_message m);
+/* The same, without the millisecond. */
+void cluster_deliver(struct cluster *c, int to, struct xr_message m);
+
+/* ---- nodes ---- */
+
+void cluster_crash(struct cluster *c, int id);
+void cluster_restart(struct cluster *c, int id); /* promises as rule 6 says */
+void cluster_boot(struct cluster *c, int id, struct durable d, uint64_t promise_ns);
+void cluster_step_down(struct cluster *c, int id, enum xr_cause cause);
+void cluster_resume(struct cluster *c, int id);
+/* Its election timer fires in `ms`, unless it hears a leader before. */
+void cluster_set_timeout(struct cluster *c, int id, double ms);
+bool cluster_lease(const struct cluster *c, int id);
+
+/* ---- elections ---- */
+
+/* Who publishes LEAD in the highest term, 0 for nobody. */
+int cluster_leader(const struct cluster *c);
+/* Run until a majority follows one leader that is reachable to it. Fails after `ms`. */
+int cluster_await_leader(struct cluster *c, double ms);
+/* Only `id` may time out, until it leads and all that are up follow it. */
+void cluster_elect(struct cluster *c, int id);
+bool cluster_follows(const struct cluster *c, int id, int leader);
+
+/* ---- node 1 on its stage ---- */
+
+void stage_time_out(struct cluster *c); /* until it asks for prevotes */
+void stage_answer(struct cluster *c, int from, bool granted);
+void stage_candidate(struct cluster *c);
+void stage_leader(struct cluster *c);
+void stage_follow(struct cluster *c, int leader, uint32_t term);
+
+/* ---- what was said ---- */
+
+void cluster_forget(struct cluster *c);
+/* The newest message of this kind; `from`, `to` 0: of anyone. NULL if there is none. */
+const struct sent *cluster_sent(const struct cluster *c, int from, int to, enum xr_type type);
+int cluster_count(const struct cluster *c, int from, int to, enum xr_type type);
+/* The newest report of this kind, or NULL. */
+const struct report *cluster_report(const struct cluster *c, int id, enum xr_raft_report kind);
+
+/* ---- what the tests say for others ---- */
+
+struct xr_message say_heartbeat(struct cluster *c, int from, uint32_t term);
+struct xr_message say_vote(int from, uint32_t term);
+struct xr_message say_prevote(int from, uint32_t term);
+struct xr_message say_resign(int from, uint32_t term, int heir);
+/* The answer of `from` to the newest (Pre)RequestVote of `to`. */
+struct xr_message say_answer(const struct cluster *c, int from, int to, bool granted);
+
+#endif

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* user/daemon/api.c over a real unix socket, asked by curl and, for streams, by hand. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <curl/curl.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "daemon/api.h"
+
+/*
+ * ---- a reporter of our own: lines that the test says ----
+ */
+struct xr_reporter {
+	pthread_mutex_t lock;
+	pthread_cond_t said;
+	char lines[16][64];
+	uint64_t n;
+};
+
+static void say(struct xr_reporter *r, const char *line)
+{
+	pthread_mutex_lock(&r->lock);
+	assert_true(r->n < ARRAY_SIZE(r->lines));
+	snprintf(r->lines[r->n++], sizeof(r->lines[0]), "%s\n", line);
+	pthread_cond_broadcast(&r->said);
+	pthread_mutex_unlock(&r->lock);
+}
+
+size_t xr_reporter_read(struct xr_reporter *r, uint64_t *cursor, char *line, size_t size,
+			int timeout_ms)
+{
+	struct timespec until;
+	size_t len = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += timeout_ms * (long)NS_PER_MS;
+	until.tv_sec += until.tv_nsec / (long)NS_PER_S;
+	until.tv_nsec %= (long)NS_PER_S;
+	pthread_mutex_lock(&r->lock);
+	if (*cursor > r->n)
+		*cursor = r->n;
+	while (*cursor == r->n && !pthread_cond_timedwait(&r->said, &r->lock, &until))
+		;
+	if (*cursor < r->n) {
+		len = strlen(r->lines[*cursor]);
+		assert_true(len < size);
+		memcpy(line, r->lines[(*cursor)++], len);
+	}
+	pthread_mutex_unlock(&r->lock);
+	return len;
+}
+
+/*
+ * ---- fixture ----
+ */
+struct fixture {
+	char dir[64], path[96];
+	struct xr_maps maps;
+	struct xr_reporter reporter;
+	struct xr_api *api;
+	struct xr_why why;
+};
+
+static int start(struct fixture *f, struct xr_api **api)
+{
+	return xr_api_start(api, f->path, &f->maps, &f->reporter, &f->why);
+}
+
+static int setup_folder(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	*state = f;
+	pthread_mutex_init(&f->reporter.lock, NULL);
+	pthread_cond_init(&f->reporter.said, NULL);
+	snprintf(f->dir, sizeof(f->dir), "/tmp/xraft-api-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->path, sizeof(f->path), "%s/demo.1.sock", f->dir);
+	assert_int_equal(xr_maps_alloc(&f->maps, 1, &f->why), 0);
+	f->maps.control->self = 1;
+	f->maps.control->pid = getpid();
+	strcpy(f->maps.control->cluster, "demo");
+	return 0;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f;
+
+	setup_folder(state);
+	f = *state;
+	return start(f, &f->api);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	xr_api_stop(f->api);
+	unlink(f->path);
+	rmdir(f->dir);
+	xr_maps_close(&f->maps);
+	free(f);
+	return 0;
+}
+
+/*
+ * ---- clients ----
+ */
+struct reply {
+	long code;
+	char allow[32];
+	char type[64];
+	size_t len;
+	char body[16384];
+};
+
+static size_t on_body(char *data, size_t size, size_t n, void *arg)
+{
+	struct reply *r = arg;
+
+	assert_true(r->len + size * n < sizeof(r->body));
+	memcpy(r->body + r->len, data, size * n);
+	r->len += size * n;
+	return size * n;
+}
+
+static size_t on_header(char *data, size_t size, size_t n, void *arg)
+{
+	struct reply *r = arg;
+
+	sscanf(data, "Allow: %31s", r->allow);
+	sscanf(data, "Content-Type: %63s", r->type);
+	return size * n;
+}
+
+static CURLcode ask(struct fixture *f, const char *method, const char *path, struct reply *r)
+{
+	CURL *curl = curl_easy_init();
+	char url[128];
+	CURLcode err;
+
+	memset(r, 0, sizeof(*r));
+	snprintf(url, sizeof(url), "http://xraft%s", path);
+	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, f->path);
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 5000L);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, r);
+	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(curl, CURLOPT_HEADERDATA, r);
+	if (!strcmp(method, "POST"))
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "{\"a\": 1}");
+	err = curl_easy_perform(curl);
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &r->code);
+	curl_easy_cleanup(curl);
+	return err;
+}
+
+static void expect_error(struct fixture *f, const char *method, const char *path, long code)
+{
+	struct reply r;
+	json_t *json;
+
+	assert_int_equal(ask(f, method, path, &r), CURLE_OK);
+	assert_int_equal(r.code, code);
+	assert_string_equal(r.type, "application/json");
+	json = json_loadb(r.body, r.len, 0, NULL);
+	assert_non_null(json_string_value(json_object_get(json, "error")));
+	json_decref(json);
+}
+
+static int open_stream(struct fixture *f, const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, f->path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	dprintf(fd, "GET %s HTTP/1.1\r\nHost: xraft\r\n\r\n", path);
+	return fd;
+}
+
+/* Read until `text` has come, for at most 3 s. */
+static bool stream_brings(int fd, const char *text)
+{
+	static char got[65536];
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	size_t len = 0;
+	ssize_t n;
+
+	while (poll(&p, 1, 3000) > 0 && (n = read(fd, got + len, sizeof(got) - 1 - len)) > 0) {
+		len += (size_t)n;
+		got[len] = '\0';
+		if (strstr(got, text))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * ---- tests ----
+ */
+static void status_is_the_object_of_the_maps(void **state)
+{
+	struct fixture *f = *state;
+	struct reply r;
+	json_t *json;
+
+	assert_int_equal(ask(f, "GET", "/v1/status", &r), CURLE_OK);
+	assert_int_equal(r.code, 200);
+	assert_string_equal(r.type, "application/json");
+	json = json_loadb(r.body, r.len, 0, NULL);
+	assert_int_equal(json_integer_value(json_object_get(json, "node")), 1);
+	assert_string_equal(json_string_value(json_object_get(json, "cluster")), "demo");
+	assert_true(json_is_true(json_object_get(json, "alive")));
+	json_decref(json);
+}
+
+static void only_root_may_ask(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+static void errors_are_json(void **state)
+{
+	struct fixture *f = *state;
+	struct reply r;
+
+	expect_error(f, "GET", "/", 404);
+	expect_error(f, "GET", "/v1/statuses", 404);
+	expect_error(f, "POST", "/v1/status", 405);
+	expect_error(f, "DELETE", "/v1/events", 405);
+	expect_error(f, "GET", "/v1/events?from=yesterday", 400);
+	assert_int_equal(ask(f, "POST", "/v1/status", &r), CURLE_OK);
+	assert_string_equal(r.allow, "GET");
+}
+
+static void events_come_as_they_happen(void **state)
+{
+	struct fixture *f = *state;
+	int old_and_new, new;
+
+	say(&f->reporter, "{\"event\":\"before\"}");
+	old_and_new = open_stream(f, "/v1/events?from=oldest");
+	assert_true(stream_brings(old_and_new, "before"));
+	new = open_stream(f, "/v1/events");
+	assert_true(stream_brings(new, "200 OK"));
+	poll(NULL, 0, 100);
+	say(&f->reporter, "{\"event\":\"after\"}");
+	assert_true(stream_brings(old_and_new, "{\"event\":\"after\"}\n"));
+	assert_true(stream_brings(new, "\r\n{\"event\":\"after\"}\n"));
+	close(old_and_new);
+	close(new);
+}
+
+static void stop_ends_open_streams(void **state)
+{
+	struct fixture *f = *state;
+	int reading = open_stream(f, "/v1/events"), silent = open_stream(f, "/v1/events");
+	int idle = open_stream(f, "/v1/sta"); /* and one that never finishes its request */
+	uint64_t before_ns;
+	char rest[512];
+
+	assert_true(stream_brings(reading, "200 OK"));
+	before_ns = xr_now_ns();
+	xr_api_stop(f->api);
+	f->api = NULL;
+	assert_true(xr_now_ns() - before_ns < 2 * NS_PER_S);
+	while (read(reading, rest, sizeof(rest)) > 0)
+		;
+	assert_int_equal(access(f->path, F_OK), -1);
+	close(reading);
+	close(silent);
+	close(idle);
+}
+
+/* More of them than there may be connections: a place is free again soon after. */
+static void clients_that_leave_are_noticed(void **state)
+{
+	struct fixture *f = *state;
+	CURLcode err = CURLE_COULDNT_CONNECT;
+	struct reply r;
+	int fds[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = open_stream(f, "/v1/events");
+		assert_true(stream_brings(fds[i], "200 OK"));
+	}
+	assert_int_not_equal(ask(f, "GET", "/v1/status", &r), CURLE_OK); /* full */
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+	for (int tries = 0; tries < 50 && err; tries++) {
+		poll(NULL, 0, 100);
+		err = ask(f, "GET", "/v1/status", &r);
+	}
+	assert_int_equal(err, CURLE_OK);
+	assert_int_equal(r.code, 200);
+}
+
+static void a_stale_socket_is_replaced(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct reply r;
+
+	strcpy(address.sun_path, f->path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(fd); /* the file stays, and nobody listens */
+	assert_int_equal(start(f, &f->api), 0);
+	assert_int_equal(ask(f, "GET", "/v1/status", &r), CURLE_OK);
+}
+
+static void a_living_one_is_not(void **state)
+{
+	struct fixture *f = *state;
+	struct xr_api *second = NULL;
+	struct reply r;
+
+	assert_int_equal(start(f, &second), -EADDRINUSE);
+	assert_non_null(strstr(f->why.text, "another xraftd"));
+	assert_null(second);
+	assert_int_equal(ask(f, "GET", "/v1/status", &r), CURLE_OK);
+}
+
+static void other_files_are_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+
+	close(open(f->path, O_CREAT | O_WRONLY, 0600));
+	assert_int_equal(start(f, &f->api), -EEXIST);
+	assert_int_equal(lstat(f->path, &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+}
+
+static void a_path_that_cannot_be(void **state)
+{
+	struct fixture *f = *state;
+	char longer[200];
+
+	memset(longer, 'x', sizeof(longer));
+	longer[0] = '/';
+	longer[sizeof(longer) - 1] = '\0';
+	assert_int_equal(xr_api_start(&f->api, longer, &f->maps, &f->reporter, &f->why),
+			 -ENAMETOOLONG);
+	assert_int_equal(
+		xr_api_start(&f->api, "/proc/nowhere/at/all", &f->maps, &f->reporter, &f->why),
+		-ENOENT);
+	assert_non_null(strstr(f->why.text, "cannot listen"));
+	assert_null(f->api);
+}
+
+/* Threads but the calling one that are not SCHED_OTHER, or that may get a signal. */
+static int unfit_threads(int *all)
+{
+	DIR *d = opendir("/proc/self/task");
+	struct dirent *e;
+	int unfit = 0;
+
+	*all = 0;
+	while ((e = readdir(d))) {
+		char path[300], line[256];
+		unsigned long long blocked = 0;
+		FILE *f;
+
+		if (e->d_name[0] == '.' || atoi(e->d_name) == getpid())
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/task/%s/status", e->d_name);
+		f = fopen(path, "re");
+		while (f && fgets(line, sizeof(line), f))
+			sscanf(line, "SigBlk: %llx", &blocked);
+		if (f)
+			fclose(f);
+		(*all)++;
+		unfit += sched_getscheduler(atoi(e->d_name)) != SCHED_OTHER || !(blocked >> 14 & 1);
+	}
+	closedir(d);
+	return unfit;
+}
+
+static void its_threads_are_of_normal_priority(void **state)
+{
+	struct fixture *f = *state;
+	struct sched_param fifo = {.sched_priority = 1}, other = {0};
+	int before, after, fd;
+
+	if (sched_setscheduler(0, SCHED_FIFO, &fifo)) {
+		print_message("SKIPPED, NOT TESTED: no right to SCHED_FIFO\n");
+		skip();
+	}
+	unfit_threads(&before);
+	assert_int_equal(start(f, &f->api), 0);
+	fd = open_stream(f, "/v1/events");
+	assert_true(stream_brings(fd, "200 OK"));
+	assert_int_equal(unfit_threads(&after), 0);
+	assert_int_equal(after, before + 2); /* one accepts, one streams */
+	sched_setscheduler(0, SCHED_OTHER, &other);
+	close(fd);
+}
+
+#define RUNNING(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define FOLDER(f)  cmocka_unit_test_setup_teardown(f, setup_folder, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RUNNING(status_is_the_object_of_the_maps),
+		RUNNING(only_root_may_ask),
+		RUNNING(errors_are_json),
+		RUNNING(events_come_as_they_happen),
+		RUNNING(stop_ends_open_streams),
+		RUNNING(clients_that_leave_are_noticed),
+		RUNNING(a_living_one_is_not),
+		FOLDER(a_stale_socket_is_replaced),
+		FOLDER(other_files_are_left_alone),
+		FOLDER(a_path_that_cannot_be),
+		FOLDER(its_threads_are_of_normal_priority),
+	};
+
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	return cmocka_run_group_tests_name("api", tests, NULL, NULL);
+}

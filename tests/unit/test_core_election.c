@@ -1,0 +1,1336 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Elections as stories. Names are those of the public suites where the idea comes from one:
+ * etcd-io/raft raft_test.go, cowsql/raft test_election.c, hashicorp/raft raft_test.go; then
+ * DESIGN's rules by number. PreVote and CheckQuorum are always on.
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <string.h>
+#include <cmocka.h>
+#include "unit/cluster.h"
+
+static struct xr_raft *raft(struct cluster *c, int id)
+{
+	return &c->node[id].raft;
+}
+
+static struct xr_view view(const struct cluster *c, int id)
+{
+	return c->node[id].group.view;
+}
+
+static enum xr_cause cause(const struct cluster *c, int id, enum xr_raft_report kind)
+{
+	const struct report *r = cluster_report(c, id, kind);
+
+	return r ? r->why.cause : XR_CAUSE_NONE;
+}
+
+/* The leader resigns in favour of `heir`. */
+static void transfer(struct cluster *c, int heir)
+{
+	int leader = cluster_leader(c);
+
+	c->node[leader].heir = heir;
+	cluster_step_down(c, leader, XR_CAUSE_SHUTDOWN);
+	c->node[leader].heir = 0;
+}
+
+/* Did the leader and its term stay for `ms`? */
+static void leads_undisturbed(struct cluster *c, int leader, double ms)
+{
+	uint32_t term = raft(c, leader)->term;
+
+	cluster_run_ms(c, ms);
+	assert_int_equal(cluster_leader(c), leader);
+	assert_int_equal(raft(c, leader)->term, term);
+}
+
+/* `to`'s answer to a (Pre)RequestVote. */
+static struct xr_message ask(struct cluster *c, int to, struct xr_message m)
+{
+	cluster_hear(c, to, m);
+	assert_non_null(cluster_sent(c, to, m.node, m.type + 1));
+	return cluster_sent(c, to, m.node, m.type + 1)->m;
+}
+
+/*
+ * ---- etcd: electing ----
+ */
+
+static void leader_election(void **state)
+{
+	static const struct {
+		int nodes, down;
+		bool elects;
+	} table[] = {{1, 0, true}, {3, 0, true}, {3, 1, true}, {3, 2, false},
+		     {5, 2, true}, {5, 3, false}, {4, 1, true}, {4, 2, false}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		_cleanup_cluster_ struct cluster *c = cluster_new(table[i].nodes);
+
+		for (int id = 0; id < table[i].down; id++)
+			cluster_crash(c, c->n - id);
+		cluster_run_ms(c, 3000);
+		assert_int_equal(cluster_leader(c) != 0, table[i].elects);
+		if (!table[i].elects) /* PreVote: who cannot win does not raise its term */
+			assert_int_equal(raft(c, 1)->term, 0);
+	}
+}
+
+static void leader_cycle(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+	uint32_t term = 1;
+
+	(void)state;
+	cluster_elect(c, 3);
+	for (int turn = 0; turn < 6; turn++) {
+		int heir = turn % 3 + 1;
+
+		transfer(c, heir);
+		cluster_run_ms(c, 2);
+		assert_int_equal(cluster_leader(c), heir);
+		assert_int_equal(raft(c, heir)->term, ++term);
+	}
+}
+
+static void single_node_candidate(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(1);
+
+	(void)state;
+	leads_undisturbed(c, (cluster_run_ms(c, MAX_MS + 1), 1), 1000);
+	assert_int_equal(raft(c, 1)->term, 1);
+}
+
+static void two_voters(void **state) /* cowsql */
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(2);
+
+	(void)state;
+	cluster_elect(c, 2);
+	leads_undisturbed(c, 2, 1000);
+}
+
+enum any_state { FOLLOWER, PRECANDIDATE, CANDIDATE, LEADER, ANY_STATES };
+
+static struct cluster *node_in(enum any_state s)
+{
+	struct cluster *c = cluster_new_stage(3);
+
+	if (s == FOLLOWER) {
+		stage_follow(c, 3, 1);
+		c->node[1].patient = true; /* long ago */
+		cluster_run_ms(c, MAX_MS + 1);
+	}
+	if (s == PRECANDIDATE)
+		stage_time_out(c);
+	if (s == CANDIDATE)
+		stage_candidate(c);
+	if (s == LEADER)
+		stage_leader(c); /* nobody acks: no lease yet */
+	return c;
+}
+
+static void vote_from_any_state(void **state)
+{
+	(void)state;
+	for (enum any_state s = 0; s < ANY_STATES; s++) {
+		_cleanup_cluster_ struct cluster *c = node_in(s);
+		uint32_t newer = raft(c, 1)->term + 1;
+
+		assert_true(ask(c, 1, say_vote(2, newer)).granted);
+		assert_int_equal(c->node[1].disk.term, newer);
+		assert_int_equal(c->node[1].disk.vote, 2);
+		assert_int_equal(raft(c, 1)->role, XR_FOLLOWER);
+		assert_int_equal(view(c, 1).mode, XR_NONE);
+	}
+}
+
+static void pre_vote_from_any_state(void **state)
+{
+	(void)state;
+	for (enum any_state s = 0; s < ANY_STATES; s++) {
+		_cleanup_cluster_ struct cluster *c = node_in(s);
+		struct xr_raft before = *raft(c, 1);
+		union xr_word published = xr_view_read(&c->node[1].group);
+		int writes = c->node[1].writes, fences = c->node[1].fences;
+		struct xr_message m;
+
+		cluster_deliver(c, 1, say_prevote(2, before.term + 1));
+		m = cluster_sent(c, 1, 2, XR_PREVOTE_ANSWER)->m;
+		assert_true(m.granted);
+		assert_int_equal(m.term, before.term + 1);
+		assert_memory_equal(raft(c, 1), &before, sizeof(before));
+		assert_int_equal(xr_view_read(&c->node[1].group).word, published.word);
+		assert_int_equal(c->node[1].writes, writes);
+		assert_int_equal(c->node[1].fences, fences);
+	}
+}
+
+/* Both win their prevote, as those are not exclusive; the vote is. */
+static void dueling_candidates(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+	int leader, loser;
+
+	(void)state;
+	cluster_cut_both(c, 1, 3);
+	cluster_set_timeout(c, 1, 10);
+	cluster_set_timeout(c, 3, 10.01);
+	c->node[2].patient = true;
+	cluster_run_ms(c, 12);
+	leader = cluster_leader(c);
+	loser = leader == 1 ? 3 : 1;
+	assert_int_equal(raft(c, leader)->term, 1);
+	assert_int_equal(raft(c, loser)->role, XR_CANDIDATE);
+	assert_int_equal(raft(c, loser)->term, 1);
+	cluster_heal(c);
+	leads_undisturbed(c, leader, 1000);
+	assert_true(cluster_follows(c, loser, leader));
+}
+
+/* The prevote's loser keeps its term, so it comes back without a stir. */
+static void dueling_pre_candidates(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_cut_both(c, 1, 3);
+	cluster_set_timeout(c, 1, 10);
+	cluster_set_timeout(c, 3, 20);
+	c->node[2].patient = true;
+	cluster_run_ms(c, 1000);
+	assert_int_equal(cluster_leader(c), 1);
+	assert_int_equal(raft(c, 3)->phase, XR_PREVOTING);
+	assert_int_equal(raft(c, 3)->term, 1); /* the winner's, by 2's refusal */
+	cluster_heal(c);
+	leads_undisturbed(c, 1, 1000);
+	assert_true(cluster_follows(c, 3, 1));
+}
+
+static void cut_off_when_it_fences(struct cluster *c, struct node *n)
+{
+	cluster_isolate(c, n->id);
+	c->on_fence = NULL;
+}
+
+static void candidate_concede(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	c->on_fence = cut_off_when_it_fences; /* its RequestVotes are lost */
+	cluster_set_timeout(c, 1, 10);
+	cluster_set_timeout(c, 2, 20);
+	cluster_run_ms(c, 30);
+	assert_int_equal(raft(c, 1)->role, XR_CANDIDATE);
+	assert_int_equal(cluster_leader(c), 2);
+	cluster_heal(c);
+	cluster_run_ms(c, 2 * HEARTBEAT_MS);
+	assert_true(cluster_follows(c, 1, 2));
+	assert_int_equal(raft(c, 1)->term, 1);
+}
+
+static void old_messages(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	transfer(c, 2);
+	cluster_run_ms(c, 5);
+	transfer(c, 1);
+	cluster_run_ms(c, 5);
+	assert_int_equal(raft(c, 1)->term, 3);
+	cluster_hear(c, 3, say_heartbeat(c, 2, 2)); /* from its time as leader */
+	cluster_hear(c, 1, say_heartbeat(c, 2, 2));
+	assert_true(cluster_follows(c, 3, 1));
+	leads_undisturbed(c, 1, 500);
+}
+
+static void step_ignore_old_term_msg(void **state)
+{
+	static const enum xr_type types[] = {XR_HEARTBEAT,   XR_ACK,	  XR_POLL,
+					     XR_VOTE,	     XR_VOTE_ANSWER, XR_PREVOTE,
+					     XR_PREVOTE_ANSWER, XR_RESIGN};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+		struct xr_message m = say_vote(2, 3);
+		struct xr_raft before;
+
+		stage_follow(c, 2, 4);
+		before = *raft(c, 1);
+		m.type = types[i];
+		m.granted = true;
+		m.round = before.round;
+		m.sent_ns = c->now_ns;
+		cluster_deliver(c, 1, m);
+		assert_memory_equal(raft(c, 1), &before, sizeof(before));
+		assert_int_equal(view(c, 1).mode, XR_FOLLOW);
+		assert_int_equal(c->node[1].fences, 1); /* that of stage_follow() */
+	}
+}
+
+static void trouble(struct cluster *c)
+{
+	int id = 1 + cluster_random(c) % c->n, other = 1 + cluster_random(c) % c->n;
+
+	switch (cluster_random(c) % 6) {
+	case 0:
+		cluster_crash(c, id);
+		break;
+	case 1:
+		cluster_isolate(c, id);
+		break;
+	case 2:
+		cluster_cut(c, id, other);
+		break;
+	case 3:
+		c->node[id].paused = true;
+		break;
+	case 4:
+		c->node[id].disk_delay_ns = MS(cluster_random(c) % 40 + 0.2);
+		break;
+	default:
+		cluster_heal(c);
+	}
+	for (int n = 1; n <= c->n; n++) {
+		if (c->node[n].paused && cluster_random(c) % 3 == 0)
+			cluster_resume(c, n);
+		if (!c->node[n].up && cluster_random(c) % 3 == 0)
+			cluster_restart(c, n);
+	}
+}
+
+static void calm(struct cluster *c)
+{
+	cluster_heal(c);
+	c->loss_permille = 0;
+	for (int id = 1; id <= c->n; id++) {
+		c->node[id].disk_delay_ns = MS(0.2);
+		if (c->node[id].paused)
+			cluster_resume(c, id);
+		if (!c->node[id].up)
+			cluster_restart(c, id);
+	}
+}
+
+/* Illegal moves abort: check_role() and the rest of cluster.c, in a storm that ends. */
+static void state_transition(void **state)
+{
+	(void)state;
+	for (int seed = 0; seed < 24; seed++) {
+		_cleanup_cluster_ struct cluster *c = cluster_new_seeded(3 + seed % 3, seed);
+
+		c->loss_permille = 100;
+		c->twice_permille = 100;
+		c->jitter_ns = MS(4);
+		for (int i = 0; i < 200; i++) {
+			trouble(c);
+			cluster_run_ms(c, cluster_random(c) % 200);
+		}
+		calm(c);
+		cluster_run_ms(c, 3000);
+		leads_undisturbed(c, cluster_await_leader(c, 1), 2000);
+	}
+}
+
+static void all_server_stepdown(void **state)
+{
+	(void)state;
+	for (enum any_state s = 0; s < ANY_STATES; s++)
+		for (int vote = 0; vote <= 1; vote++) {
+			_cleanup_cluster_ struct cluster *c = node_in(s);
+
+			cluster_hear(c, 1, vote ? say_vote(2, 3) : say_heartbeat(c, 2, 3));
+			assert_int_equal(raft(c, 1)->role, XR_FOLLOWER);
+			assert_int_equal(raft(c, 1)->term, 3);
+			assert_int_equal(raft(c, 1)->leader, vote ? 0 : 2);
+		}
+}
+
+static void candidate_self_vote_after_lost_election(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	c->node[1].disk_delay_ns = MS(20);
+	stage_candidate(c);
+	cluster_hear(c, 1, say_heartbeat(c, 2, 1)); /* lost, while the own vote is on its way */
+	cluster_run_ms(c, 20);
+	stage_answer(c, 3, true);
+	assert_int_equal(c->node[1].disk.vote, 1);
+	assert_int_equal(raft(c, 1)->role, XR_FOLLOWER);
+	assert_int_equal(view(c, 1).leader, 2);
+}
+
+/*
+ * ---- etcd: CheckQuorum ----
+ */
+
+static void leader_stepdown_when_quorum_active(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	cluster_forget(c);
+	leads_undisturbed(c, 1, 5000);
+	assert_int_equal(cluster_count(c, 0, 0, XR_PREVOTE), 0);
+	assert_int_equal(cluster_count(c, 0, 0, XR_POLL), 0); /* a quiet cluster never polls */
+}
+
+static void leader_stepdown_when_quorum_lost(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	cluster_run_ms(c, 2 * MAX_MS);
+	cluster_isolate(c, 1);
+	cluster_run_ms(c, MAX_MS + HEARTBEAT_MS);
+	assert_int_equal(raft(c, 1)->role, XR_FOLLOWER);
+	assert_int_equal(view(c, 1).mode, XR_NONE);
+}
+
+static void leader_superseding_with_check_quorum(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+	bool cut[XR_NODE_MAX + 1][XR_NODE_MAX + 1] = {0};
+
+	(void)state;
+	cluster_elect(c, 1);
+	memcpy(c->cut, cut, sizeof(cut));
+	cluster_cut_both(c, 1, 3); /* 2 still hears 1, and refuses 3 */
+	leads_undisturbed(c, 1, 1000);
+	cluster_isolate(c, 1); /* now it does not */
+	cluster_run_ms(c, 1000);
+	assert_int_not_equal(cluster_leader(c), 1);
+	cluster_heal(c);
+	leads_undisturbed(c, cluster_await_leader(c, 100), 1000);
+	assert_true(cluster_follows(c, 1, cluster_leader(c)));
+}
+
+/* A node of a higher term is not left out for ever: its refusals make the leader make way. */
+static void free_stuck_candidate_with_check_quorum(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	cluster_crash(c, 3);
+	cluster_boot(c, 3, (struct durable){.term = 5, .vote = 3}, 0);
+	cluster_run_ms(c, 1000);
+	assert_in_range(raft(c, cluster_await_leader(c, 1))->term, 6, 7);
+	for (int id = 1; id <= 3; id++)
+		assert_true(id == cluster_leader(c) || cluster_follows(c, id, cluster_leader(c)));
+}
+
+static void disruptive_follower(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+	struct xr_message refusal = {.type = XR_ACK, .node = 3, .term = 2};
+
+	(void)state;
+	stage_leader(c);
+	cluster_hear(c, 1, refusal);
+	assert_int_equal(raft(c, 1)->role, XR_FOLLOWER);
+	assert_int_equal(raft(c, 1)->term, 2);
+	assert_int_equal(cause(c, 1, XR_RAFT_STEPPED_DOWN), XR_CAUSE_NEWER_TERM);
+}
+
+/* It does not hear the leader any more, but all others do. */
+static void disruptive_follower_pre_vote(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	cluster_cut(c, 1, 3);
+	leads_undisturbed(c, 1, 3000);
+	assert_int_equal(raft(c, 3)->term, 1);
+	assert_true(cluster_count(c, 3, 1, XR_PREVOTE) > 1);
+}
+
+static void pre_vote_with_check_quorum(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	cluster_isolate(c, 1);
+	cluster_set_timeout(c, 2, D_MS / 2.0); /* too early: 3 heard the leader within D */
+	cluster_run_ms(c, D_MS * 0.7);
+	assert_int_equal(cluster_leader(c), 1);
+	cluster_run_ms(c, MAX_MS);
+	assert_int_not_equal(cluster_await_leader(c, 1), 1);
+}
+
+static void pre_vote_with_split_vote(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	cluster_crash(c, 1);
+	cluster_set_timeout(c, 2, MAX_MS);
+	cluster_set_timeout(c, 3, MAX_MS);
+	cluster_run_ms(c, MAX_MS + 2);
+	assert_int_equal(cluster_leader(c), 0);
+	assert_int_equal(raft(c, 2)->role, XR_CANDIDATE);
+	assert_int_equal(raft(c, 3)->role, XR_CANDIDATE);
+	assert_int_equal(raft(c, 2)->term, 2);
+	assert_int_equal(raft(c, 3)->term, 2);
+	assert_true(raft(c, cluster_await_leader(c, 3 * MAX_MS))->term > 2);
+}
+
+/* Only the node left behind may time out; a refused prevote tells it the term that it needs. */
+static void node_with_smaller_term_can_complete_election(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_crash(c, 1);
+	cluster_boot(c, 2, (struct durable){.term = 4, .vote = 1}, 0);
+	cluster_elect(c, 3);
+	assert_int_equal(raft(c, 3)->term, 5);
+}
+
+/*
+ * ---- etcd, hashicorp: resignation and heir ----
+ */
+
+static void transfer_to_up_to_date_node(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(5);
+
+	(void)state;
+	cluster_elect(c, 1);
+	transfer(c, 4);
+	cluster_run_ms(c, 1); /* one round trip and two disks: nobody waits, nobody is sticky */
+	assert_int_equal(cluster_leader(c), 4);
+	assert_int_equal(cause(c, 4, XR_RAFT_ELECTED), XR_CAUSE_RESIGNED);
+	leads_undisturbed(c, 4, 1000);
+}
+
+static void transfer_to_self(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	transfer(c, 1);
+	assert_int_equal(view(c, 1).mode, XR_NONE);
+	assert_true(raft(c, cluster_await_leader(c, MAX_MS))->term > 1);
+}
+
+static void transfer_to_non_existing_node(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	transfer(c, 9);
+	cluster_await_leader(c, MAX_MS);
+}
+
+/* The heir is dead: the others elect among themselves, in a quarter of their usual time. */
+static void transfer_timeout(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	cluster_crash(c, 2);
+	transfer(c, 2);
+	cluster_await_leader(c, MAX_MS / 4 + 5);
+}
+
+static void transfer_receive_higher_term_vote(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	cluster_isolate(c, 2);
+	transfer(c, 2);
+	assert_true(ask(c, 1, say_vote(3, 2)).granted); /* not sticky to itself */
+	assert_int_equal(raft(c, 1)->term, 2);
+}
+
+static void second_transfer_to_another_node(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(4);
+
+	(void)state;
+	cluster_elect(c, 1);
+	cluster_crash(c, 2);
+	transfer(c, 2);
+	cluster_await_leader(c, MAX_MS);
+	transfer(c, cluster_leader(c) == 3 ? 4 : 3);
+	cluster_run_ms(c, 2);
+	assert_in_range(cluster_leader(c), 3, 4);
+}
+
+/* Only the leader that a node follows can resign. */
+static void transfer_non_member(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	cluster_hear(c, 1, say_resign(3, 1, 1));
+	cluster_hear(c, 1, say_resign(2, 2, 1));
+	assert_int_equal(view(c, 1).mode, XR_FOLLOW);
+	assert_int_equal(raft(c, 1)->term, 1);
+}
+
+static void leadership_transfer_in_progress(void **state) /* hashicorp */
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	transfer(c, 2);
+	cluster_step_down(c, 1, XR_CAUSE_SHUTDOWN); /* once more */
+	assert_int_equal(cluster_count(c, 1, 2, XR_RESIGN), 1);
+	cluster_run_ms(c, 2);
+	assert_int_equal(cluster_leader(c), 2);
+}
+
+/* It carries what the resignation said, for exactly that leader and term. */
+static void heirs_request_overtakes_resignation(void **state)
+{
+	static const struct {
+		uint8_t leader;
+		uint32_t term;
+		bool granted;
+	} table[] = {{2, 4, true}, {2, 3, false}, {3, 4, false}, {0, 4, false}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+		struct xr_message m = say_vote(3, 5);
+
+		stage_follow(c, 2, 4);
+		m.lift_leader = table[i].leader;
+		m.lift_term = table[i].term;
+		assert_int_equal(ask(c, 1, m).granted, table[i].granted);
+	}
+}
+
+static void heir_says_who_resigned(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	cluster_hear(c, 1, say_resign(2, 1, 1));
+	assert_int_equal(cluster_sent(c, 1, 3, XR_VOTE)->m.lift_leader, 2);
+	assert_int_equal(cluster_sent(c, 1, 3, XR_VOTE)->m.lift_term, 1);
+}
+
+static void resigned_leader_is_not_followed_again(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	cluster_hear(c, 1, say_resign(2, 1, 3));
+	cluster_hear(c, 1, say_heartbeat(c, 2, 1)); /* it was late */
+	assert_int_equal(view(c, 1).mode, XR_NONE);
+}
+
+/*
+ * ---- cowsql ----
+ */
+
+static void grant_again(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	assert_true(ask(c, 1, say_vote(2, 1)).granted);
+	cluster_forget(c);
+	assert_true(ask(c, 1, say_vote(2, 1)).granted);
+	assert_int_equal(c->node[1].writes, 1);
+}
+
+static void wait_quorum(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(5);
+
+	(void)state;
+	stage_candidate(c);
+	stage_answer(c, 2, true);
+	assert_int_equal(raft(c, 1)->role, XR_CANDIDATE);
+	stage_answer(c, 5, true);
+	assert_int_equal(raft(c, 1)->role, XR_LEADER);
+}
+
+static void reject_if_term_lower(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+	struct xr_message m;
+
+	(void)state;
+	cluster_boot(c, 1, (struct durable){.term = 3}, 0);
+	m = ask(c, 1, say_vote(2, 2));
+	assert_false(m.granted);
+	assert_int_equal(m.term, 3);
+	m = ask(c, 1, say_prevote(2, 3)); /* a prevote asks for a term to come */
+	assert_false(m.granted);
+	assert_int_equal(m.term, 3);
+}
+
+static void reject_if_has_leader(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	assert_false(ask(c, 1, say_prevote(3, 2)).granted);
+	assert_false(ask(c, 1, say_vote(3, 2)).granted);
+	assert_int_equal(cause(c, 1, XR_RAFT_VOTE_REFUSED), XR_CAUSE_HAS_LEADER);
+	assert_int_equal(view(c, 1).mode, XR_FOLLOW);
+}
+
+static void reject_if_already_voted(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	assert_true(ask(c, 1, say_vote(2, 1)).granted);
+	assert_false(ask(c, 1, say_vote(3, 1)).granted);
+	assert_int_equal(cause(c, 1, XR_RAFT_VOTE_REFUSED), XR_CAUSE_VOTED);
+	assert_int_equal(c->node[1].disk.vote, 2);
+}
+
+static void reject_if_not_voter(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(4);
+
+	(void)state;
+	raft(c, 1)->voters = c->node[1].group.voters = 0xe; /* 1, 2 and 3 */
+	cluster_hear(c, 1, say_prevote(4, 1));
+	cluster_hear(c, 1, say_vote(4, 1));
+	assert_int_equal(c->node[1].disk.term, 0);
+	assert_int_equal(c->node[1].disk.vote, 0);
+}
+
+static void receive_reject_result(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+	struct xr_message m;
+
+	(void)state;
+	stage_candidate(c);
+	stage_answer(c, 2, false);
+	assert_int_equal(raft(c, 1)->role, XR_CANDIDATE);
+	m = say_answer(c, 3, 1, false);
+	m.term = 8;
+	cluster_hear(c, 1, m);
+	assert_int_equal(raft(c, 1)->role, XR_FOLLOWER);
+	assert_int_equal(raft(c, 1)->term, 8);
+	assert_int_equal(c->node[1].disk.vote, 0);
+}
+
+static void crash_when_it_fences(struct cluster *c, struct node *n)
+{
+	n->paused = true; /* crash once the step is over */
+	cluster_isolate(c, n->id);
+	c->on_fence = NULL;
+}
+
+static void pre_vote_with_candidate_crash(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	c->on_fence = crash_when_it_fences;
+	cluster_set_timeout(c, 1, 10);
+	cluster_run_ms(c, 15);
+	cluster_crash(c, 1);
+	assert_int_not_equal(cluster_await_leader(c, 2 * MAX_MS), 1);
+	cluster_heal(c);
+	cluster_restart(c, 1);
+	leads_undisturbed(c, cluster_leader(c), 1000);
+	assert_true(cluster_follows(c, 1, cluster_leader(c)));
+}
+
+/* Answers carry phase, term and round; one that comes late counts for nothing. */
+static void pre_vote_no_stale_votes(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+	struct xr_message late;
+
+	(void)state;
+	stage_time_out(c);
+	late = say_answer(c, 2, 1, true);
+	stage_time_out(c); /* another round, the same term */
+	assert_int_equal(cluster_sent(c, 1, 2, XR_PREVOTE)->m.term, late.term);
+	cluster_hear(c, 1, late);
+	assert_int_equal(raft(c, 1)->role, XR_FOLLOWER);
+	assert_int_equal(c->node[1].fences, 0);
+}
+
+static void pre_vote_is_no_vote(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(5);
+	struct xr_message m;
+
+	(void)state;
+	stage_candidate(c); /* by prevotes of 2 and 3 */
+	for (int peer = 2; peer <= 5; peer++) {
+		m = say_answer(c, peer, 1, true);
+		m.type = XR_PREVOTE_ANSWER;
+		cluster_hear(c, 1, m);
+	}
+	assert_int_equal(raft(c, 1)->role, XR_CANDIDATE);
+}
+
+static void vote_of_an_older_term_does_not_count(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+	struct xr_message late;
+
+	(void)state;
+	stage_candidate(c);
+	late = say_answer(c, 2, 1, true);
+	stage_candidate(c);
+	cluster_hear(c, 1, late);
+	assert_int_equal(raft(c, 1)->role, XR_CANDIDATE);
+}
+
+/*
+ * ---- hashicorp ----
+ */
+
+static void pre_vote_avoid_election_with_partition(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(5);
+
+	(void)state;
+	cluster_elect(c, 1);
+	cluster_isolate(c, 5);
+	leads_undisturbed(c, 1, 2000);
+	cluster_heal(c);
+	leads_undisturbed(c, 1, 2000);
+	assert_true(cluster_follows(c, 5, 1));
+}
+
+static void verify_leader_partial_connect(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(5);
+
+	(void)state;
+	cluster_elect(c, 1);
+	cluster_cut_both(c, 1, 4);
+	cluster_cut_both(c, 1, 5);
+	leads_undisturbed(c, 1, 2000);
+	assert_true(cluster_lease(c, 1));
+	cluster_cut_both(c, 1, 3);
+	cluster_run_ms(c, MAX_MS + HEARTBEAT_MS + 1);
+	assert_int_not_equal(view(c, 1).mode, XR_LEAD);
+	assert_int_not_equal(cluster_await_leader(c, 2 * MAX_MS), 1);
+}
+
+static void restart_follower_long_initial_heartbeat(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	cluster_crash(c, 3);
+	leads_undisturbed(c, 1, 1000);
+	cluster_restart(c, 3);
+	leads_undisturbed(c, 1, 2000);
+	assert_true(cluster_follows(c, 3, 1));
+}
+
+/*
+ * ---- rule 3: decide, fence, look again, persist, publish, reply ----
+ */
+
+static void refused_request_never_fences(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+	int fences;
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	fences = c->node[1].fences;
+	for (uint32_t term = 0; term < 9; term++) {
+		cluster_hear(c, 1, say_prevote(3, term));
+		cluster_hear(c, 1, say_vote(3, term));
+	}
+	assert_int_equal(c->node[1].fences, fences);
+	assert_int_equal(raft(c, 1)->term, 1); /* rule 12: nor does it raise the term */
+}
+
+/* A run of the NIC path that was under way when the view was fenced. */
+static void stamp_in_flight(struct cluster *c, struct node *n)
+{
+	n->group.contact_ns = c->now_ns;
+}
+
+static void second_look_restores_at_vote(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = node_in(FOLLOWER);
+	union xr_word before = xr_view_read(&c->node[1].group);
+	int writes = c->node[1].writes;
+
+	(void)state;
+	c->on_fence = stamp_in_flight;
+	assert_false(ask(c, 1, say_vote(2, 2)).granted);
+	assert_int_equal(c->node[1].restores, 1);
+	assert_int_equal(c->node[1].writes, writes);
+	assert_int_equal(xr_view_read(&c->node[1].group).word, before.word);
+}
+
+static void second_look_restores_at_own_vote(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+	int writes;
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	writes = c->node[1].writes;
+	stage_time_out(c);
+	c->on_fence = stamp_in_flight;
+	stage_answer(c, 3, true);
+	assert_int_equal(c->node[1].restores, 1);
+	assert_int_equal(c->node[1].writes, writes);
+	assert_int_equal(view(c, 1).mode, XR_FOLLOW);
+	assert_int_equal(cluster_count(c, 1, 0, XR_VOTE), 0);
+}
+
+static void ack_in_flight(struct cluster *c, struct node *n)
+{
+	n->acks.echo_ns[2] = c->now_ns;
+}
+
+static void second_look_sees_own_lease(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = node_in(LEADER);
+
+	(void)state;
+	c->on_fence = ack_in_flight;
+	assert_false(ask(c, 1, say_vote(3, 2)).granted);
+	assert_int_equal(view(c, 1).mode, XR_LEAD);
+	assert_int_equal(raft(c, 1)->role, XR_LEADER);
+}
+
+/* Its election has waited already. */
+static void newer_leader_needs_no_look(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	c->on_fence = stamp_in_flight;
+	stage_follow(c, 3, 2);
+	assert_int_equal(c->node[1].restores, 0);
+	assert_true(cluster_sent(c, 1, 3, XR_ACK)->acked);
+	assert_int_equal(c->node[1].fences, 2);
+}
+
+static void no_grant_within_d_of_contact(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+	uint64_t until_ns;
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	c->node[1].patient = true;
+	until_ns = c->node[1].group.contact_ns + MS(D_MS);
+	cluster_run_ms(c, (until_ns - c->now_ns - 1) / 1e6);
+	assert_int_equal(c->now_ns, until_ns - 1);
+	cluster_deliver(c, 1, say_prevote(3, 2));
+	assert_false(cluster_sent(c, 1, 3, XR_PREVOTE_ANSWER)->m.granted);
+	assert_false(ask(c, 1, say_vote(3, 2)).granted);
+	assert_true(ask(c, 1, say_vote(3, 2)).granted); /* a millisecond later */
+}
+
+static void no_grant_while_lease_holds(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	cluster_run_ms(c, 1);
+	assert_true(cluster_lease(c, 1));
+	assert_false(ask(c, 1, say_vote(3, 2)).granted);
+	assert_int_equal(cause(c, 1, XR_RAFT_VOTE_REFUSED), XR_CAUSE_LEASE);
+	leads_undisturbed(c, 1, 100);
+}
+
+static void reply_waits_for_disk(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	c->node[1].disk_delay_ns = MS(10);
+	cluster_hear(c, 1, say_vote(2, 1));
+	assert_null(cluster_sent(c, 1, 2, XR_VOTE_ANSWER));
+	/* It counts as cast for refusing others, though. */
+	assert_false(ask(c, 1, say_vote(3, 1)).granted);
+	cluster_run_ms(c, 10);
+	assert_true(cluster_sent(c, 1, 2, XR_VOTE_ANSWER)->m.granted);
+}
+
+static void own_vote_counts_once_durable(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	c->node[1].disk_delay_ns = MS(10);
+	stage_candidate(c); /* the request left, the own vote is still being written */
+	stage_answer(c, 2, true);
+	assert_int_not_equal(view(c, 1).mode, XR_LEAD);
+	cluster_run_ms(c, 10);
+	assert_int_equal(view(c, 1).mode, XR_LEAD);
+}
+
+static void hung_disk_elects_nobody(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	c->node[1].disk_delay_ns = UINT64_MAX;
+	stage_candidate(c);
+	stage_answer(c, 2, true);
+	stage_answer(c, 3, true);
+	cluster_run_ms(c, 5000);
+	assert_int_equal(view(c, 1).mode, XR_NONE);
+	assert_int_equal(c->node[1].writes, 1);
+}
+
+/*
+ * ---- rules 5 and 6: resignation and promise ----
+ */
+
+static void never_leads_again_in_a_resigned_term(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(5);
+
+	(void)state;
+	stage_leader(c);
+	cluster_step_down(c, 1, XR_CAUSE_STALLED);
+	assert_int_equal(view(c, 1).mode, XR_NONE);
+	stage_answer(c, 4, true); /* late votes of that term */
+	stage_answer(c, 5, true);
+	assert_int_equal(view(c, 1).mode, XR_NONE);
+	assert_int_equal(raft(c, 1)->role, XR_FOLLOWER);
+}
+
+static void promises_when_it_starts(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	cluster_restart(c, 1);
+	c->node[1].patient = true;
+	cluster_run_ms(c, D_MS - 2);
+	assert_false(ask(c, 1, say_vote(2, 1)).granted);
+	assert_int_equal(cause(c, 1, XR_RAFT_VOTE_REFUSED), XR_CAUSE_PROMISE);
+	cluster_run_ms(c, 2);
+	assert_true(ask(c, 1, say_vote(2, 1)).granted);
+}
+
+/* An engine that used a larger D before promises for that one, and keeps it for itself too. */
+static void promise_holds_for_the_own_vote(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	cluster_boot(c, 1, (struct durable){.term = 1}, c->now_ns + MS(2000));
+	cluster_run_ms(c, 1999);
+	assert_int_equal(cluster_count(c, 1, 0, XR_PREVOTE), 0);
+	stage_candidate(c);
+}
+
+static void only_a_resignation_of_the_durable_term_lifts_the_promise(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	cluster_boot(c, 1, (struct durable){.term = 4}, c->now_ns + MS(D_MS));
+	cluster_hear(c, 1, say_resign(2, 3, 3));
+	assert_false(ask(c, 1, say_vote(3, 5)).granted);
+	cluster_hear(c, 1, say_resign(2, 5, 3));
+	assert_false(ask(c, 1, say_vote(3, 5)).granted);
+	cluster_hear(c, 1, say_resign(2, 4, 3));
+	assert_true(ask(c, 1, say_vote(3, 5)).granted);
+}
+
+/*
+ * ---- rule 11: ask before acting ----
+ */
+
+/* The NIC path answers; the daemon learns of it only when its timer has fired. */
+static void timer_reads_the_contact_again(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	for (int beat = 0; beat < 100; beat++) {
+		cluster_run_ms(c, HEARTBEAT_MS);
+		cluster_deliver(c, 1, say_heartbeat(c, 2, 1));
+		assert_true(cluster_sent(c, 1, 2, XR_ACK)->acked);
+	}
+	assert_int_equal(cluster_count(c, 1, 0, XR_PREVOTE), 0);
+	assert_int_equal(c->node[1].fences, 1);
+}
+
+static void polls_before_it_elects(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	stage_time_out(c);
+	assert_true(cluster_count(c, 1, 2, XR_POLL) >= 1);
+	assert_true(cluster_sent(c, 1, 2, XR_POLL)->at_ns < cluster_sent(c, 1, 3, XR_PREVOTE)->at_ns);
+}
+
+/* Its NIC path answers their polls, so nobody takes the leader for dead. */
+static void starved_leader_is_kept(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	c->node[1].paused = true;
+	leads_undisturbed(c, 1, 900);
+	assert_true(cluster_lease(c, 1));
+	cluster_resume(c, 1);
+	leads_undisturbed(c, 1, 900);
+}
+
+/* Who slept itself gives the leader the time to answer a poll. */
+static void sleeper_suspects_itself(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	c->node[1].paused = true;
+	cluster_run_ms(c, 2000);
+	cluster_resume(c, 1);
+	cluster_run_ms(c, 1);
+	assert_int_equal(cluster_count(c, 1, 0, XR_PREVOTE), 0);
+	assert_int_equal(cluster_count(c, 1, 2, XR_POLL), 1);
+	cluster_run_ms(c, D_MS); /* but not for ever */
+	assert_true(cluster_count(c, 1, 3, XR_PREVOTE) >= 1);
+}
+
+/*
+ * ---- rule 12: a leader that cannot lead stops ----
+ */
+
+static void quorum_lost_is_fenced_resigned_and_explained(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	cluster_crash(c, 2);
+	cluster_crash(c, 3);
+	cluster_run_ms(c, MAX_MS + HEARTBEAT_MS);
+	assert_int_equal(view(c, 1).mode, XR_NONE);
+	assert_int_equal(view(c, 1).term, 1);
+	assert_int_equal(cluster_count(c, 1, 2, XR_RESIGN), 1); /* cluster.c: fenced before */
+	assert_int_equal(cause(c, 1, XR_RAFT_STEPPED_DOWN), XR_CAUSE_QUORUM_LOST);
+}
+
+/* Nobody has acked yet, and nobody ever will. */
+static void new_leader_has_a_grace(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_leader(c);
+	cluster_run_ms(c, D_MS);
+	assert_int_equal(view(c, 1).mode, XR_LEAD);
+	assert_false(cluster_lease(c, 1));
+	cluster_run_ms(c, MAX_MS - D_MS + HEARTBEAT_MS);
+	assert_int_equal(view(c, 1).mode, XR_NONE);
+}
+
+/* It made its way for a candidate: it must not send a rival against the one it votes for. */
+static void leader_that_votes_names_no_rival(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = node_in(LEADER);
+
+	(void)state;
+	c->node[1].heir = 3;
+	assert_true(ask(c, 1, say_vote(2, 2)).granted);
+	assert_int_not_equal(cluster_sent(c, 1, 3, XR_RESIGN)->m.heir, 3);
+}
+
+/*
+ * ---- rule 14: impossible things ----
+ */
+
+static void two_leaders_in_a_term_stop_a_follower(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	c->expect_two_leaders = true;
+	cluster_hear(c, 1, say_heartbeat(c, 3, 1));
+	assert_int_equal(c->two_leaders, 1);
+}
+
+static void two_leaders_in_a_term_stop_a_leader(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_leader(c);
+	c->expect_two_leaders = true;
+	cluster_hear(c, 1, say_heartbeat(c, 3, 1));
+	assert_int_equal(c->two_leaders, 1);
+}
+
+static void two_leaders_heard_while_the_disk_is_busy(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	c->expect_two_leaders = true;
+	cluster_deliver(c, 1, say_heartbeat(c, 2, 1));
+	cluster_deliver(c, 1, say_heartbeat(c, 3, 1));
+	assert_int_equal(c->two_leaders, 1);
+}
+
+static void term_leap_is_refused_and_reported(void **state)
+{
+	static const enum xr_type types[] = {XR_HEARTBEAT, XR_VOTE, XR_PREVOTE};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+		struct xr_message m = say_vote(2, 1 + XR_TERM_LEAP);
+
+		m.type = types[i];
+		cluster_hear(c, 1, m);
+		assert_int_equal(c->node[1].fences, 0);
+		assert_int_equal(raft(c, 1)->term, 0);
+		assert_int_equal(cause(c, 1, XR_RAFT_VOTE_REFUSED), XR_CAUSE_LEAP);
+	}
+}
+
+static void term_leap_in_an_answer_is_refused_and_reported(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+	struct xr_message m;
+
+	(void)state;
+	stage_candidate(c);
+	m = say_answer(c, 2, 1, false);
+	m.term = 2 + XR_TERM_LEAP;
+	cluster_hear(c, 1, m);
+	assert_int_equal(raft(c, 1)->term, 1);
+	assert_int_equal(cause(c, 1, XR_RAFT_VOTE_REFUSED), XR_CAUSE_LEAP);
+}
+
+static void largest_leap_is_taken(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	assert_true(ask(c, 1, say_vote(2, XR_TERM_LEAP)).granted);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(leader_election),
+		cmocka_unit_test(leader_cycle),
+		cmocka_unit_test(single_node_candidate),
+		cmocka_unit_test(two_voters),
+		cmocka_unit_test(vote_from_any_state),
+		cmocka_unit_test(pre_vote_from_any_state),
+		cmocka_unit_test(dueling_candidates),
+		cmocka_unit_test(dueling_pre_candidates),
+		cmocka_unit_test(candidate_concede),
+		cmocka_unit_test(old_messages),
+		cmocka_unit_test(step_ignore_old_term_msg),
+		cmocka_unit_test(state_transition),
+		cmocka_unit_test(all_server_stepdown),
+		cmocka_unit_test(candidate_self_vote_after_lost_election),
+		cmocka_unit_test(leader_stepdown_when_quorum_active),
+		cmocka_unit_test(leader_stepdown_when_quorum_lost),
+		cmocka_unit_test(leader_superseding_with_check_quorum),
+		cmocka_unit_test(free_stuck_candidate_with_check_quorum),
+		cmocka_unit_test(disruptive_follower),
+		cmocka_unit_test(disruptive_follower_pre_vote),
+		cmocka_unit_test(pre_vote_with_check_quorum),
+		cmocka_unit_test(pre_vote_with_split_vote),
+		cmocka_unit_test(node_with_smaller_term_can_complete_election),
+		cmocka_unit_test(transfer_to_up_to_date_node),
+		cmocka_unit_test(transfer_to_self),
+		cmocka_unit_test(transfer_to_non_existing_node),
+		cmocka_unit_test(transfer_timeout),
+		cmocka_unit_test(transfer_receive_higher_term_vote),
+		cmocka_unit_test(second_transfer_to_another_node),
+		cmocka_unit_test(transfer_non_member),
+		cmocka_unit_test(leadership_transfer_in_progress),
+		cmocka_unit_test(heirs_request_overtakes_resignation),
+		cmocka_unit_test(heir_says_who_resigned),
+		cmocka_unit_test(resigned_leader_is_not_followed_again),
+		cmocka_unit_test(grant_again),
+		cmocka_unit_test(wait_quorum),
+		cmocka_unit_test(reject_if_term_lower),
+		cmocka_unit_test(reject_if_has_leader),
+		cmocka_unit_test(reject_if_already_voted),
+		cmocka_unit_test(reject_if_not_voter),
+		cmocka_unit_test(receive_reject_result),
+		cmocka_unit_test(pre_vote_with_candidate_crash),
+		cmocka_unit_test(pre_vote_no_stale_votes),
+		cmocka_unit_test(pre_vote_is_no_vote),
+		cmocka_unit_test(vote_of_an_older_term_does_not_count),
+		cmocka_unit_test(pre_vote_avoid_election_with_partition),
+		cmocka_unit_test(verify_leader_partial_connect),
+		cmocka_unit_test(restart_follower_long_initial_heartbeat),
+		cmocka_unit_test(refused_request_never_fences),
+		cmocka_unit_test(second_look_restores_at_vote),
+		cmocka_unit_test(second_look_restores_at_own_vote),
+		cmocka_unit_test(second_look_sees_own_lease),
+		cmocka_unit_test(newer_leader_needs_no_look),
+		cmocka_unit_test(no_grant_within_d_of_contact),
+		cmocka_unit_test(no_grant_while_lease_holds),
+		cmocka_unit_test(reply_waits_for_disk),
+		cmocka_unit_test(own_vote_counts_once_durable),
+		cmocka_unit_test(hung_disk_elects_nobody),
+		cmocka_unit_test(never_leads_again_in_a_resigned_term),
+		cmocka_unit_test(promises_when_it_starts),
+		cmocka_unit_test(promise_holds_for_the_own_vote),
+		cmocka_unit_test(only_a_resignation_of_the_durable_term_lifts_the_promise),
+		cmocka_unit_test(timer_reads_the_contact_again),
+		cmocka_unit_test(polls_before_it_elects),
+		cmocka_unit_test(starved_leader_is_kept),
+		cmocka_unit_test(sleeper_suspects_itself),
+		cmocka_unit_test(quorum_lost_is_fenced_resigned_and_explained),
+		cmocka_unit_test(new_leader_has_a_grace),
+		cmocka_unit_test(leader_that_votes_names_no_rival),
+		cmocka_unit_test(two_leaders_in_a_term_stop_a_follower),
+		cmocka_unit_test(two_leaders_in_a_term_stop_a_leader),
+		cmocka_unit_test(two_leaders_heard_while_the_disk_is_busy),
+		cmocka_unit_test(term_leap_is_refused_and_reported),
+		cmocka_unit_test(term_leap_in_an_answer_is_refused_and_reported),
+		cmocka_unit_test(largest_leap_is_taken),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* user/nic/maps.c with real maps, pinned in a private folder below /sys/fs/bpf. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "nic/maps.h"
+
+#define BPFFS	    "/sys/fs/bpf"
+#define BPFFS_MAGIC 0xcafe4a11
+#define PREFIX	    "xraft-test-maps-"
+#define NGROUPS	    70 /* more than a page of groups */
+
+static const struct {
+	const char *name;
+	enum bpf_map_type type;
+	uint32_t value_size, entries, flags;
+} wanted[] = {
+	{"xr_groups", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_group), NGROUPS, BPF_F_MMAPABLE},
+	{"xr_acks", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_acks), NGROUPS, BPF_F_MMAPABLE},
+	{"xr_control", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_control), 1, BPF_F_MMAPABLE},
+	{"xr_peers", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_peer), XR_NODE_MAX + 1, 0},
+	{"xr_stats", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(struct xr_stats), 2, 0},
+	{"xr_events", BPF_MAP_TYPE_RINGBUF, 0, 4096, 0},
+};
+
+struct fixture {
+	char dir[128];
+	int fds[ARRAY_SIZE(wanted)];
+	struct xr_maps maps;
+	struct xr_why why;
+};
+
+static void remove_folder(const char *path)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+	rmdir(path);
+}
+
+/* What a killed run has left. */
+static void remove_old_folders(void)
+{
+	DIR *d = opendir(BPFFS);
+	struct dirent *e;
+	char path[512];
+
+	while (d && (e = readdir(d))) {
+		if (strncmp(e->d_name, PREFIX, strlen(PREFIX)) ||
+		    kill(atoi(e->d_name + strlen(PREFIX)), 0) == 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", BPFFS, e->d_name);
+		remove_folder(path);
+	}
+	if (d)
+		closedir(d);
+}
+
+static bool bpffs_there(void)
+{
+	struct statfs fs;
+
+	if (statfs(BPFFS, &fs) == 0 && (uint32_t)fs.f_type == BPFFS_MAGIC)
+		return true;
+	return mount("bpf", BPFFS, "bpf", 0, NULL) == 0;
+}
+
+static int create(int i, uint32_t value_size, uint32_t entries)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = wanted[i].flags);
+	uint32_t key_size = wanted[i].type == BPF_MAP_TYPE_RINGBUF ? 0 : 4;
+
+	return bpf_map_create(wanted[i].type, wanted[i].name, key_size, value_size, entries, &opts);
+}
+
+static void pin(struct fixture *f, int i, int fd)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", f->dir, wanted[i].name);
+	unlink(path);
+	assert_int_equal(bpf_obj_pin(fd, path), 0);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	if (!f)
+		return 0;
+	xr_maps_close(&f->maps);
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+		xr_close_fd(&f->fds[i]);
+	remove_folder(f->dir);
+	free(f);
+	return 0;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct xr_control c = {.abi = XR_ABI, .self = 3, .groups = NGROUPS, .cluster = "t"};
+	uint32_t zero = 0;
+
+	f->maps = (struct xr_maps)XR_MAPS_NONE;
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+		f->fds[i] = -1;
+	*state = f;
+	snprintf(f->dir, sizeof(f->dir), "%s/%s%d", BPFFS, PREFIX, getpid());
+	f->fds[0] = create(0, wanted[0].value_size, wanted[0].entries);
+	if (f->fds[0] < 0 || !bpffs_there() || (mkdir(f->dir, 0700) && errno != EEXIST)) {
+		print_message("SKIPPED, NOT TESTED: no right to make BPF maps or pins: %s\n",
+			      strerror(errno));
+		teardown(state);
+		*state = NULL;
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+		if (i)
+			f->fds[i] = create((int)i, wanted[i].value_size, wanted[i].entries);
+		assert_true(f->fds[i] >= 0);
+		pin(f, (int)i, f->fds[i]);
+	}
+	assert_int_equal(bpf_map_update_elem(f->fds[2], &zero, &c, 0), 0);
+	return 0;
+}
+
+static struct fixture *need(void **state)
+{
+	if (!*state)
+		skip();
+	return *state;
+}
+
+static void opens_what_is_pinned(void **state)
+{
+	struct fixture *f = need(state);
+	struct xr_group g = {.voters = 0xe, .name = "last"};
+	uint32_t last = NGROUPS - 1;
+
+	assert_int_equal(xr_maps_open(&f->maps, f->dir, false, &f->why), 0);
+	assert_int_equal(f->maps.ngroups, NGROUPS);
+	assert_int_equal(f->maps.control->self, 3);
+	assert_int_equal(f->maps.key_fd, -1);
+	assert_int_equal(bpf_map_update_elem(f->fds[0], &last, &g, 0), 0);
+	assert_string_equal(f->maps.groups[last].name, "last");
+	assert_int_equal(f->maps.acks[last].echo_ns[9], 0);
+}
+
+static void a_reader_cannot_write(void **state)
+{
+	struct fixture *f = need(state);
+	struct xr_control c = {0};
+	uint32_t zero = 0;
+
+	assert_int_equal(xr_maps_open(&f->maps, f->dir, false, &f->why), 0);
+	assert_int_equal(bpf_map_update_elem(f->maps.control_fd, &zero, &c, 0), -EPERM);
+	assert_int_equal(f->maps.control->abi, XR_ABI);
+}
+
+static void a_writer_writes_to_the_map(void **state)
+{
+	struct fixture *f = need(state);
+	struct xr_group g;
+	uint32_t id = 65;
+
+	assert_int_equal(xr_maps_open(&f->maps, f->dir, true, &f->why), 0);
+	f->maps.groups[id].view = (struct xr_view){.term = 9, .leader = 2, .mode = XR_FOLLOW};
+	assert_int_equal(bpf_map_lookup_elem(f->fds[0], &id, &g), 0);
+	assert_int_equal(g.view.term, 9);
+	assert_int_equal(g.view.leader, 2);
+}
+
+static void stats_are_summed_over_cpus(void **state)
+{
+	struct fixture *f = need(state);
+	int ncpus = libbpf_num_possible_cpus();
+	struct xr_stats *each = calloc((size_t)ncpus, sizeof(*each)), sum[2];
+	uint32_t nic = XR_STATS_NIC, daemon = XR_STATS_DAEMON;
+
+	for (int cpu = 0; cpu < ncpus; cpu++) {
+		each[cpu].heartbeat_answered = 100 + (uint64_t)cpu;
+		each[cpu].events_lost = 1;
+	}
+	assert_int_equal(bpf_map_update_elem(f->fds[4], &nic, each, 0), 0);
+	memset(each, 0, (size_t)ncpus * sizeof(*each));
+	each[0].drop_tag = 7;
+	assert_int_equal(bpf_map_update_elem(f->fds[4], &daemon, each, 0), 0);
+	free(each);
+	assert_int_equal(xr_maps_open(&f->maps, f->dir, false, &f->why), 0);
+	assert_int_equal(xr_maps_stats(&f->maps, sum), 0);
+	assert_int_equal(sum[XR_STATS_NIC].heartbeat_answered,
+			 100 * ncpus + ncpus * (ncpus - 1) / 2);
+	assert_int_equal(sum[XR_STATS_NIC].events_lost, ncpus);
+	assert_int_equal(sum[XR_STATS_NIC].drop_tag, 0);
+	assert_int_equal(sum[XR_STATS_DAEMON].drop_tag, 7);
+}
+
+/* After a failed open nothing is left in the handle, and a sentence says what to do. */
+static void expect_failure(struct fixture *f, const char *dir, int err, const char *word)
+{
+	char *left = NULL;
+
+	f->why.text[0] = '\0';
+	assert_int_equal(xr_maps_open(&f->maps, dir, false, &f->why), err);
+	left = strstr(f->why.text, word);
+	if (!left)
+		print_message("the sentence was: %s\n", f->why.text);
+	assert_non_null(left);
+	assert_null(f->maps.groups);
+	assert_null(f->maps.control);
+	assert_int_equal(f->maps.groups_fd, -1);
+	assert_int_equal(f->maps.control_fd, -1);
+	assert_int_equal(f->maps.events_fd, -1);
+}
+
+static void no_pins(void **state)
+{
+	expect_failure(need(state), BPFFS "/" PREFIX "nobody", -ENOENT, "start xraftd");
+}
+
+static void one_pin_missing(void **state)
+{
+	struct fixture *f = need(state);
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/xr_stats", f->dir);
+	assert_int_equal(unlink(path), 0);
+	expect_failure(f, f->dir, -ENOENT, "xr_stats is missing");
+}
+
+static void another_abi(void **state)
+{
+	struct fixture *f = need(state);
+	struct xr_control c = {.abi = XR_ABI + 1};
+	uint32_t zero = 0;
+
+	assert_int_equal(bpf_map_update_elem(f->fds[2], &zero, &c, 0), 0);
+	expect_failure(f, f->dir, -EPROTO, "ABI 2");
+}
+
+static void another_value_size(void **state)
+{
+	struct fixture *f = need(state);
+	int fd = create(3, sizeof(struct xr_peer) + 8, XR_NODE_MAX + 1);
+
+	pin(f, 3, fd);
+	close(fd);
+	expect_failure(f, f->dir, -EPROTO, "xr_peers");
+}
+
+static void another_type(void **state)
+{
+	struct fixture *f = need(state);
+
+	pin(f, 1, f->fds[5]); /* a ring where the acks should be */
+	expect_failure(f, f->dir, -EPROTO, "xr_acks");
+}
+
+static void groups_and_acks_differ_in_number(void **state)
+{
+	struct fixture *f = need(state);
+	int fd = create(1, sizeof(struct xr_acks), NGROUPS - 1);
+
+	pin(f, 1, fd);
+	close(fd);
+	expect_failure(f, f->dir, -EPROTO, "sizes");
+}
+
+/* With the lowest number that is free we see that a failed open closes what it opened. */
+static void a_failed_open_leaks_nothing(void **state)
+{
+	struct fixture *f = need(state);
+	int before = dup(0), after;
+
+	close(before);
+	another_abi(state);
+	expect_failure(f, f->dir, -EPROTO, "ABI");
+	after = dup(0);
+	close(after);
+	assert_int_equal(before, after);
+}
+
+static void plain_memory(void **state)
+{
+	struct xr_maps m;
+	struct xr_stats sum[2];
+	struct xr_why why;
+
+	(void)state;
+	assert_int_equal(xr_maps_alloc(&m, 1000, &why), 0);
+	assert_int_equal(m.ngroups, 1000);
+	assert_int_equal((uintptr_t)m.groups % 64, 0);
+	assert_int_equal(m.groups[999].voters, 0);
+	m.acks[999].echo_ns[15] = 1;
+	m.control->abi = XR_ABI;
+	memset(sum, 0xff, sizeof(sum));
+	assert_int_equal(xr_maps_stats(&m, sum), 0);
+	assert_int_equal(sum[1].events_lost, 0);
+	xr_maps_close(&m);
+	assert_null(m.groups);
+	xr_maps_close(&m);
+	assert_int_equal(xr_maps_alloc(&m, 0, &why), -EINVAL);
+	assert_int_equal(xr_maps_alloc(&m, XR_GROUPS_MAX + 1, &why), -EINVAL);
+}
+
+static void folder_of_a_node(void **state)
+{
+	char dir[64];
+
+	(void)state;
+	xr_maps_dir(dir, sizeof(dir), "demo", 9);
+	assert_string_equal(dir, "/sys/fs/bpf/xraft/demo-9");
+	assert_null(strchr(dir, '.')); /* bpffs reserves names with dots */
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(opens_what_is_pinned),
+		T(a_reader_cannot_write),
+		T(a_writer_writes_to_the_map),
+		T(stats_are_summed_over_cpus),
+		T(no_pins),
+		T(one_pin_missing),
+		T(another_abi),
+		T(another_value_size),
+		T(another_type),
+		T(groups_and_acks_differ_in_number),
+		T(a_failed_open_leaks_nothing),
+		cmocka_unit_test(plain_memory),
+		cmocka_unit_test(folder_of_a_node),
+	};
+
+	remove_old_folders();
+	libbpf_set_print(NULL);
+	return cmocka_run_group_tests_name("maps", tests, NULL, NULL);
+}
