@@ -12,7 +12,7 @@
 #include "xraft/wire.h"
 #include "xraft/siphash.h"
 
-#define XR_ABI	      1 /* of everything in this file; daemon and program compare it at start */
+#define XR_ABI	      1	 /* of everything in this file; daemon and program compare it at start */
 #define XR_NAME_SIZE  16 /* of cluster and group names, with the final NUL */
 #define XR_GROUPS_MAX 131072
 #define XR_BPFFS_DIR  "/sys/fs/bpf/xraft"
@@ -41,14 +41,14 @@ enum xr_role {
 /* xr_groups[id]: one cache line a group. */
 struct xr_group {
 	struct xr_view view;
-	__u64 contact_ns;     /* newest accepted heartbeat, by our clock (rule 4) */
-	__u64 replay;	      /* newest accepted heartbeat, by the leader's clock (rule 10) */
-	__u64 lead_since_ns;  /* read before this LEAD was published (rule 5) */
-	__u32 voters;	      /* bit n: node n votes; 0: no such group */
-	__u32 durable_term;   /* shown only: the journal is the truth */
-	__u16 digest;	      /* of name and voters (rule 10) */
-	__u8 voted_for;	      /* shown only: in durable_term, 0 nobody */
-	enum xr_role role;    /* shown only */
+	__u64 contact_ns;    /* newest accepted heartbeat, by our clock (rule 4) */
+	__u64 replay;	     /* newest accepted heartbeat, by the leader's clock (rule 10) */
+	__u64 lead_since_ns; /* read before this LEAD was published (rule 5) */
+	__u32 voters;	     /* bit n: node n votes; 0: no such group */
+	__u32 durable_term;  /* shown only: the journal is the truth */
+	__u16 digest;	     /* of name and voters (rule 10) */
+	__u8 voted_for;	     /* shown only: in durable_term, 0 nobody */
+	enum xr_role role;   /* shown only */
 	__u32 spare;
 	char name[XR_NAME_SIZE];
 } __attribute__((aligned(64)));
@@ -90,8 +90,8 @@ enum xr_tx_path {
 
 /* xr_control[0] */
 struct xr_control {
-	__u32 abi; /* XR_ABI */
-	__u8 self; /* node id */
+	__u32 abi;   /* XR_ABI */
+	__u8 self;   /* node id */
 	__u8 answer; /* 0: the NIC path passes everything up (its answers do not arrive) */
 	__u16 port;
 	__u64 alive_until_ns; /* the NIC path answers only before it (rule 8) */
@@ -128,44 +128,44 @@ struct xr_key {
  * Every verdict and its reason. One list makes the counters' names in BTF, their numbers and the
  * explanations that `xraft status --counters` prints.
  */
-#define XR_REASONS(X)                                                                              \
-	X(heartbeat_answered, "heartbeat records acked")                                           \
+#define XR_REASONS(X)                                                                             \
+	X(heartbeat_answered, "heartbeat records acked")                                          \
 	X(heartbeat_refused, "heartbeat records of an older term, refused with the current one")  \
-	X(heartbeat_withheld, "heartbeat records accepted but not answered: the view was fenced")  \
-	X(heartbeat_pending, "heartbeat records left to the daemon by an answered datagram")       \
-	X(poll_answered, "polls turned into heartbeats")                                           \
-	X(path_answered, "path tests echoed")                                                      \
-	X(ack_stamped, "acks stamped")                                                             \
-	X(ack_ignored, "acks of another term, or that acknowledge nothing")                        \
-	X(pass_heartbeat, "heartbeats of a newer term or another leader, to the daemon")           \
-	X(pass_ack, "refusals with a newer term, to the daemon")                                   \
-	X(pass_poll, "polls that only the daemon can answer")                                      \
-	X(pass_vote, "votes, prevotes, resignations, to the daemon")                               \
-	X(pass_path, "path tests, to the daemon")                                                  \
-	X(pass_not_alive, "passed up: the daemon did not renew its deadline")                      \
-	X(pass_no_socket, "passed up: the daemon's socket is gone")                                \
-	X(pass_no_answer, "passed up: answers at the NIC are switched off")                        \
-	X(pass_not_ours, "not xraft's: untouched")                                                 \
-	X(pass_shape, "to our port, but fragmented, with options or too large: untouched")         \
-	X(drop_short, "shorter than it says")                                                      \
-	X(drop_magic, "on our port, but not xraft's")                                              \
-	X(drop_version, "unknown version")                                                         \
-	X(drop_type, "unknown type")                                                               \
-	X(drop_source, "unknown sender, or not addressed to this node")                            \
-	X(drop_address, "not from the sender's configured address")                                \
-	X(drop_key, "unknown key id")                                                              \
-	X(drop_tag, "wrong tag: another key, or forged")                                           \
-	X(drop_group, "unknown group, or the sender is no voter of it")                            \
-	X(drop_digest, "another idea of the group's name or voters")                               \
-	X(drop_timing, "the leader's minimum election timeout is larger than ours")                \
-	X(drop_replay, "heartbeats seen before, or overtaken")                                     \
+	X(heartbeat_withheld, "heartbeat records accepted but not answered: the view was fenced") \
+	X(heartbeat_pending, "heartbeat records left to the daemon by an answered datagram")      \
+	X(poll_answered, "polls turned into heartbeats")                                          \
+	X(path_answered, "path tests echoed")                                                     \
+	X(ack_stamped, "acks stamped")                                                            \
+	X(ack_ignored, "acks of another term, or that acknowledge nothing")                       \
+	X(pass_heartbeat, "heartbeats of a newer term or another leader, to the daemon")          \
+	X(pass_ack, "refusals with a newer term, to the daemon")                                  \
+	X(pass_poll, "polls that only the daemon can answer")                                     \
+	X(pass_vote, "votes, prevotes, resignations, to the daemon")                              \
+	X(pass_path, "path tests, to the daemon")                                                 \
+	X(pass_not_alive, "passed up: the daemon did not renew its deadline")                     \
+	X(pass_no_socket, "passed up: the daemon's socket is gone")                               \
+	X(pass_no_answer, "passed up: answers at the NIC are switched off")                       \
+	X(pass_not_ours, "not xraft's: untouched")                                                \
+	X(pass_shape, "fragments, or with IP options: untouched")                                 \
+	X(drop_short, "shorter than it says")                                                     \
+	X(drop_magic, "on our port, but not xraft's")                                             \
+	X(drop_version, "unknown version")                                                        \
+	X(drop_type, "unknown type")                                                              \
+	X(drop_source, "unknown sender, or not addressed to this node")                           \
+	X(drop_address, "not from the sender's configured address")                               \
+	X(drop_key, "unknown key id")                                                             \
+	X(drop_tag, "wrong tag: another key, or forged")                                          \
+	X(drop_group, "unknown group, or the sender is no voter of it")                           \
+	X(drop_digest, "another idea of the group's name or voters")                              \
+	X(drop_timing, "the leader's minimum election timeout is larger than ours")               \
+	X(drop_replay, "heartbeats seen before, or overtaken")                                    \
 	X(events_lost, "events for the daemon that found the ring full")
 
 enum xr_reason {
 #define X(name, text) XR_R_##name,
 	XR_REASONS(X)
 #undef X
-	XR_REASON_END,
+		XR_REASON_END,
 };
 
 /* xr_stats: [XR_STATS_NIC] counted by the NIC path, [XR_STATS_DAEMON] by the daemon's slow path. */

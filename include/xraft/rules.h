@@ -327,6 +327,7 @@ static __always_inline enum xr_reason xr_rules_check(struct xr_env *env, const s
 		return XR_R_drop_key;
 	if (xr_tag(h, end, len, &key->sip, &sum) != h->tag)
 		return XR_R_drop_tag;
+	__sync_fetch_and_add(&peer->received, 1);
 	return XR_REASON_END;
 }
 
@@ -510,8 +511,11 @@ static __always_inline void xr_rules_seal(struct xr_env *env, struct xr_wire *h,
 					  __u32 len, __u64 now, __u64 *sum)
 {
 	const struct xr_control *c = xr_env_control(env);
+	struct xr_peer *peer = xr_env_peer(env, h->source);
 	struct xr_key *key = xr_env_key(env, h->key_id & 1);
 
+	if (peer)
+		__sync_fetch_and_add(&peer->answered, 1);
 	/* What answers what: nothing answers an answer (rule 9). A poll fetches a heartbeat. */
 	h->type = h->type == XR_HEARTBEAT ? XR_ACK : h->type == XR_POLL ? XR_HEARTBEAT : XR_PATH_ECHO;
 	h->dest = h->source;

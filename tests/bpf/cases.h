@@ -33,10 +33,10 @@ struct nic_case {
 	struct {
 		enum xr_reason reason;
 		unsigned count;
-	} moved[CASE_MOVED]; /* these counters and no others; a count of 0 ends them */
-	__u64 stamped;		    /* bit n: contact and mark of group n moved */
-	__u64 marked;		    /* bit n: only the mark did */
-	__u64 acked;		    /* bit n: node 2's ack in group n moved to the echo */
+	} moved[CASE_MOVED];	   /* these counters and no others; a count of 0 ends them */
+	__u64 stamped;		   /* bit n: contact and mark of group n moved */
+	__u64 marked;		   /* bit n: only the mark did */
+	__u64 acked;		   /* bit n: node 2's ack in group n moved to the echo */
 	__u16 flags[CASE_RECORDS]; /* of the first records of an answer */
 	unsigned events;
 };

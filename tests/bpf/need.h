@@ -38,4 +38,11 @@ static inline void open_rig(int argc, char **argv)
 	rig_error = rig_open(&rig, path, &rig_why);
 }
 
+/* What main() returns: 77 is "skipped". */
+static inline int close_rig(int failed)
+{
+	rig_close(&rig);
+	return rig_error == -EPERM || rig_error == -EACCES ? 77 : failed;
+}
+
 #endif

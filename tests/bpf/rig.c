@@ -226,10 +226,18 @@ void world_default(struct world *w, bool ipv6)
 			.digest = (__u16)(0x1000 + i),
 		};
 	w->control = (struct xr_control){
-		.abi = XR_ABI, .self = RIG_SELF, .answer = 1, .port = XR_PORT,
-		.alive_until_ns = w->now + 10 * NS_PER_S, .socket_mark = RIG_MARK,
-		.groups = RIG_GROUPS, .min_timeout_us = 150000, .max_timeout_us = 300000,
-		.heartbeat_us = 50000, .quorum_lapse_us = 3000000, .drift_permille = 100,
+		.abi = XR_ABI,
+		.self = RIG_SELF,
+		.answer = 1,
+		.port = XR_PORT,
+		.alive_until_ns = w->now + 10 * NS_PER_S,
+		.socket_mark = RIG_MARK,
+		.groups = RIG_GROUPS,
+		.min_timeout_us = 150000,
+		.max_timeout_us = 300000,
+		.heartbeat_us = 50000,
+		.quorum_lapse_us = 3000000,
+		.drift_permille = 100,
 	};
 	for (__u8 node = 1; node <= 4; node++)
 		peer_default(&w->peers[node], node, ipv6);
@@ -240,7 +248,8 @@ void world_default(struct world *w, bool ipv6)
 void world_lead(struct world *w)
 {
 	for (__u32 i = 0; i < RIG_GROUPS; i++) {
-		w->groups[i].view = (struct xr_view){.term = 7, .leader = RIG_SELF, .mode = XR_LEAD};
+		w->groups[i].view = (struct xr_view){
+			.term = 7, .leader = RIG_SELF, .mode = XR_LEAD};
 		w->groups[i].lead_since_ns = w->now - 60 * NS_PER_S;
 		w->acks[i].echo_ns[2] = w->now - 200 * NS_PER_MS;
 	}
@@ -283,8 +292,8 @@ static void difference(struct xr_stats *out, const struct xr_stats *now, struct 
 /*
  * ---- both runs ----
  */
-int rig_run_kernel(struct rig *rig, const __u8 *frame, __u32 len, struct outcome *out,
-		   __u64 *began, __u64 *ended)
+int rig_run_kernel(struct rig *rig, const __u8 *frame, __u32 len, struct outcome *out, __u64 *began,
+		   __u64 *ended)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = len,
 		    .data_out = out->frame, .data_size_out = sizeof(out->frame), .repeat = 1);
@@ -333,8 +342,8 @@ static enum xr_verdict native_rules(struct xr_env *env, bool ours, struct xr_wir
 	return XR_PASS;
 }
 
-static int run_datagram(struct xr_env *env, bool ours, struct outcome *out,
-			const struct reading *r, __u64 now)
+static int run_datagram(struct xr_env *env, bool ours, struct outcome *out, const struct reading *r,
+			__u64 now)
 {
 	static const int verdicts[] = {
 		[XR_PASS] = XDP_PASS, [XR_DROP] = XDP_DROP, [XR_TX] = XDP_TX};
@@ -371,8 +380,12 @@ void rig_run_native(const struct rig *rig, const struct world *w, const __u8 *fr
 		   memcmp(r.to.ip, self->ip, sizeof(self->ip))) {
 		out->moved.pass_not_ours++;
 	} else {
-		struct xr_env env = {.groups = s->groups, .acks = s->acks, .ngroups = RIG_GROUPS,
-				     .control = &s->control, .peers = s->peers, .keys = s->keys,
+		struct xr_env env = {.groups = s->groups,
+				     .acks = s->acks,
+				     .ngroups = RIG_GROUPS,
+				     .control = &s->control,
+				     .peers = s->peers,
+				     .keys = s->keys,
 				     .stats = &out->moved};
 
 		out->verdict = run_datagram(&env, socket_ours(rig, w, r.ipv6), out, &r, now);

@@ -44,8 +44,8 @@ struct rig {
 	struct xr_control *control;
 	struct xr_stats seen; /* counters so far */
 	int cpus;
-	int socket; /* -1: none */
-	int family; /* of the socket */
+	int socket;	     /* -1: none */
+	int family;	     /* of the socket */
 	bool deaf;	     /* leave events in the ring */
 	struct outcome *out; /* where events go */
 	struct world last;   /* what the maps that are no memory of ours hold */
@@ -70,8 +70,8 @@ void world_lead(struct world *w);
 void rig_load(struct rig *rig, const struct world *w);
 
 /* Through the program, from the state that is loaded. `began` and `ended` enclose its clock. */
-int rig_run_kernel(struct rig *rig, const __u8 *frame, __u32 len, struct outcome *out,
-		   __u64 *began, __u64 *ended);
+int rig_run_kernel(struct rig *rig, const __u8 *frame, __u32 len, struct outcome *out, __u64 *began,
+		   __u64 *ended);
 
 /* Through the native rules, from the state `w`, at the instant `now`. */
 void rig_run_native(const struct rig *rig, const struct world *w, const __u8 *frame, __u32 len,

@@ -55,8 +55,9 @@ static void *daemon_thread(void *arg)
 
 			__atomic_store_n((__u64 *)&g->view, fenced.word, __ATOMIC_RELAXED);
 			__atomic_thread_fence(__ATOMIC_SEQ_CST);
-			race->voted[g - rig.groups] =
-				__atomic_load_n(&g->contact_ns, __ATOMIC_RELAXED) == race->old_ns;
+			race->voted[g - rig.groups] = __atomic_load_n(&g->contact_ns,
+								      __ATOMIC_RELAXED) ==
+						      race->old_ns;
 		}
 		atomic_store(&race->done, turn);
 	}
@@ -65,12 +66,17 @@ static void *daemon_thread(void *arg)
 static void build(struct packet *p, const struct world *w)
 {
 	memset(p, 0, sizeof(*p));
-	p->d.h = (struct xr_wire){.magic = XR_WIRE_MAGIC, .version = XR_WIRE_VERSION,
-				  .type = XR_HEARTBEAT, .source = 2, .dest = RIG_SELF,
-				  .count = XR_RECORDS, .key_id = 4, .sent_ns = NS_PER_S};
+	p->d.h = (struct xr_wire){.magic = XR_WIRE_MAGIC,
+				  .version = XR_WIRE_VERSION,
+				  .type = XR_HEARTBEAT,
+				  .source = 2,
+				  .dest = RIG_SELF,
+				  .count = XR_RECORDS,
+				  .key_id = 4,
+				  .sent_ns = NS_PER_S};
 	for (__u32 i = 0; i < XR_RECORDS; i++)
-		p->d.rec[i] = (struct xr_record){.group = i, .term = 7,
-						 .digest = (__u16)(0x1000 + i)};
+		p->d.rec[i] = (struct xr_record){
+			.group = i, .term = 7, .digest = (__u16)(0x1000 + i)};
 	p->payload = p->udp_len = -1;
 	p->from = 2;
 	p->to = RIG_SELF;
@@ -82,8 +88,8 @@ struct tally {
 	unsigned long turns, acked, voted, withheld, both;
 };
 
-static void one_turn(struct race *race, unsigned long turn, const struct packet *p,
-		     struct world *w, struct tally *t)
+static void one_turn(struct race *race, unsigned long turn, const struct packet *p, struct world *w,
+		     struct tally *t)
 {
 	static struct outcome out;
 	const struct xr_record *rec;
@@ -153,7 +159,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_ack_contradicts_a_vote),
 	};
-	int failed, first;
+	int first;
 
 	/* The rig stays on the first CPU that we may use; the daemon has the others. */
 	sched_getaffinity(0, sizeof(all_cpus), &all_cpus);
@@ -161,7 +167,5 @@ int main(int argc, char **argv)
 		first++;
 	CPU_CLR(first, &all_cpus);
 	open_rig(argc, argv);
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	rig_close(&rig);
-	return failed;
+	return close_rig(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -56,7 +56,8 @@ static void random_group(struct xr_group *g, struct xr_acks *acks, __u64 now)
 	static const __u32 voters[] = {0, 0x6, 0xe, 0x1e, 0x3e, 0x3fe, 0xc, 0xffffffff};
 
 	if (one_in(3))
-		g->view = (struct xr_view){.term = some_term(), .leader = (__u8)below(5),
+		g->view = (struct xr_view){.term = some_term(),
+					   .leader = (__u8)below(5),
 					   .mode = (enum xr_mode)below(3)};
 	if (g->view.mode == XR_LEAD)
 		g->view.leader = RIG_SELF;
@@ -114,8 +115,12 @@ static void random_header(struct xr_wire *h, __u64 now)
 	static const __u8 types[] = {XR_HEARTBEAT, XR_HEARTBEAT, XR_ACK, XR_ACK, XR_POLL};
 	static const __u64 ms = NS_PER_MS;
 
-	*h = (struct xr_wire){.magic = XR_WIRE_MAGIC, .version = XR_WIRE_VERSION, .source = 2,
-			      .dest = RIG_SELF, .key_id = 4, .min_timeout_us = 150000};
+	*h = (struct xr_wire){.magic = XR_WIRE_MAGIC,
+			      .version = XR_WIRE_VERSION,
+			      .source = 2,
+			      .dest = RIG_SELF,
+			      .key_id = 4,
+			      .min_timeout_us = 150000};
 	h->type = one_in(4) ? (__u8)below(XR_TYPE_END + 1) : types[below(ARRAY_SIZE(types))];
 	h->count = (__u16)(one_in(30) ? below(61) : 1 + below(5));
 	if (h->type >= XR_PATH_ASK && !one_in(10))
@@ -287,10 +292,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(xdp_and_native_agree),
 	};
-	int failed;
 
 	open_rig(argc, argv);
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	rig_close(&rig);
-	return failed;
+	return close_rig(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -15,7 +15,7 @@
 #include "core/raft.h"
 #include "net/env.h"
 
-#define MS(n) ((uint64_t)((n) * 1000000.0))
+#define MS(n) ((uint64_t)((n)*1000000.0))
 
 /* D, the largest election timeout and the heartbeat of every cluster here. */
 #define D_MS	     150
@@ -82,7 +82,7 @@ struct node {
 	bool late;    /* tells the next timer event that the loop had stood still */
 
 	struct durable disk, writing;
-	uint64_t written_ns;   /* when the write under way completes; 0: none is */
+	uint64_t written_ns;	/* when the write under way completes; 0: none is */
 	uint64_t disk_delay_ns; /* UINT64_MAX: the disk hangs */
 	int writes;
 
@@ -97,8 +97,9 @@ struct node {
 struct cluster {
 	int n;
 	uint64_t now_ns, seed, seq;
+	int turns; /* since time last moved */
 	struct xr_timing timing;
-	struct node node[XR_NODE_MAX + 1]; /* by id */
+	struct node node[XR_NODE_MAX + 1];	    /* by id */
 	bool cut[XR_NODE_MAX + 1][XR_NODE_MAX + 1]; /* [from][to] */
 	int loss_permille, twice_permille;
 	uint64_t delay_ns, jitter_ns;
@@ -106,7 +107,7 @@ struct cluster {
 	struct sent trace[CLUSTER_TRACE];
 	int ntrace;
 	uint8_t leads[CLUSTER_TERMS]; /* [term]: who published LEAD in it */
-	int two_leaders; /* the node that stopped for rule 14 */
+	int two_leaders;	      /* the node that stopped for rule 14 */
 	bool expect_two_leaders;
 	/* Called between a fence and the second look: what an in-flight NIC run does there. */
 	void (*on_fence)(struct cluster *c, struct node *n);

@@ -203,6 +203,7 @@ static void test_accepted(void **state)
 		{7, "xdp = native\ninterface = br-0.100\nrealtime = 98"},
 		{7, "xdp = generic\ninterface = fifteen-letters"},
 		{13, "2 = 10.0.0.1:7008"},
+		{7, "interface = e\nsocket = /" X100 "xxxxxx"},
 		{3, "name = fifteen-letters"},
 		{16, "1 = 1: 3 1 2"},
 		{13, "2 = 127.0.0.2:65535"},
@@ -296,7 +297,8 @@ static const struct {
 	{7, "interface = e\nxdp = skb", 8, "xdp = skb is unknown"},
 	{7, "interface = e\nstate = var", 8, "state = var is not an absolute path"},
 	{7, "interface = e\nsocket = run", 8, "socket = run is not an absolute path"},
-	{7, "interface = e\nsocket = /" X100 X10, 8, "path of socket is longer than 107 bytes"},
+	{7, "interface = e\nsocket = /" X100 "xxxxxxx", 8,
+	 "path of socket is longer than 107 bytes"},
 	{7, "interface = e\nrealtime = 99", 8, "realtime = 99 is no priority"},
 	{7, "interface = e\nrealtime = off", 8, "realtime = off is no priority"},
 	/* [timing] */
@@ -368,6 +370,7 @@ static const struct {
 	{16, "main = 1: 1 2 4", 16, "voter 4 of group main is not in [nodes]"},
 	{17, "main = 7: 1 2 3", 17, "group main is already in line 16"},
 	{17, "other = 1: 1 2 3", 17, "group id 1 is already that of main in line 16"},
+	{16, "z = 1: 1\na = 2: 1\nz = 3: 1", 18, "group z is already in line 16"},
 	{16, "z = 1: 1\na = 2: 1\nm = 3: 1\nb = 2: 1", 19,
 	 "group id 2 is already that of a in line 17"},
 };

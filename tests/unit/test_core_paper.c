@@ -42,7 +42,7 @@ static void follower_update_term_from_message(void **state)
 	adopts_newer_term(c);
 }
 
-/* [5.1] "If a candidate or leader discovers that its term is out of date, it immediately reverts" */
+/* [5.1] "If a candidate or leader discovers that its term is out of date, it ... reverts" */
 static void candidate_update_term_from_message(void **state)
 {
 	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
@@ -137,11 +137,10 @@ static void candidate_start_new_election(void **state)
 	campaigns_in(c, 1);
 	stage_candidate(c);
 	campaigns_in(c, 2);
-	assert_int_equal(cluster_report(c, 1, XR_RAFT_ELECTION_STARTED)->why.cause,
-			 XR_CAUSE_SPLIT);
+	assert_int_equal(cluster_report(c, 1, XR_RAFT_ELECTION_STARTED)->why.cause, XR_CAUSE_SPLIT);
 }
 
-/* [5.2] "A candidate wins an election if it receives votes from a majority ... for the same term" */
+/* [5.2] "A candidate wins ... if it receives votes from a majority ... for the same term" */
 static void leader_election_in_one_round_rpc(void **state)
 {
 	static const struct {
@@ -203,7 +202,7 @@ static void follower_vote(void **state)
 	static const struct {
 		uint8_t vote, asks;
 		bool granted;
-	} table[] = {{0, 2, true}, {0, 3, true}, {2, 2, true}, {3, 3, true},
+	} table[] = {{0, 2, true},  {0, 3, true},  {2, 2, true}, {3, 3, true},
 		     {1, 2, false}, {2, 3, false}, {3, 2, false}};
 
 	(void)state;
@@ -385,8 +384,8 @@ static void voter(void **state)
 		uint32_t my_term, my_index, term, index;
 		bool granted;
 	} table[] = {
-		{1, 1, 1, 1, true}, {1, 1, 1, 2, true}, {1, 2, 1, 1, false},
-		{1, 1, 2, 1, true}, {1, 2, 2, 1, true}, {1, 1, 2, 2, true},
+		{1, 1, 1, 1, true},  {1, 1, 1, 2, true},  {1, 2, 1, 1, false},
+		{1, 1, 2, 1, true},  {1, 2, 2, 1, true},  {1, 1, 2, 2, true},
 		{2, 1, 1, 1, false}, {2, 1, 1, 2, false}, {2, 2, 1, 1, false},
 	};
 

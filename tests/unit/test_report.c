@@ -190,11 +190,7 @@ static const struct {
 	  .cause = XR_CAUSE_OLD_TERM,
 	  .cause_term = 6},
 	 "main: refuses node 3 its vote for term 7: term 6 is over"},
-	{{.kind = XR_REPORT_vote_refused,
-	  .term = 7,
-	  .node = 3,
-	  .cause = XR_CAUSE_OLD_LOG,
-	  .cause_node = 3},
+	{{.kind = XR_REPORT_vote_refused, .term = 7, .node = 3, .cause = XR_CAUSE_OLD_LOG},
 	 "main: refuses node 3 its vote for term 7: the log of node 3 is older"},
 	{{.kind = XR_REPORT_vote_refused,
 	  .term = 7,
@@ -369,10 +365,14 @@ static void test_journal(void **state)
 /* The journal's stream is inherited, but stderr has been sent elsewhere. */
 static void test_not_the_journal(void **state)
 {
-	char *all;
+	char stream[64], *all;
+	struct stat st;
 
 	(void)state;
-	setenv("JOURNAL_STREAM", "8:1", 1);
+	assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino + 1);
+	setenv("JOURNAL_STREAM", stream, 1);
 	start();
 	put(3);
 	stop();

@@ -84,8 +84,8 @@ static void mark_begins_anew_in_another_term(void **state)
 	assert_int_equal(xr_mark(1, UINT64_MAX) >> 48, 1); /* time never spills into the term */
 }
 
-#define STAMPERS      2
-#define STAMPS_EACH   200000
+#define STAMPERS    2
+#define STAMPS_EACH 200000
 
 struct stamper {
 	pthread_t thread;
@@ -194,8 +194,8 @@ static void quorum_as_the_naive_model(void **state)
 				acks.echo_ns[k] = random_echo(&x, now, g.lead_since_ns, window);
 			want = naive_quorum(&g, &acks, self, (int64_t)now, (int64_t)window);
 			if (want != xr_quorum_fresh(&g, &acks, self, now, window))
-				fail_msg("voters %#x self %u round %d: model says %d", g.voters, self,
-					 i, want);
+				fail_msg("voters %#x self %u round %d: model says %d", g.voters,
+					 self, i, want);
 			yes += want;
 			rounds++;
 		}
@@ -286,12 +286,12 @@ static void leader_needs_grace_or_quorum(void **state)
  * Both may hold back; both going on is a vote that contradicts an answered heartbeat. It shows at
  * once if the second look is missing, or if the stamp is no barrier.
  */
-#define BATCH	  256
-#define HAMMER_NS (2 * NS_PER_S)
-#define HAMMER_MAX (15 * NS_PER_S) /* on a busy machine, until the race was run at all */
+#define BATCH	    256
+#define HAMMER_NS   (2 * NS_PER_S)
+#define HAMMER_MAX  (15 * NS_PER_S) /* on a busy machine, until the race was run at all */
 #define HAMMER_HITS 100
-#define OLD_NS	  1000
-#define NEW_NS	  2000
+#define OLD_NS	    1000
+#define NEW_NS	    2000
 
 /*
  * In the map a group is one cache line, which the advance of the mark has already fetched for
@@ -366,8 +366,8 @@ static bool fence_and_look(struct xr_group *g)
 static void set_up_batch(struct hammer *hm)
 {
 	for (int i = 0; i < BATCH; i++)
-		*hammer_group(hm, i) = (struct xr_group){.view = following, .contact_ns = OLD_NS,
-							 .voters = 0xe, .digest = 0xbeef};
+		*hammer_group(hm, i) = (struct xr_group){
+			.view = following, .contact_ns = OLD_NS, .voters = 0xe, .digest = 0xbeef};
 }
 
 struct tally {

@@ -148,14 +148,21 @@ static struct golden *find(const char *name)
 /*
  * ---- the same datagrams by the structs ----
  */
-#define S 5000000123456ull /* clock of node 2 */
-#define R 9000000654321ull /* clock of node 1 */
+#define S  5000000123456ull /* clock of node 2 */
+#define R  9000000654321ull /* clock of node 1 */
 #define MS 1000000ull
 
-#define SEALED(key, t, from, to, n, sent, echo)                                                    \
-	.h = {.magic = XR_WIRE_MAGIC, .version = XR_WIRE_VERSION, .type = (t), .source = (from),   \
-	      .dest = (to), .count = (n), .key_id = (key), .min_timeout_us = 150000,               \
-	      .sent_ns = (sent), .echo_ns = (echo)}
+#define SEALED(key, t, from, to, n, sent, echo) \
+	.h = {.magic = XR_WIRE_MAGIC,           \
+	      .version = XR_WIRE_VERSION,       \
+	      .type = (t),                      \
+	      .source = (from),                 \
+	      .dest = (to),                     \
+	      .count = (n),                     \
+	      .key_id = (key),                  \
+	      .min_timeout_us = 150000,         \
+	      .sent_ns = (sent),                \
+	      .echo_ns = (echo)}
 #define HEADER(...)    SEALED(5, __VA_ARGS__)
 #define GROUP(g, t, d) .group = (g), .term = (t), .digest = (d)
 
@@ -299,16 +306,26 @@ static void node_start(struct node *n, __u8 self, __u8 leader, __u64 now)
 	enum xr_mode mode = leader == self ? XR_LEAD : XR_FOLLOW;
 
 	memset(n, 0, sizeof(*n));
-	n->control = (struct xr_control){.self = self, .answer = 1, .min_timeout_us = 150000,
-					 .quorum_lapse_us = 150000, .alive_until_ns = now + MS};
+	n->control = (struct xr_control){.self = self,
+					 .answer = 1,
+					 .min_timeout_us = 150000,
+					 .quorum_lapse_us = 150000,
+					 .alive_until_ns = now + MS};
 	for (int id = 1; id <= 3; id++)
-		n->peers[id] = (struct xr_peer){.ip = {[15] = (__u8)id}, .port = XR_PORT, .used = 1};
-	n->groups[0] = (struct xr_group){.view = {7, 0, leader, mode}, .voters = 0xe,
-					 .digest = 0xbeef, .lead_since_ns = now - MS};
-	n->groups[7] = (struct xr_group){.view = {9, 0, 3, XR_FOLLOW}, .voters = 0xe,
-					 .digest = 0x1234};
-	n->env = (struct xr_env){.groups = n->groups, .acks = n->acks, .ngroups = 8,
-				 .control = &n->control, .peers = n->peers, .keys = keys,
+		n->peers[id] = (struct xr_peer){
+			.ip = {[15] = (__u8)id}, .port = XR_PORT, .used = 1};
+	n->groups[0] = (struct xr_group){.view = {7, 0, leader, mode},
+					 .voters = 0xe,
+					 .digest = 0xbeef,
+					 .lead_since_ns = now - MS};
+	n->groups[7] = (struct xr_group){
+		.view = {9, 0, 3, XR_FOLLOW}, .voters = 0xe, .digest = 0x1234};
+	n->env = (struct xr_env){.groups = n->groups,
+				 .acks = n->acks,
+				 .ngroups = 8,
+				 .control = &n->control,
+				 .peers = n->peers,
+				 .keys = keys,
 				 .stats = &n->stats};
 }
 
@@ -327,8 +344,8 @@ static enum xr_verdict node_receive(struct node *n, const struct golden *in, str
 /* Group 100000 of the story, as one more group of the small node that stands for the large one. */
 static void node_add_elected(struct node *n)
 {
-	n->groups[5] = (struct xr_group){.view = {7, 0, 0, XR_NONE}, .voters = 0xe,
-					 .digest = 0xcafe};
+	n->groups[5] = (struct xr_group){
+		.view = {7, 0, 0, XR_NONE}, .voters = 0xe, .digest = 0xcafe};
 }
 
 static void rules_turn_question_into_answer(void **state)
@@ -382,9 +399,9 @@ static void rules_turn_mixed_heartbeat_into_ack(void **state)
 /* Datagrams that only the daemon decides about reach it unchanged; nothing answers an answer. */
 static void rules_pass_the_rest(void **state)
 {
-	static const char *const names[] = {"prevote", "vote", "prevote-granted", "prevote-refused",
-					    "vote-answer", "resignation", "path-ask", "path-echo",
-					    "path-delivered"};
+	static const char *const names[] = {"prevote",	       "vote",	      "prevote-granted",
+					    "prevote-refused", "vote-answer", "resignation",
+					    "path-ask",	       "path-echo",   "path-delivered"};
 	struct datagram d;
 	struct node n;
 

@@ -166,7 +166,7 @@ int main(int argc, char **argv)
 	argv += optind;
 	optind = 0; /* begin anew (GNU) */
 	done = command->run(&cli, argc, argv);
-	if (fflush(stdout) || ferror(stdout))
+	if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE) /* as in "xraft watch | head" */
 		return cli_fail(CLI_FAILED, "the output could not be written: %s", strerror(errno));
 	return done;
 }

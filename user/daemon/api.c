@@ -23,7 +23,8 @@ struct xr_api {
 	const struct xr_maps *maps;
 	struct xr_reporter *reporter;
 	atomic_bool stopping;
-	int listen_fd; /* until http owns it */
+	atomic_int streams; /* of events, open */
+	int listen_fd;	    /* until http owns it */
 	struct sockaddr_un address;
 	dev_t dev; /* the socket file, to remove ours only */
 	ino_t ino;
@@ -82,20 +83,15 @@ static enum MHD_Result get_status(struct xr_api *api, struct MHD_Connection *c)
  */
 struct stream {
 	struct xr_api *api;
-	int fd; /* of the connection, to see the client leave */
 	uint64_t cursor;
 	size_t len, sent; /* of `line` */
 	char line[LINE_MAX_BYTES];
 };
 
-static bool client_left(const struct stream *s)
-{
-	struct pollfd p = {.fd = s->fd};
-
-	return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR);
-}
-
-/* Called in the connection's own thread, so that it may wait. 0: nothing yet, ask again. */
+/*
+ * Called in the connection's own thread, so that it may wait. 0: nothing yet, ask again; between
+ * two calls libmicrohttpd notices a client that has left.
+ */
 static ssize_t stream_read(void *arg, uint64_t pos, char *buf, size_t max)
 {
 	struct stream *s = arg;
@@ -104,7 +100,7 @@ static ssize_t stream_read(void *arg, uint64_t pos, char *buf, size_t max)
 	(void)pos;
 	if (s->sent == s->len) {
 		s->sent = s->len = 0;
-		if (atomic_load(&s->api->stopping) || client_left(s))
+		if (atomic_load(&s->api->stopping))
 			return MHD_CONTENT_READER_END_OF_STREAM;
 		s->len = xr_reporter_read(s->api->reporter, &s->cursor, s->line, sizeof(s->line),
 					  EVENT_WAIT_MS);
@@ -113,6 +109,14 @@ static ssize_t stream_read(void *arg, uint64_t pos, char *buf, size_t max)
 	memcpy(buf, s->line + s->sent, n);
 	s->sent += n;
 	return (ssize_t)n;
+}
+
+static void stream_end(void *arg)
+{
+	struct stream *s = arg;
+
+	atomic_fetch_sub(&s->api->streams, 1);
+	free(s);
 }
 
 static enum MHD_Result get_events(struct xr_api *api, struct MHD_Connection *c)
@@ -131,12 +135,12 @@ static enum MHD_Result get_events(struct xr_api *api, struct MHD_Connection *c)
 		return MHD_NO;
 	s->api = api;
 	s->cursor = from ? 0 : UINT64_MAX;
-	s->fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, 0u); /* silence is normal */
+	atomic_fetch_add(&api->streams, 1);
 	r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, LINE_MAX_BYTES, stream_read, s,
-					      free);
+					      stream_end);
 	if (!r) {
-		free(s);
+		stream_end(s);
 		return MHD_NO;
 	}
 	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, "application/x-ndjson");
@@ -368,6 +372,9 @@ void xr_api_stop(struct xr_api *api)
 		return;
 	atomic_store(&api->stopping, true);
 	remove_socket(api);
+	/* Let streams end as HTTP has it, so that a client can tell it from a crash. */
+	for (int ms = 0; ms < 2 * EVENT_WAIT_MS && atomic_load(&api->streams); ms += 10)
+		poll(NULL, 0, 10);
 	MHD_stop_daemon(api->http);
 	free(api);
 }

@@ -25,7 +25,7 @@ struct xr_api;
 int xr_api_start(struct xr_api **out, const char *path, const struct xr_maps *maps,
 		 struct xr_reporter *reporter, struct xr_why *why);
 
-/* Ends open event streams too, within some 200 ms; removes the socket file. NULL does nothing. */
+/* Ends open event streams too, within half a second; removes the socket file. NULL does nothing. */
 void xr_api_stop(struct xr_api *api);
 
 #endif

@@ -187,7 +187,7 @@ static _Noreturn void two_leaders(struct xr_engine *e, struct xr_member *m,
 		      record_of(e, m)->name, ev->message.term, ev->message.node,
 		      r->leader ? r->leader : r->resigned_leader, r->vote, r->role,
 		      e->config->state_dir);
-	xr_reporter_stop(e->reporter);
+	nanosleep(&(struct timespec){.tv_nsec = 300 * NS_PER_MS}, NULL); /* until it is printed */
 	abort();
 }
 

@@ -64,7 +64,7 @@ static const struct {
 #undef X
 };
 
-/* In a cause {node} {term} {ms} are those that the cause speaks of. */
+/* In a cause {node} {term} {ms} are those that the cause speaks of; by default the other node. */
 static const struct {
 	const char *word;
 	const char *sentence;
@@ -140,6 +140,8 @@ static void fill(struct text *t, const char *sentence, const struct facts *f,
 static void fill_word(struct text *t, const char *word, size_t len, const struct facts *f,
 		      const struct xr_report *r)
 {
+	uint8_t node = r->cause_node ? r->cause_node : r->node;
+
 	if (is(word, len, "group"))
 		text_add(t, "%.*s", (int)sizeof(r->group_name), r->group_name);
 	else if (is(word, len, "note"))
@@ -152,7 +154,7 @@ static void fill_word(struct text *t, const char *word, size_t len, const struct
 		text_add_ms(t, f->ns);
 	else if (is(word, len, "cause"))
 		fill(t, causes[r->cause].sentence,
-		     &(struct facts){r->cause_node, r->cause_term, r->cause_ns}, r);
+		     &(struct facts){node, r->cause_term, r->cause_ns}, r);
 }
 
 /* Copy a sentence and put the facts where {words} stand. */
