@@ -125,18 +125,29 @@ static __always_inline int xr_may_lead(const struct xr_group *g, const struct xr
  * ---- one record ----
  */
 
+/* Rule 10: of a voter, and of the same idea of the group. XR_REASON_END: go on. */
+static __always_inline enum xr_reason xr_rule_record(const struct xr_group *g,
+						     const struct xr_wire *h,
+						     const struct xr_record *rec)
+{
+	if (!xr_is_voter(g, h->source))
+		return XR_R_drop_group;
+	return rec->digest == g->digest ? XR_REASON_END : XR_R_drop_digest;
+}
+
 /* AppendEntries at the follower (paper, figure 2, receiver rules 1 and 2). Rules 4, 5, 10. */
 static __always_inline enum xr_reason xr_rule_heartbeat(struct xr_group *g,
 							const struct xr_control *c,
 							const struct xr_wire *h,
 							const struct xr_record *rec, __u64 now)
 {
+	enum xr_reason reason = xr_rule_record(g, h, rec);
 	union xr_word v = xr_view_read(g);
 
-	if (!xr_is_voter(g, h->source) || !xr_is_voter(g, c->self))
+	if (reason != XR_REASON_END)
+		return reason;
+	if (!xr_is_voter(g, c->self))
 		return XR_R_drop_group;
-	if (rec->digest != g->digest)
-		return XR_R_drop_digest;
 	if (rec->flags & XR_PENDING)
 		return XR_R_ack_ignored; /* a poll's record that the leader could not answer */
 	if (rec->term < v.view.term)
@@ -159,12 +170,11 @@ static __always_inline enum xr_reason xr_rule_ack(struct xr_group *g, struct xr_
 						  const struct xr_wire *h,
 						  const struct xr_record *rec, __u64 now)
 {
+	enum xr_reason reason = xr_rule_record(g, h, rec);
 	union xr_word v = xr_view_read(g);
 
-	if (!xr_is_voter(g, h->source))
-		return XR_R_drop_group;
-	if (rec->digest != g->digest)
-		return XR_R_drop_digest;
+	if (reason != XR_REASON_END)
+		return reason;
 	if (rec->flags & XR_REFUSED && rec->term > v.view.term)
 		return XR_R_pass_ack;
 	if (!(rec->flags & XR_ACKED) || v.view.mode != XR_LEAD || rec->term != v.view.term)
@@ -182,12 +192,11 @@ static __always_inline enum xr_reason xr_rule_poll(const struct xr_group *g,
 						   const struct xr_wire *h,
 						   const struct xr_record *rec, __u64 now)
 {
+	enum xr_reason reason = xr_rule_record(g, h, rec);
 	union xr_word v = xr_view_read(g);
 
-	if (!xr_is_voter(g, h->source))
-		return XR_R_drop_group;
-	if (rec->digest != g->digest)
-		return XR_R_drop_digest;
+	if (reason != XR_REASON_END)
+		return reason;
 	if (v.view.mode != XR_LEAD || v.view.term != rec->term || !xr_may_lead(g, acks, c, now))
 		return XR_R_pass_poll;
 	return XR_R_poll_answered;
