@@ -9,6 +9,7 @@
 #define XRAFT_RULES_H
 
 #include "xraft/maps.h"
+#include "xraft/testing.h"
 
 enum xr_verdict {
 	XR_PASS, /* to the daemon, unchanged */
@@ -156,10 +157,12 @@ static __always_inline enum xr_reason xr_rule_heartbeat(struct xr_group *g,
 		return XR_R_pass_heartbeat;
 	if (h->min_timeout_us > c->min_timeout_us)
 		return XR_R_drop_timing;
+	XR_PAUSE;
 	if (!xr_mark_advance(&g->replay, rec->term, h->sent_ns))
 		return XR_R_drop_replay;
 	if (!xr_stamp(&g->contact_ns, now))
 		return XR_R_heartbeat_withheld; /* another run stamped later; it answers */
+	XR_PAUSE;
 	if (xr_view_read(g).word != v.word)
 		return XR_R_heartbeat_withheld; /* fenced meanwhile: the daemon is deciding */
 	return XR_R_heartbeat_answered;
@@ -181,6 +184,7 @@ static __always_inline enum xr_reason xr_rule_ack(struct xr_group *g, struct xr_
 		return XR_R_ack_ignored;
 	if ((__s64)(h->echo_ns - g->lead_since_ns) < 0 || (__s64)(now - h->echo_ns) < 0)
 		return XR_R_ack_ignored;
+	XR_PAUSE;
 	xr_stamp(&acks->echo_ns[h->source & 15], h->echo_ns);
 	return XR_R_ack_stamped;
 }
@@ -526,7 +530,9 @@ static __always_inline void xr_rules_seal(struct xr_env *env, struct xr_wire *h,
 	if (peer)
 		__sync_fetch_and_add(&peer->answered, 1);
 	/* What answers what: nothing answers an answer (rule 9). A poll fetches a heartbeat. */
-	h->type = h->type == XR_HEARTBEAT ? XR_ACK : h->type == XR_POLL ? XR_HEARTBEAT : XR_PATH_ECHO;
+	h->type = h->type == XR_HEARTBEAT ? XR_ACK
+		  : h->type == XR_POLL	  ? XR_HEARTBEAT
+					  : XR_PATH_ECHO;
 	h->dest = h->source;
 	h->source = c->self;
 	h->echo_ns = h->sent_ns;

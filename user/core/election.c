@@ -120,7 +120,8 @@ void xr_election_requests(struct xr_raft *r, const struct xr_event *ev, struct x
 	r->role = XR_CANDIDATE;
 	r->phase = XR_VOTING;
 	r->round++;
-	r->granted = r->refused = 0;
+	r->granted = 0;
+	r->refused = 0;
 	r->resend_ns = ev->now_ns + xr_raft_gap_ns(r);
 	xr_raft_rearm(r, ev);
 	xr_raft_report(up, XR_RAFT_ELECTION_STARTED, r->op.term, 0, &r->why);
@@ -136,7 +137,8 @@ static void lead_if_won(struct xr_raft *r, const struct xr_event *ev, struct xr_
 	r->role = XR_LEADER;
 	r->phase = XR_IDLE;
 	r->leader = r->self;
-	up->what |= XR_DO_PUBLISH | XR_DO_BEAT; /* heartbeats at once, to prevent new elections */
+	up->what |= XR_DO_PUBLISH;
+	xr_raft_beat(r, ev, up); /* at once, to prevent new elections (5.2) */
 	up->view = (struct xr_view){.term = r->term, .leader = r->self, .mode = XR_LEAD};
 	xr_raft_report(up, XR_RAFT_ELECTED, r->term, 0, &r->why);
 	up->report[up->nreport - 1].took_ns = ev->now_ns - r->election_ns;

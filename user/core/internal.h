@@ -70,6 +70,9 @@ void xr_raft_enter_term(struct xr_raft *r, const struct xr_event *ev, struct xr_
 void xr_raft_follow(struct xr_raft *r, const struct xr_event *ev, uint8_t node, uint64_t echo_ns,
 		    struct xr_update *up);
 
+/* Heartbeats now, and again at the next common instant. */
+void xr_raft_beat(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+
 /* election.c */
 void xr_election_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_election_campaign(struct xr_raft *r, const struct xr_event *ev,

@@ -136,8 +136,9 @@ static void leave_role(struct xr_raft *r, const struct xr_event *ev, struct xr_u
 	if (r->role == XR_LEADER) {
 		xr_raft_report(up, XR_RAFT_STEPPED_DOWN, r->term, 0, &r->op.why);
 		/* No rival for the one that it makes way for. */
-		xr_raft_send(r, up, XR_RESIGN, 0, r->term)->heir =
-			r->op.kind == XR_OP_TERM ? ev->heir : r->op.node;
+		xr_raft_send(r, up, XR_RESIGN, 0, r->term)->heir = r->op.kind == XR_OP_TERM
+									   ? ev->heir
+									   : r->op.node;
 	}
 	r->role = XR_FOLLOWER;
 	r->phase = XR_IDLE;
@@ -266,10 +267,16 @@ static void on_message(struct xr_raft *r, const struct xr_event *ev, struct xr_u
 	}
 }
 
-/* All groups of a node beat at the same instants, so that they share datagrams. */
-static uint64_t next_beat_ns(const struct xr_raft *r, uint64_t now_ns)
+/*
+ * All groups of a node beat at the same instants, so that they share datagrams. The next one is
+ * fixed here and not at each event, or a stream of messages would put it off for ever.
+ */
+void xr_raft_beat(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
-	return (now_ns / r->timing->heartbeat_ns + 1) * r->timing->heartbeat_ns;
+	uint64_t gap_ns = r->timing->heartbeat_ns;
+
+	up->what |= XR_DO_BEAT;
+	r->beat_ns = (ev->now_ns / gap_ns + 1) * gap_ns;
 }
 
 static uint64_t later(uint64_t a, uint64_t b)
@@ -299,7 +306,7 @@ static uint64_t next_timer(const struct xr_raft *r, const struct xr_event *ev)
 	if (!(r->voters & xr_bit(r->self)))
 		return UINT64_MAX;
 	if (r->role == XR_LEADER)
-		return next_beat_ns(r, ev->now_ns);
+		return r->beat_ns;
 	if (r->op.writing)
 		return r->op.kind == XR_OP_CAMPAIGN ? r->resend_ns : UINT64_MAX;
 	if (r->phase == XR_IDLE && !r->leader)
@@ -335,7 +342,7 @@ static void on_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_upd
 	if (r->role == XR_LEADER && !ev->may_lead) {
 		xr_raft_step_down(r, ev, &lost, up);
 	} else if (r->role == XR_LEADER) {
-		up->what |= XR_DO_BEAT;
+		xr_raft_beat(r, ev, up);
 	} else if (r->phase == XR_IDLE && ask_first(r, ev)) {
 		if (r->leader && (int64_t)(ev->now_ns - poll_ns(r, ev->contact_ns)) >= 0) {
 			xr_raft_send(r, up, XR_POLL, r->leader, r->term);

@@ -103,6 +103,7 @@ struct xr_raft {
 	uint64_t base_ns;	   /* the election timer counts from here, or from the contact */
 	uint64_t timeout_ns;	   /* drawn anew for each election (5.2) */
 	uint64_t resend_ns;	   /* next poll, or next repetition of an unanswered request */
+	uint64_t beat_ns;	   /* of a leader: its next heartbeat */
 
 	uint64_t last_index; /* of the log; 0 until there is one */
 	uint32_t last_term;
