@@ -66,7 +66,9 @@ static int put_in_place(struct xr_journal *j)
 	const struct xr_disk *d = j->disk;
 	int ret = d->rename(d->ctx, j->dir, XR_JOURNAL_NEW_FILE, XR_JOURNAL_FILE);
 
-	return ret < 0 ? ret : d->fsync_dir(d->ctx, j->dir);
+	if (ret < 0)
+		return ret;
+	return d->fsync_dir(d->ctx, j->dir);
 }
 
 int xr_journal_compact(struct xr_journal *j, bool *harmless, struct xr_why *why)

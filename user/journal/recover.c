@@ -136,6 +136,9 @@ static int read_head(struct xr_journal *j, struct survey *s, struct xr_why *why)
 		return damaged(j, XR_PAIR_HEAD, why,
 			       "it has %" PRId64 " bytes, its head says %" PRIu64, bytes,
 			       xr_pair_at(j->pairs));
+	if (j->pairs < XR_PAIR_FIRST || s->snapshot_pairs > j->pairs - XR_PAIR_FIRST)
+		return damaged(j, XR_PAIR_HEAD, why, "its head speaks of %u pairs in a file of %u",
+			       s->snapshot_pairs, j->pairs);
 	s->bad = calloc(j->pairs, 1);
 	if (!s->bad)
 		return xr_fail(why, ENOMEM, "out of memory for a journal of %u pairs", j->pairs);
