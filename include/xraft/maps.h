@@ -128,37 +128,38 @@ struct xr_key {
  * Every verdict and its reason. One list makes the counters' names in BTF, their numbers and the
  * explanations that `xraft status --counters` prints.
  */
-#define XR_REASONS(X)                                                                             \
-	X(heartbeat_answered, "heartbeat records acked")                                          \
-	X(heartbeat_refused, "heartbeat records of an older term, refused with the current one")  \
-	X(heartbeat_withheld, "heartbeat records accepted but not answered: the view was fenced") \
-	X(heartbeat_pending, "heartbeat records left to the daemon by an answered datagram")      \
-	X(poll_answered, "polls turned into heartbeats")                                          \
-	X(path_answered, "path tests echoed")                                                     \
-	X(ack_stamped, "acks stamped")                                                            \
-	X(ack_ignored, "acks of another term, or that acknowledge nothing")                       \
-	X(pass_heartbeat, "heartbeats of a newer term or another leader, to the daemon")          \
-	X(pass_ack, "refusals with a newer term, to the daemon")                                  \
-	X(pass_poll, "polls that only the daemon can answer")                                     \
-	X(pass_vote, "votes, prevotes, resignations, to the daemon")                              \
-	X(pass_path, "path tests, to the daemon")                                                 \
-	X(pass_not_alive, "passed up: the daemon did not renew its deadline")                     \
-	X(pass_no_socket, "passed up: the daemon's socket is gone")                               \
-	X(pass_no_answer, "passed up: answers at the NIC are switched off")                       \
-	X(pass_not_ours, "not xraft's: untouched")                                                \
-	X(pass_shape, "fragments, or with IP options: untouched")                                 \
-	X(drop_short, "shorter than it says")                                                     \
-	X(drop_magic, "on our port, but not xraft's")                                             \
-	X(drop_version, "unknown version")                                                        \
-	X(drop_type, "unknown type")                                                              \
-	X(drop_source, "unknown sender, or not addressed to this node")                           \
-	X(drop_address, "not from the sender's configured address")                               \
-	X(drop_key, "unknown key id")                                                             \
-	X(drop_tag, "wrong tag: another key, or forged")                                          \
-	X(drop_group, "unknown group, or the sender is no voter of it")                           \
-	X(drop_digest, "another idea of the group's name or voters")                              \
-	X(drop_timing, "the leader's minimum election timeout is larger than ours")               \
-	X(drop_replay, "heartbeats seen before, or overtaken")                                    \
+#define XR_REASONS(X)                                                                            \
+	X(heartbeat_answered, "heartbeat records acked")                                         \
+	X(heartbeat_refused, "heartbeat records of an older term, refused with the current one") \
+	X(heartbeat_withheld,                                                                    \
+	  "heartbeat records accepted, not answered: fenced, or stamped later by another run")   \
+	X(heartbeat_pending, "heartbeat records left to the daemon by an answered datagram")     \
+	X(poll_answered, "polls turned into heartbeats")                                         \
+	X(path_answered, "path tests echoed")                                                    \
+	X(ack_stamped, "acks stamped")                                                           \
+	X(ack_ignored, "acks of another term, or that acknowledge nothing")                      \
+	X(pass_heartbeat, "heartbeats of a newer term or another leader, to the daemon")         \
+	X(pass_ack, "refusals with a newer term, to the daemon")                                 \
+	X(pass_poll, "polls that only the daemon can answer")                                    \
+	X(pass_vote, "votes, prevotes, resignations, to the daemon")                             \
+	X(pass_path, "path tests, to the daemon")                                                \
+	X(pass_not_alive, "passed up: the daemon did not renew its deadline")                    \
+	X(pass_no_socket, "passed up: the daemon's socket is gone")                              \
+	X(pass_no_answer, "passed up: answers at the NIC are switched off")                      \
+	X(pass_not_ours, "not xraft's: untouched")                                               \
+	X(pass_shape, "fragments, or with IP options: untouched")                                \
+	X(drop_short, "shorter than it says")                                                    \
+	X(drop_magic, "on our port, but not xraft's")                                            \
+	X(drop_version, "unknown version")                                                       \
+	X(drop_type, "unknown type")                                                             \
+	X(drop_source, "unknown sender, or not addressed to this node")                          \
+	X(drop_address, "not from the sender's configured address")                              \
+	X(drop_key, "unknown key id")                                                            \
+	X(drop_tag, "wrong tag: another key, or forged")                                         \
+	X(drop_group, "unknown group, or the sender is no voter of it")                          \
+	X(drop_digest, "another idea of the group's name or voters")                             \
+	X(drop_timing, "the leader's minimum election timeout is larger than ours")              \
+	X(drop_replay, "heartbeats seen before, or overtaken")                                   \
 	X(events_lost, "events for the daemon that found the ring full")
 
 enum xr_reason {

@@ -49,7 +49,7 @@ struct xr_engine {
 	struct xr_key keys[2];
 	struct xr_stats stats;			       /* of the slow path */
 	struct xr_stats shown;			       /* as last written to xr_stats */
-	uint32_t peer_min_timeout_us[XR_NODE_MAX + 1]; /* D as last heard from each */
+	uint32_t peer_min_timeout_us[XR_NODE_MAX + 1]; /* the largest D heard from each */
 	struct xr_outbox outbox;
 	struct xr_datagram in;
 
@@ -70,7 +70,7 @@ struct xr_engine {
 
 	struct xr_config *_Atomic fresh; /* read anew on SIGHUP, by a thread of its own */
 	int fresh_fd;
-	int exit_code;
+	bool fenced; /* by another process (rule 2): nothing more leaves this one */
 };
 
 /*
@@ -91,6 +91,16 @@ void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
 void xr_group_step(struct xr_engine *e, uint32_t id, struct xr_event *ev);
 void xr_group_message(struct xr_engine *e, uint32_t id, const struct xr_message *m);
 void xr_group_step_down_all(struct xr_engine *e, const struct xr_why_event *why);
+
+/*
+ * A late ack goes to whatever heartbeat asked for it, and datagrams overtake each other: only the
+ * largest D that a peer ever told is sure to be no smaller than the one of that heartbeat (rule 5).
+ */
+static inline void xr_engine_note_timing(struct xr_engine *e, uint8_t node, uint32_t min_timeout_us)
+{
+	if (min_timeout_us > e->peer_min_timeout_us[node])
+		e->peer_min_timeout_us[node] = min_timeout_us;
+}
 
 /* receive.c */
 void xr_receive_all(struct xr_engine *e, int most);

@@ -29,7 +29,7 @@ static void publish(struct xr_engine *e, struct xr_member *m, struct xr_view vie
 			      "%s: another process has fenced this one; it stops. Is a second "
 			      "xraftd running for this node?",
 			      record_of(e, m)->name);
-		e->exit_code = 1;
+		e->fenced = true;
 		sd_event_exit(e->loop, 1);
 		return;
 	}
@@ -58,8 +58,13 @@ static void persist(struct xr_engine *e, struct xr_member *m, const struct xr_up
 	memcpy(vote.name, g->name, sizeof(vote.name));
 	err = xr_writer_submit(e->writer, &vote);
 	e->submitted = true;
-	if (err)
-		e->disk_bad = true; /* it stays fenced: rule 7 */
+	if (err && !e->disk_bad) { /* it stays fenced: rule 7 */
+		struct xr_why why = {"too many votes wait for the disk"};
+
+		xr_writer_error(e->writer, &why);
+		xr_engine_say(e, XR_REPORT_error, "%.180s", why.text);
+		e->disk_bad = true;
+	}
 }
 
 /* Answer a heartbeat by the very rule of the NIC path: stamp first (rule 4). */
@@ -182,8 +187,8 @@ static _Noreturn void two_leaders(struct xr_engine *e, struct xr_member *m,
 	fence(e, m);
 	xr_engine_say(e, XR_REPORT_error,
 		      "%s: TWO LEADERS IN TERM %u: node %u says it leads, but node %u does (this "
-		      "node: vote %u, role %d). A node has lost its state or shares another's id. "
-		      "Stopping; keep %s and the logs of all nodes",
+		      "node: vote %u, role %d). A node lost its state or shares an id. Stopping; "
+		      "keep %s and all logs",
 		      record_of(e, m)->name, ev->message.term, ev->message.node,
 		      r->leader ? r->leader : r->resigned_leader, r->vote, r->role,
 		      e->config->state_dir);
@@ -206,6 +211,8 @@ static void carry_out(struct xr_engine *e, struct xr_member *m, const struct xr_
 		fence(e, m);
 	if (up->what & XR_DO_RESTORE)
 		publish(e, m, m->unfenced.view);
+	if (e->fenced)
+		return; /* rule 2: it stops */
 	if (up->what & XR_DO_PERSIST)
 		persist(e, m, up);
 	if (up->what & XR_DO_PUBLISH) {
@@ -214,6 +221,8 @@ static void carry_out(struct xr_engine *e, struct xr_member *m, const struct xr_
 			*(volatile __u64 *)&record_of(e, m)->lead_since_ns = xr_now_ns();
 		publish(e, m, up->view);
 	}
+	if (e->fenced)
+		return;
 	if (up->what & XR_DO_ACK)
 		ack(e, m, up->ack_to, up->ack_echo_ns);
 	if (up->what & XR_DO_BEAT)
@@ -300,6 +309,8 @@ void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
 	m->published = xr_view_read(g);
 	memcpy(g->name, config->name, sizeof(g->name));
 	g->digest = config->digest;
+	if (!vote)
+		g->replay = 0; /* of an earlier cluster, whose term 1 had another leader's clock */
 	if (!(config->voters >> e->config->self & 1))
 		return; /* others vote on it: this node only knows its name */
 	m->raft.voters = g->voters = config->voters;

@@ -72,8 +72,8 @@ static void after_stall(struct xr_engine *e, uint64_t now_ns)
 	struct xr_why_event why = {.cause = XR_CAUSE_STALLED, .ns = now_ns - e->turned_ns};
 
 	xr_engine_say(e, XR_REPORT_warning,
-		      "the event loop stood still for %llu ms, longer than the stall limit: "
-		      "meanwhile this node answered nobody",
+		      "the event loop stood still for %llu ms, longer than the stall limit, "
+		      "after which this node answered nobody",
 		      (unsigned long long)(why.ns / NS_PER_MS));
 	xr_group_step_down_all(e, &why);
 }
@@ -104,6 +104,8 @@ static void end_turn(struct xr_engine *e)
 	uint64_t next_ns = xr_timers_next_ns(&e->timers);
 	uint64_t renew_ns = e->turned_ns + stall_ns(e) / 4;
 
+	if (e->fenced)
+		return;
 	xr_outbox_flush(&e->outbox);
 	if (e->submitted)
 		xr_writer_kick(e->writer); /* many votes, one kick, one fsync */
@@ -204,7 +206,7 @@ static int on_ring(void *data, void *bytes, size_t size)
 	};
 
 	if (size >= sizeof(*left) && left->type == XR_HEARTBEAT && left->source <= XR_NODE_MAX) {
-		e->peer_min_timeout_us[left->source] = left->min_timeout_us;
+		xr_engine_note_timing(e, left->source, left->min_timeout_us);
 		xr_group_message(e, left->record.group, &m);
 	}
 	return 0;
@@ -219,6 +221,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 	xr_group_step_down_all(e, &why);
 	xr_outbox_flush(&e->outbox);
 	e->env.control->alive_until_ns = 0;
+	xr_engine_say(e, XR_REPORT_stopped, "as asked; it led no group any more");
 	return sd_event_exit(e->loop, 0);
 }
 
@@ -266,35 +269,61 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	return 0;
 }
 
+static void take_keys(struct xr_engine *e, const struct xr_config *fresh)
+{
+	struct xr_why why;
+
+	memset(e->keys, 0, sizeof(e->keys));
+	for (int i = 0; i < fresh->nkeys; i++)
+		e->keys[fresh->keys[i].id & 1] = fresh->keys[i];
+	e->outbox.key_slot = fresh->keys[0].id & 1;
+	if (xr_nic_write_keys(e->nic, e->keys, &why))
+		xr_engine_say(e, XR_REPORT_error,
+			      "the NIC path keeps the old keys: %.150s; restart xraftd", why.text);
+}
+
+static int take_groups(struct xr_engine *e, const struct xr_config *fresh)
+{
+	uint32_t known = 0;
+	int added = 0;
+
+	for (int node = 1; node <= XR_NODE_MAX; node++)
+		known |= (uint32_t)e->peers[node].used << node;
+	for (size_t i = 0; i < fresh->ngroups; i++) {
+		const struct xr_config_group *g = &fresh->groups[i];
+
+		if (g->id >= e->env.ngroups || e->members[g->id].has_state || g->voters & ~known)
+			continue; /* no room, or only the journal knows its votes, or new nodes */
+		e->members[g->id].has_state = true;
+		xr_group_start(e, g, NULL, 0);
+		added++;
+	}
+	return added;
+}
+
 /* Keys, and groups that are new. All else would change what was promised: it needs a restart. */
 static int on_fresh(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct xr_engine *e = data;
 	struct xr_config *fresh = atomic_exchange(&e->fresh, NULL);
 	uint64_t count;
-	int added = 0;
-	struct xr_why why;
 
 	(void)source, (void)events;
 	if (read(fd, &count, sizeof(count)) < 0 || !fresh)
 		return 0;
-	memcpy(e->keys, (struct xr_key[2]){0}, sizeof(e->keys));
-	for (int i = 0; i < fresh->nkeys; i++)
-		e->keys[fresh->keys[i].id & 1] = fresh->keys[i];
-	e->outbox.key_slot = fresh->keys[0].id & 1;
-	xr_nic_write_keys(e->nic, e->keys, &why);
-	for (size_t i = 0; i < fresh->ngroups; i++) {
-		const struct xr_config_group *g = &fresh->groups[i];
-
-		if (g->id >= e->env.ngroups || e->members[g->id].has_state)
-			continue; /* no room, or what was voted is known to the journal alone */
-		e->members[g->id].has_state = true;
-		xr_group_start(e, g, NULL, 0);
-		added++;
+	if (strcmp(fresh->cluster, e->config->cluster) || fresh->self != e->config->self) {
+		/* Keys are derived from the cluster's name: these would fit no peer. */
+		xr_engine_say(
+			e, XR_REPORT_warning,
+			"not reloaded: the file is now of node %u of cluster %s; restart xraftd",
+			fresh->self, fresh->cluster);
+	} else {
+		take_keys(e, fresh);
+		xr_engine_say(e, XR_REPORT_reloaded,
+			      "%d key(s), sending with key %u; %d new group(s); all else needs a "
+			      "restart",
+			      fresh->nkeys, fresh->keys[0].id, take_groups(e, fresh));
 	}
-	xr_engine_say(e, XR_REPORT_reloaded,
-		      "%d key(s), sending with key %u; %d new group(s); all else needs a restart",
-		      fresh->nkeys, fresh->keys[0].id, added);
 	xr_config_free(fresh);
 	free(fresh);
 	end_turn(e);
@@ -378,8 +407,13 @@ int xr_engine_init(struct xr_engine *e, const struct xr_journal *journal, uint64
 	    getrandom(&e->random, sizeof(e->random), 0) != sizeof(e->random) ||
 	    sd_event_new(&e->loop) < 0)
 		return xr_fail(why, -ENOMEM, "not enough memory for %zu groups", maps->ngroups);
-	if (maps->events_fd >= 0)
+	if (maps->events_fd >= 0) {
 		e->ring = ring_buffer__new(maps->events_fd, on_ring, e, NULL);
+		if (!e->ring)
+			return xr_fail(why, errno,
+				       "cannot read xr_events: %m; raise the limits for memory and "
+				       "open files");
+	}
 	start_groups(e, journal, promise_until_ns);
 	return 0;
 }
@@ -393,7 +427,9 @@ int xr_engine_run(struct xr_engine *e, struct xr_why *why)
 	begin_turn(e);
 	end_turn(e);
 	err = sd_event_loop(e->loop);
-	return err ? err : e->exit_code;
+	if (err < 0)
+		xr_fail(why, err, "the event loop failed: %s", strerror(-err));
+	return err;
 }
 
 void xr_engine_free(struct xr_engine *e)
@@ -404,6 +440,4 @@ void xr_engine_free(struct xr_engine *e)
 	sd_event_unref(e->loop);
 	xr_timers_free(&e->timers);
 	free(e->members);
-	if (e->fresh_fd > 0)
-		close(e->fresh_fd);
 }

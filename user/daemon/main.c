@@ -3,6 +3,7 @@
  * xraftd. Set-up with privileges comes first and in rule 6's order: take the lock, fence what an
  * earlier life left, remember its promise; only then attach, bind, renew and answer.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <sched.h>
 #include <signal.h>
@@ -30,6 +31,7 @@ struct node {
 	struct xr_writer *writer;
 	struct xr_api *api;
 	struct xr_engine engine;
+	uint64_t promise_ns; /* rule 6; 0 for a node that is new */
 	uint64_t promise_until_ns;
 };
 
@@ -79,8 +81,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case 'h':
 			usage(stdout);
 			return 0;
-		default:
-			usage(stderr);
+		default: /* getopt has said what is wrong */
+			fputs("see xraftd --help\n", stderr);
 			return 2;
 		}
 	}
@@ -149,7 +151,7 @@ static int open_journal(struct node *n, const struct options *o, struct xr_why *
 	if (promise_ns < d_ns)
 		err = xr_journal_promise(n->journal, d_ns, why);
 	if (!o->fresh)
-		n->promise_until_ns = xr_now_ns() + (promise_ns > d_ns ? promise_ns : d_ns);
+		n->promise_ns = promise_ns > d_ns ? promise_ns : d_ns;
 	return err;
 }
 
@@ -204,6 +206,9 @@ static int open_nic(struct node *n, struct xr_why *why)
 	uint32_t mark = n->config.xdp == XR_XDP_OFF ? 0 : 1 + randombytes_uniform(UINT32_MAX - 1);
 	int err = xr_nic_fence_leftovers(&opts, why);
 
+	/* Counts from the fence: until then an earlier life's program may have answered. */
+	if (n->promise_ns)
+		n->promise_until_ns = xr_now_ns() + n->promise_ns;
 	if (!err)
 		err = xr_nic_open(&n->nic, &opts, why);
 	if (err)
@@ -218,7 +223,7 @@ static int open_nic(struct node *n, struct xr_why *why)
 	if (!err)
 		err = xr_nic_write_keys(&n->nic, e->keys, why);
 	if (!err)
-		err = xr_socket_open(&e->peers[c->self], c->interface, mark, why);
+		err = xr_socket_open(&e->peers[c->self], mark, why);
 	if (err < 0)
 		return err;
 	e->outbox.fd = err;
@@ -283,7 +288,7 @@ static void announce(struct node *n)
 	if (n->config.auth_none)
 		xr_engine_say(&n->engine, XR_REPORT_warning,
 			      "auth = none: anyone on the network can make and unmake leaders");
-	sd_notifyf(0, "READY=1\nMAINPID=%d", getpid());
+	sd_notify(0, "READY=1");
 }
 
 static int run(struct node *n, const struct options *o, struct xr_why *why)
@@ -333,13 +338,27 @@ static void release(struct node *n)
 	xr_config_free(&n->config);
 }
 
+/* Where stdin, stdout or stderr is closed, the journal would get its number, and then the log. */
+static void keep_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	static struct node node = {.nic = {.maps = XR_MAPS_NONE}};
 	struct options options;
 	struct xr_why why = {""};
-	int err = parse_options(argc, argv, &options);
+	int err;
 
+	keep_standard_fds();
+	err = parse_options(argc, argv, &options);
 	if (err >= 0)
 		return err;
 	if (sodium_init() < 0)

@@ -101,7 +101,7 @@ static void passed_up(struct xr_engine *e, const struct xr_datagram *d)
 	const struct xr_record *rec = (const struct xr_record *)(h + 1);
 	const struct xr_ballot *ballot = (const struct xr_ballot *)(h + 1);
 
-	e->peer_min_timeout_us[h->source] = h->min_timeout_us;
+	xr_engine_note_timing(e, h->source, h->min_timeout_us);
 	for (int i = 0; i < h->count; i++) {
 		if (h->type == XR_HEARTBEAT)
 			passed_heartbeat(e, h, &rec[i]);
@@ -124,6 +124,9 @@ static void receive(struct xr_engine *e, struct xr_datagram *d)
 	switch (xr_rules_run(&e->env, &d->wire, d->bytes + held, d->size, &d->from, xr_now_ns(),
 			     &sum)) {
 	case XR_TX:
+		/* An echo of ours would prove what was asked of the NIC path: keep it. */
+		if (d->wire.type == XR_PATH_ECHO)
+			break;
 		xr_socket_send(e->outbox.fd, &e->peers[d->wire.dest], d->bytes, d->size);
 		break;
 	case XR_PASS:
@@ -135,7 +138,7 @@ static void receive(struct xr_engine *e, struct xr_datagram *d)
 	for (uint32_t i = 0; i < e->env.npending; i++) {
 		struct xr_event_rec *left = &e->env.pending[i];
 
-		e->peer_min_timeout_us[left->source] = left->min_timeout_us;
+		xr_engine_note_timing(e, left->source, left->min_timeout_us);
 		heartbeat_to_core(e, &left->record, left->source, left->sent_ns);
 	}
 }

@@ -98,6 +98,7 @@ static void publish_stats(struct xr_engine *e)
 void xr_watch_counters(struct xr_engine *e, uint64_t now_ns)
 {
 	struct xr_stats stats[2] = {0};
+	bool first = !e->watched_ns; /* adopted maps hold what an earlier life has counted */
 
 	publish_stats(e);
 	if (now_ns - e->watched_ns < WATCH_NS)
@@ -116,7 +117,7 @@ void xr_watch_counters(struct xr_engine *e, uint64_t now_ns)
 		uint64_t total = ((uint64_t *)&stats[XR_STATS_NIC])[reason] +
 				 ((uint64_t *)&e->stats)[reason];
 
-		if (total > e->dropped[reason])
+		if (total > e->dropped[reason] && !first)
 			xr_engine_say(e, XR_REPORT_warning, "dropped %llu datagrams or records: %s",
 				      (unsigned long long)(total - e->dropped[reason]),
 				      alarms[i].remedy);

@@ -184,7 +184,7 @@ static json_t *json_group(const struct xr_maps *m, size_t id, bool alive)
 		"term", (json_int_t)term, "leader",
 		json_node(alive && view.mode != XR_NONE ? view.leader : 0), "voted_for",
 		json_node(g->voted_for), "contact_age_ms",
-		contact_ns ? json_age(now_ns, contact_ns) : json_null(), "quorum_age_ms",
+		contact_ns && !leads ? json_age(now_ns, contact_ns) : json_null(), "quorum_age_ms",
 		leads ? json_quorum_age(g, &m->acks[id], m->control->self, now_ns) : json_null(),
 		"voters", json_voters(g->voters), "view", json_view(view));
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "net/datagram.h"
@@ -62,8 +61,7 @@ static void set_options(int fd, sa_family_t family)
 		setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
 }
 
-int xr_socket_open(const struct xr_peer *self, const char *interface, uint32_t mark,
-		   struct xr_why *why)
+int xr_socket_open(const struct xr_peer *self, uint32_t mark, struct xr_why *why)
 {
 	union address a;
 	socklen_t size = address_of(self, &a);
@@ -76,9 +74,6 @@ int xr_socket_open(const struct xr_peer *self, const char *interface, uint32_t m
 		inet_ntop(AF_INET6, &a.in6.sin6_addr, text, sizeof(text));
 	else
 		inet_ntop(AF_INET, &a.in.sin_addr, text, sizeof(text));
-	/* fe80:: means something on an interface only. */
-	if (a.any.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&a.in6.sin6_addr))
-		a.in6.sin6_scope_id = if_nametoindex(interface);
 	if (mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
 		return xr_fail(
 			why, errno,

@@ -13,7 +13,8 @@
 
 #define PROGRAM "xr_nic"
 
-static bool map_is_control_of(uint32_t id, const struct xr_nic_opts *o)
+/* `begun`: that of a start which ended before it wrote who it is counts, too. */
+static bool map_is_control_of(uint32_t id, const struct xr_nic_opts *o, bool begun)
 {
 	_cleanup_fd_ int fd = bpf_map_get_fd_by_id(id);
 	struct bpf_map_info info = {0};
@@ -25,12 +26,18 @@ static bool map_is_control_of(uint32_t id, const struct xr_nic_opts *o)
 	    info.value_size < sizeof(*control))
 		return false;
 	control = value = calloc(1, info.value_size);
-	return control && !bpf_map_lookup_elem(fd, &zero, control) && control->self == o->node &&
-	       !strncmp(control->cluster, o->cluster, sizeof(control->cluster));
+	if (!control || bpf_map_lookup_elem(fd, &zero, control))
+		return false;
+	return (begun && !control->abi) ||
+	       (control->self == o->node &&
+		!strncmp(control->cluster, o->cluster, sizeof(control->cluster)));
 }
 
-/* Ours: it has our name, and its control map names this node of this cluster. */
-static bool program_is_ours(int fd, const struct xr_nic_opts *o)
+/*
+ * Ours: it has our name, and its control map names this node of this cluster. The interface's only
+ * program may be `begun`, as it answers nobody and is in everyone's way.
+ */
+static bool program_is_ours(int fd, const struct xr_nic_opts *o, bool begun)
 {
 	uint32_t ids[32], size = sizeof(struct bpf_prog_info);
 	struct bpf_prog_info info = {.nr_map_ids = ARRAY_SIZE(ids), .map_ids = (uintptr_t)ids};
@@ -38,7 +45,7 @@ static bool program_is_ours(int fd, const struct xr_nic_opts *o)
 	if (bpf_obj_get_info_by_fd(fd, &info, &size) || strcmp(info.name, PROGRAM))
 		return false;
 	for (uint32_t i = 0; i < info.nr_map_ids && i < ARRAY_SIZE(ids); i++)
-		if (map_is_control_of(ids[i], o))
+		if (map_is_control_of(ids[i], o, begun))
 			return true;
 	return false;
 }
@@ -53,15 +60,17 @@ static enum xdp_attach_mode libxdp_mode(enum xr_nic_mode mode)
 	return mode == XR_NIC_NATIVE ? XDP_MODE_NATIVE : XDP_MODE_SKB;
 }
 
-/* What single program is attached, and in which mode; -1: none. */
+/* What single program is attached, and in which mode; -ENOENT: none; -EPERM: no right to look. */
 static int attached_program(unsigned int ifindex, enum xr_nic_mode *mode)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	int fd;
 
 	if (bpf_xdp_query(ifindex, 0, &query) || (!query.drv_prog_id && !query.skb_prog_id))
-		return -1;
+		return -ENOENT;
 	*mode = query.drv_prog_id ? XR_NIC_NATIVE : XR_NIC_GENERIC;
-	return bpf_prog_get_fd_by_id(query.drv_prog_id ? query.drv_prog_id : query.skb_prog_id);
+	fd = bpf_prog_get_fd_by_id(query.drv_prog_id ? query.drv_prog_id : query.skb_prog_id);
+	return fd < 0 ? -errno : fd;
 }
 
 static int replace_single(struct bpf_object *object, unsigned int ifindex, int old_fd,
@@ -91,7 +100,7 @@ static void drop_older_ours(unsigned int ifindex, uint32_t new_id, const struct 
 		return;
 	while ((program = xdp_multiprog__next_prog(program, mp)))
 		if (xdp_program__id(program) != new_id &&
-		    program_is_ours(xdp_program__fd(program), o))
+		    program_is_ours(xdp_program__fd(program), o, false))
 			old = xdp_program__from_id(xdp_program__id(program));
 	xdp_multiprog__close(mp);
 	if (!old || libxdp_get_error(old))
@@ -133,6 +142,11 @@ static int attach_new(struct bpf_object *object, const struct xr_nic_opts *o, un
 			"%s: another XDP program is attached that does not share the "
 			"interface; detach it (ip link set dev %s xdp off), or set xdp = off",
 			o->interface, o->interface);
+	if (err == -EPERM || err == -EACCES)
+		return xr_fail(why, err,
+			       "no right to attach an XDP program to %s; run as root, or with "
+			       "CAP_BPF and CAP_NET_ADMIN",
+			       o->interface);
 	if (err)
 		return xr_fail(why, err, "%s: %s XDP is refused: %s; see xraft doctor",
 			       o->interface, mode == XR_NIC_NATIVE ? "native" : "generic",
@@ -147,7 +161,12 @@ int xr_attach(struct bpf_object *object, const struct xr_nic_opts *o, enum xr_ni
 	_cleanup_fd_ int old_fd = attached_program(ifindex, &old_mode);
 	int err;
 
-	if (old_fd >= 0 && program_is_ours(old_fd, o)) {
+	if (old_fd == -EPERM)
+		return xr_fail(why, -EPERM,
+			       "%s has an XDP program, and there is no right to look whose it is; "
+			       "run as root (CAP_SYS_ADMIN)",
+			       o->interface);
+	if (old_fd >= 0 && program_is_ours(old_fd, o, true)) {
 		if (old_mode == mode) {
 			*how = XR_ATTACH_SINGLE;
 			return replace_single(object, ifindex, old_fd, mode, why);
@@ -169,7 +188,7 @@ int xr_detach(const struct xr_nic_opts *o, unsigned int ifindex)
 
 	if (fd < 0)
 		return 0;
-	if (program_is_ours(fd, o))
+	if (program_is_ours(fd, o, true))
 		return bpf_xdp_detach(ifindex, mode_flag(mode) | XDP_FLAGS_REPLACE, &opts);
 	if (how_attached(ifindex) == XR_ATTACH_DISPATCHER)
 		drop_older_ours(ifindex, 0, o, libxdp_mode(mode));

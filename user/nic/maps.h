@@ -15,10 +15,10 @@ struct xr_maps {
 	int groups_fd, acks_fd, control_fd, peers_fd, stats_fd, events_fd, key_fd;
 };
 
-#define XR_MAPS_NONE                                                                               \
-	{                                                                                          \
-		.groups_fd = -1, .acks_fd = -1, .control_fd = -1, .peers_fd = -1, .stats_fd = -1,  \
-		.events_fd = -1, .key_fd = -1                                                      \
+#define XR_MAPS_NONE                                                                              \
+	{                                                                                         \
+		.groups_fd = -1, .acks_fd = -1, .control_fd = -1, .peers_fd = -1, .stats_fd = -1, \
+		.events_fd = -1, .key_fd = -1                                                     \
 	}
 
 /*

@@ -59,6 +59,17 @@ static void unpin(const char *dir)
 	rmdir(dir);
 }
 
+/* The interface of an earlier life, where another is configured now: its program would stay. */
+static void leave_interface(const struct xr_maps *m, const struct xr_nic_opts *o)
+{
+	const struct xr_control *c = m->control;
+	char name[IF_NAMESIZE] = "";
+
+	if (c->ifindex && strncmp(c->interface, o->interface, sizeof(c->interface)) &&
+	    if_indextoname(c->ifindex, name) && !strncmp(name, c->interface, sizeof(name)))
+		xr_detach(o, c->ifindex);
+}
+
 int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why)
 {
 	struct xr_maps maps = XR_MAPS_NONE;
@@ -71,6 +82,7 @@ int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why)
 	err = xr_maps_open(&maps, dir, true, why);
 	if (!err) {
 		fence_views(&maps);
+		leave_interface(&maps, o);
 		xr_maps_close(&maps);
 		return 0;
 	}
@@ -121,7 +133,7 @@ static struct bpf_object *open_object(size_t ngroups, const char *dir, struct xr
 	size_t size;
 	const void *elf = xraft_bpf__elf_bytes(&size);
 	struct bpf_object *object = bpf_object__open_mem(elf, size, &opts);
-	uint32_t entries = ngroups < 64 ? 64 : ngroups;
+	uint32_t entries = (ngroups + 3) / 4 * 4; /* a little room, and a dump that can be read */
 
 	if (!object) {
 		xr_fail(why, errno, "cannot open the XDP program that is built in: %m");
@@ -187,6 +199,7 @@ static int attempt(struct xr_nic *nic, const struct xr_nic_opts *o, enum xr_nic_
 	if (!err)
 		err = take_maps(nic, dir, why);
 	if (err) {
+		xr_maps_close(&nic->maps);
 		bpf_object__close(nic->object);
 		nic->object = NULL;
 		return err;

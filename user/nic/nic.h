@@ -38,7 +38,7 @@ int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why);
 /*
  * Make or adopt the maps, load, attach or replace, pin. The program answers nobody until the
  * deadline in xr_control is renewed. With XR_WANT_AUTO each step down is remarked: native,
- * generic, off. Call xr_nic_fence_leftovers() before, and xr_nic_publish_identity() after.
+ * generic, off. Call xr_nic_fence_leftovers() before; fill in maps.control after.
  */
 int xr_nic_open(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *why);
 
