@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The checker of histories, checked: a good history passes, and each bad one, which differs from
+ * it in a line or two, is refused for the reason that it has.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+#include "common/common.h"
+#include "chaos/history.h"
+
+/*
+ * Three nodes, one group. Node 1 leads in term 1, is cut off at 1 s; node 2 leads in term 2, and
+ * restarts; node 3 leads in term 3. Times are in milliseconds here; run() makes them nanoseconds.
+ */
+static const char good[] = "C 0 3 1\n"
+			   "O 1 1\n"
+			   "O 1 2\n"
+			   "O 1 3\n"
+			   "V 1 1 1 1 0 n 0\n"
+			   "M 100 storm\n"
+			   "D 100 100 1 1 1 1\n"
+			   "D 100 100 2 1 1 1\n"
+			   "D 100 100 3 1 1 3\n"
+			   "V 100 100 1 1 1 l 1\n"
+			   "V 100 100 2 1 1 f 1\n"
+			   "V 100 101 3 1 1 f 1\n"
+			   "M 1000 cut node 1\n"
+			   "L 102 1040 1 1 1\n"
+			   "D 1200 1201 3 1 2 2\n"
+			   "D 1200 1201 2 1 2 2\n"
+			   "V 1200 1202 3 1 2 n 0\n"
+			   "V 1200 1202 2 1 2 l 2\n"
+			   "V 1202 1203 3 1 2 f 2\n"
+			   "V 1203 1205 1 1 1 n 0\n"
+			   "M 2000 heal 1000\n"
+			   "D 2003 2004 1 1 2 0\n"
+			   "V 2003 2004 1 1 2 f 2\n"
+			   "M 3000 storm\n"
+			   "M 3500 kill node 2\n"
+			   "L 1204 3600 2 1 2\n"
+			   "O 3700 2\n"
+			   "V 3600 3700 2 1 2 n 0\n"
+			   "D 3800 3801 3 1 3 3\n"
+			   "D 3800 3801 1 1 3 3\n"
+			   "V 3800 3802 3 1 3 l 3\n"
+			   "V 3800 3803 1 1 3 f 3\n"
+			   "M 4000 heal 1000\n"
+			   "D 4100 4101 2 1 3 0\n"
+			   "V 4100 4102 2 1 3 f 3\n"
+			   "L 3804 5000 3 1 3\n"
+			   "S 5000 50000 100 200 0\n";
+
+static struct xr_figures figures;
+
+/* Append one line, with its times (one, or two for V, D and L) in nanoseconds. */
+static void put_line(FILE *out, const char *line, size_t len)
+{
+	int times = strchr("VDL", line[0]) ? 2 : line[0] ? 1 : 0, used = 0;
+	unsigned long t[2];
+
+	if (sscanf(line + 1, " %lu%n", &t[0], &used) != 1 ||
+	    (times == 2 && sscanf(line + 1, " %lu %lu%n", &t[0], &t[1], &used) != 2)) {
+		fwrite(line, len, 1, out);
+		return;
+	}
+	fprintf(out, "%c", line[0]);
+	for (int i = 0; i < times; i++)
+		fprintf(out, " %lu000000", t[i]);
+	fwrite(line + 1 + used, len - 1 - (size_t)used, 1, out);
+}
+
+/* The good history, with each `old` line replaced by `new` ("" removes it); pairs, NULL ends. */
+static char *edited(const char *const edits[])
+{
+	char *text = NULL;
+	size_t size, found = 0, wanted = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	for (const char *line = good; *line; line = strchr(line, '\n') + 1) {
+		size_t len = (size_t)(strchr(line, '\n') - line) + 1;
+		const char *put = line;
+
+		for (size_t i = 0; edits && edits[i]; i += 2) {
+			if (strlen(edits[i]) + 1 != len || strncmp(edits[i], line, len - 1) != 0)
+				continue;
+			put = edits[i + 1];
+			found++;
+		}
+		if (put == line)
+			put_line(out, line, len);
+		for (const char *end; put != line && *put; put = *end ? end + 1 : end) {
+			end = strchrnul(put, '\n');
+			put_line(out, put, (size_t)(end - put));
+			fputc('\n', out);
+		}
+	}
+	fclose(out);
+	while (edits && edits[wanted * 2])
+		wanted++;
+	assert_int_equal(found, wanted); /* the line that a test wants to change is there */
+	return text;
+}
+
+static int check(const char *text, char **said)
+{
+	FILE *in = fmemopen((void *)text, strlen(text), "r");
+	size_t size;
+	FILE *out = open_memstream(said, &size);
+	int violations = xr_history_check(in, out, &figures);
+
+	fclose(in);
+	fclose(out);
+	return violations;
+}
+
+static void good_history_passes(void **state)
+{
+	_cleanup_free_ char *text = edited(NULL);
+	char *said;
+
+	(void)state;
+	assert_int_equal(check(text, &said), 0);
+	assert_string_equal(said, "");
+	free(said);
+	assert_int_equal(figures.elections, 3);
+	assert_int_equal(figures.leases, 3);
+	assert_int_equal(figures.heals, 2);
+	assert_int_equal(figures.worst_gap_ns, 204 * NS_PER_MS);
+	assert_int_equal(figures.worst_heal_ns, 102 * NS_PER_MS);
+	assert_int_equal(figures.rounds, 50000);
+}
+
+/* Refused, and for that reason. */
+#define REFUSED(reason, ...) refused(reason, (const char *const[]){__VA_ARGS__, NULL})
+
+static void refused(const char *reason, const char *const edits[])
+{
+	_cleanup_free_ char *text = edited(edits);
+	char *said;
+	int violations = check(text, &said);
+
+	if (violations <= 0 || !strstr(said, reason))
+		fail_msg("%d violations, and '%s' is not in: %s", violations, reason, said);
+	free(said);
+}
+
+static void two_leaders_in_a_term(void **state)
+{
+	(void)state;
+	REFUSED("two leaders, 1 and 3", "V 100 101 3 1 1 f 1", "V 100 101 3 1 1 l 3");
+	/* Seen in what followers believe alone. */
+	REFUSED("two leaders, 1 and 2", "V 100 101 3 1 1 f 1", "V 100 101 3 1 1 f 2");
+	/* In a lease that was seen while the view was not. */
+	REFUSED("two leaders, 1 and 3", "L 102 1040 1 1 1", "L 102 1040 1 1 1\nL 1041 1042 3 1 1");
+	REFUSED("leads and follows in one view", "V 100 101 3 1 1 f 1", "V 100 101 3 1 1 l 1");
+}
+
+static void leader_without_a_majority(void **state)
+{
+	(void)state;
+	REFUSED("leads without a majority", "D 100 100 2 1 1 1", "D 100 100 2 1 1 2");
+	REFUSED("leads without a majority", "D 1200 1201 3 1 2 2", "D 1200 1201 3 1 2 3",
+		"D 2003 2004 1 1 2 0", "D 2003 2004 1 1 2 1");
+}
+
+static void term_that_goes_back(void **state)
+{
+	(void)state;
+	REFUSED("durable term went back from 2 to 1", "D 3800 3801 3 1 3 3", "D 3800 3801 3 1 1 3");
+	REFUSED("view went back from term 2 to 1", "V 3600 3700 2 1 2 n 0",
+		"V 3600 3700 2 1 1 n 0");
+	/* After a restart, too; maps that were just made are no term. */
+	REFUSED("durable term went back", "O 3700 2", "O 3700 2\nD 3700 3701 2 1 1 1");
+}
+
+static void vote_that_changes(void **state)
+{
+	(void)state;
+	REFUSED("changed its vote from 1 to 2", "D 100 100 2 1 1 1",
+		"D 100 100 2 1 1 1\nD 110 111 2 1 1 2");
+	REFUSED("changed its vote from 1 to 0", "D 100 100 2 1 1 1",
+		"D 100 100 2 1 1 1\nD 110 111 2 1 1 0");
+}
+
+static void leases_that_overlap(void **state)
+{
+	(void)state;
+	REFUSED("two leases at once", "L 102 1040 1 1 1", "L 102 1205 1 1 1");
+	REFUSED("two leases at once", "L 102 1040 1 1 1", "L 102 1204 1 1 1"); /* one instant */
+	REFUSED("two leases at once", "L 102 1040 1 1 1", "L 102 9000 1 1 1"); /* encloses both */
+	/* Not of the newest other lease, but of one before it. */
+	REFUSED("node 3's of term 3 and node 1's of term 1", "L 102 1040 1 1 1",
+		"L 102 1040 1 1 1\nL 3900 3901 1 1 1");
+	/* A leader that follows itself in a new term. */
+	REFUSED("two leases at once", "L 3804 5000 3 1 3", "L 3804 5000 3 1 3\nL 4900 5000 3 1 4");
+}
+
+static void lease_of_an_older_term(void **state)
+{
+	(void)state;
+	REFUSED("a lease of term 1 after one of term 2", "L 102 1040 1 1 1",
+		"L 102 1040 1 1 1\nL 3700 3701 1 1 1");
+}
+
+static void disagreement_after_the_faults(void **state)
+{
+	(void)state;
+	REFUSED("the nodes do not agree", "V 4100 4102 2 1 3 f 3", "");
+	REFUSED("agreed for good only after 1001 ms", "V 2003 2004 1 1 2 f 2",
+		"V 2003 3001 1 1 2 f 2", "M 3000 storm", "M 3400 storm");
+	/* They agreed, and then no longer. */
+	REFUSED("the nodes do not agree", "M 3000 storm", "V 2900 2901 3 1 2 n 0\nM 3000 storm");
+	/* Nobody leads, though all follow the same. */
+	REFUSED("the nodes do not agree", "V 3800 3802 3 1 3 l 3", "V 3800 3802 3 1 3 n 0");
+}
+
+static void nothing_seen_is_nothing_shown(void **state)
+{
+	(void)state;
+	REFUSED("not one lease was seen", "L 102 1040 1 1 1", "", "L 1204 3600 2 1 2", "",
+		"L 3804 5000 3 1 3", "");
+	REFUSED("nothing was seen of node 1", "D 100 100 1 1 1 1", "", "D 2003 2004 1 1 2 0", "",
+		"D 3800 3801 1 1 3 3", "");
+}
+
+static void offending_lines_and_schedule_are_printed(void **state)
+{
+	static const char *const edits[] = {"L 102 1040 1 1 1", "L 102 1205 1 1 1", NULL};
+	_cleanup_free_ char *text = edited(edits);
+	char *said;
+
+	(void)state;
+	assert_int_equal(check(text, &said), 1);
+	assert_non_null(strstr(said, "line 14: L 102000000 1205000000 1 1 1\n"));
+	assert_non_null(strstr(said, "line 26: L 1204000000 3600000000 2 1 2\n"));
+	assert_non_null(strstr(said, " cut node 1\n"));
+	assert_non_null(strstr(said, "for at least 1.000 ms"));
+	free(said);
+}
+
+static void not_a_history(const char *old, const char *new)
+{
+	const char *const edits[] = {old, new, NULL};
+	_cleanup_free_ char *text = edited(edits);
+	char *said;
+
+	assert_int_equal(check(text, &said), -1);
+	free(said);
+}
+
+static void what_is_no_history(void **state)
+{
+	char *said;
+
+	(void)state;
+	assert_int_equal(check("\n", &said), -1);
+	free(said);
+	not_a_history("C 0 3 1", "");
+	not_a_history("S 5000 50000 100 200 0", ""); /* the recorder died */
+	not_a_history("O 1 1", "C 0 3 1");
+	not_a_history("V 100 100 1 1 1 l 1", "V 100 100 4 1 1 l 4");
+	not_a_history("V 100 100 1 1 1 l 1", "V 100 100 1 2 1 l 1");
+	not_a_history("V 100 100 1 1 1 l 1", "V 100 100 1 1 1 x 1");
+	not_a_history("V 100 100 1 1 1 l 1", "V 100 100 1 1 1 l");
+	not_a_history("L 102 1040 1 1 1", "L 1040 102 1 1 1");
+	not_a_history("M 1000 cut node 1", "Q 1000");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(good_history_passes),
+		cmocka_unit_test(two_leaders_in_a_term),
+		cmocka_unit_test(leader_without_a_majority),
+		cmocka_unit_test(term_that_goes_back),
+		cmocka_unit_test(vote_that_changes),
+		cmocka_unit_test(leases_that_overlap),
+		cmocka_unit_test(lease_of_an_older_term),
+		cmocka_unit_test(disagreement_after_the_faults),
+		cmocka_unit_test(nothing_seen_is_nothing_shown),
+		cmocka_unit_test(offending_lines_and_schedule_are_printed),
+		cmocka_unit_test(what_is_no_history),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
