@@ -21,12 +21,12 @@ for ((round = 1; round <= rounds; round++)); do
 	mapfile -t rest < <(others "$count" "$old")
 	began=$(day_us)
 	signal "$old" KILL
-	wait_for 5000 "another leader" agreed "${rest[@]}" >/dev/null
+	wait_for 15000 "another leader" agreed "${rest[@]}" >/dev/null
 	took=$(day_diff_ms "$began" "$(led_since "$leader" "$term")")
 	((took <= worst)) || worst=$took
 	((term > old_term)) || fail "round $round: node $leader leads in term $term, which is not above $old_term"
 	((took <= 1000)) || fail "round $round: a new leader took $took ms"
-	wait_for 2000 "the killed node $old is shown dead" shown_dead "$old" >/dev/null
+	wait_for 15000 "the killed node $old is shown dead" shown_dead "$old" >/dev/null
 	new_term=$term
 	cluster start "$old"
 	agreed "${all[@]}" || fail "round $round: start has returned, but the nodes do not agree"

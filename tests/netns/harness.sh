@@ -56,7 +56,7 @@ sleep 60 &
 owner=$!
 cluster up 1 --no-build --owner "$owner" >/dev/null
 kill -KILL "$owner"
-wait_for 5000 "nothing is left of a cluster whose owner was killed" nothing_left
+wait_for 15000 "nothing is left of a cluster whose owner was killed" nothing_left
 
 # The command itself is ended, by a signal that it can catch, or by one that it cannot.
 for sig in TERM INT KILL; do
@@ -64,7 +64,7 @@ for sig in TERM INT KILL; do
 	bash -c 'exec "$0" up 3 --no-build --owner $$ >/dev/null' "$xr_root/scripts/cluster" &
 	victim=$!
 	set +m
-	wait_for 5000 "a namespace of a cluster that is being started" test -e "/run/netns/xr-$XR_CLUSTER-1"
+	wait_for 15000 "a namespace of a cluster that is being started" test -e "/run/netns/xr-$XR_CLUSTER-1"
 	kill "-$sig" "$victim"
 	wait "$victim" 2>/dev/null || true
 	wait_for 15000 "nothing is left of it after SIG$sig" nothing_left

@@ -23,16 +23,16 @@ as_before() {
 # The node leads no longer, the others have a leader in a higher term, and all meet after healing.
 replaced() {
 	local new_term
-	wait_for 3000 "the others have another leader" agreed "${rest[@]}"
+	wait_for 15000 "the others have another leader" agreed "${rest[@]}"
 	[[ $leader != "$old" && $term -gt $old_term ]] || fail "node $leader leads in term $term after term $old_term"
 	new_term=$term
-	wait_for 2000 "node $old no longer leads" no_longer_leads "$old"
+	wait_for 5000 "node $old no longer leads" no_longer_leads "$old"
 	holds_for 1500 "node $old does not lead while cut off" no_longer_leads "$old"
 	if ! agreed "${rest[@]}" || [[ $term -ne $new_term ]]; then
 		fail "the others did not keep their leader"
 	fi
 	cluster heal "$old"
-	wait_for 3000 "all agree again" agreed "${all[@]}"
+	wait_for 15000 "all agree again" agreed "${all[@]}"
 	[[ $term -eq $new_term ]] || fail "node $old came back and raised the term from $new_term to $term"
 }
 
@@ -42,7 +42,7 @@ undisturbed() {
 	mapfile -t kept < <(others "$count" "$lost")
 	holds_for 2500 "node $old leads the others in term $old_term" as_before "${kept[@]}"
 	cluster heal "$lost"
-	wait_for 3000 "all agree again" agreed "${all[@]}"
+	wait_for 15000 "all agree again" agreed "${all[@]}"
 	as_before "${all[@]}" || fail "node $lost came back and changed the leader or the term"
 	in_term "$lost" "$old_term" || fail "node $lost raised its term while it was cut off"
 }
@@ -69,7 +69,7 @@ bridge-3)
 	cluster cut "$old" "${rest[0]}"
 	holds_for 3000 "node $old leads node ${rest[1]} in term $old_term" as_before "$old" "${rest[1]}"
 	cluster heal "$old"
-	wait_for 3000 "all agree again" agreed "${all[@]}"
+	wait_for 15000 "all agree again" agreed "${all[@]}"
 	as_before "${all[@]}" || fail "the leader or the term changed"
 	;;
 bridge-5)
@@ -77,8 +77,8 @@ bridge-5)
 	for n in "${rest[@]:1}"; do
 		cluster cut "$old" "$n"
 	done
-	wait_for 3000 "node $old no longer leads" no_longer_leads "$old"
-	wait_for 3000 "the other four have a leader" agreed "${rest[@]}"
+	wait_for 5000 "node $old no longer leads" no_longer_leads "$old"
+	wait_for 15000 "the other four have a leader" agreed "${rest[@]}"
 	[[ $term -gt $old_term ]] || fail "term $term is not above $old_term"
 	new=$leader new_term=$term
 	holds_for 2000 "node $old does not lead" no_longer_leads "$old"
@@ -86,7 +86,7 @@ bridge-5)
 		fail "the four did not keep their leader"
 	fi
 	cluster heal "$old"
-	wait_for 3000 "all agree again" agreed "${all[@]}"
+	wait_for 15000 "all agree again" agreed "${all[@]}"
 	;;
 *) fail "no such partition: $shape" ;;
 esac

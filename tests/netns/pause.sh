@@ -47,12 +47,12 @@ follower-long)
 	((lasted >= stall * 9 / 10)) || fail "node ${rest[0]} was counted for $lasted ms only; the stall limit is $stall"
 	holds_for 500 "node $old does not lead" no_longer_leads "$old"
 	signal "${rest[0]}" CONT
-	wait_for 3000 "the two have a leader again" agreed "$old" "${rest[0]}"
+	wait_for 15000 "the two have a leader again" agreed "$old" "${rest[0]}"
 	;;
 follower-killed)
 	alone_with
 	cluster kill "${rest[0]}"
-	wait_for 1000 "node $old no longer leads" no_longer_leads "$old"
+	wait_for 2500 "node $old no longer leads" no_longer_leads "$old"
 	;;
 leader-short)
 	signal "$old" STOP
@@ -72,7 +72,7 @@ leader-long)
 	new=$leader new_term=$term
 	((lasted >= stall * 9 / 10)) || fail "the others waited for $lasted ms only; the stall limit is $stall"
 	signal "$old" CONT
-	wait_for 3000 "all agree" agreed "${all[@]}"
+	wait_for 15000 "all agree" agreed "${all[@]}"
 	[[ "$leader $term" == "$new $new_term" ]] || fail "the old leader came back and moved it to node $leader, term $term"
 	;;
 all)
@@ -83,7 +83,7 @@ all)
 	for n in "${all[@]}"; do
 		signal "$n" CONT
 	done
-	wait_for 3000 "one leader again" agreed "${all[@]}"
+	wait_for 15000 "one leader again" agreed "${all[@]}"
 	;;
 *) fail "no such pause: $1" ;;
 esac

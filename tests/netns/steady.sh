@@ -49,4 +49,4 @@ fast=$switched
 ((slow < most && fast < most)) || fail "the daemon was switched $slow and $fast times in $seconds s; fewer than $most are allowed"
 low=$((slow < fast ? slow : fast)) high=$((slow < fast ? fast : slow))
 ((high * 10 <= low * 12)) || fail "$slow and $fast differ by more than 20 %: the daemon wakes for heartbeats"
-wait_for 2000 "nothing is left behind" nothing_left
+wait_for 15000 "nothing is left behind" nothing_left
