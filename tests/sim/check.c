@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What must hold, after every step of every node. The ghosts outlive every crash. */
+#include <stdarg.h>
+#include "net/env.h"
+#include "sim/sim.h"
+
+/* In largest election timeouts after the faults stop: to agree on a leader, and to keep it. */
+#define ELECT_WITHIN 40
+#define KEEP_FOR     20
+
+void sim_violation(struct world *w, const char *invariant, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (w->failed)
+		return;
+	w->failed = w->result->violated = true;
+	snprintf(w->result->invariant, sizeof(w->result->invariant), "%s", invariant);
+	va_start(ap, fmt);
+	vsnprintf(w->result->detail, sizeof(w->result->detail), fmt, ap);
+	va_end(ap);
+	sim_trace(w, 0, "VIOLATED: %s", w->result->invariant, 0, 0, 0, 0);
+}
+
+static struct term *term_of(struct world *w, int g, uint32_t term)
+{
+	uint32_t room = w->nterms[g] ? w->nterms[g] : 64;
+
+	if (term >= SIM_TERMS) {
+		sim_violation(w, "terms grow with elections", "group %d term %u", g, term);
+		term = 0;
+	}
+	while (room <= term)
+		room *= 2;
+	if (room > w->nterms[g]) {
+		w->terms[g] = reallocarray(w->terms[g], room, sizeof(struct term));
+		if (!w->terms[g])
+			abort();
+		memset(w->terms[g] + w->nterms[g], 0, (room - w->nterms[g]) * sizeof(struct term));
+		w->nterms[g] = room;
+	}
+	return &w->terms[g][term];
+}
+
+/*
+ * ---- leases: at most one a group at any instant of true time ----
+ */
+
+/* As any reader on that machine computes it from the maps (rule 16). */
+bool check_lease(const struct node *n, int g)
+{
+	const struct xr_group *record = &n->maps.groups[g];
+	const struct xr_control *c = &n->maps.control;
+	uint64_t now_ns = sim_local(n);
+
+	return xr_view_read(record).view.mode == XR_LEAD &&
+	       (int64_t)(c->alive_until_ns - now_ns) > 0 &&
+	       xr_quorum_fresh(record, &n->maps.acks[g], n->id, now_ns, xr_lease_ns(c));
+}
+
+static void check_group_leases(struct world *w, int g)
+{
+	int holder = 0;
+
+	for (int id = 1; id <= w->n; id++) {
+		if (!(w->lead_views[g] >> id & 1) || !check_lease(&w->node[id], g))
+			continue;
+		if (holder)
+			sim_violation(w, "at most one valid lease",
+				      "group %d: node %d in term %u and node %d in term %u", g,
+				      holder, w->node[holder].maps.groups[g].view.term, id,
+				      w->node[id].maps.groups[g].view.term);
+		holder = id;
+	}
+}
+
+void check_leases(struct world *w)
+{
+	for (int g = 0; g < w->groups; g++)
+		if (w->lead_views[g] & (w->lead_views[g] - 1))
+			check_group_leases(w, g);
+}
+
+/* Rule 5: a lease rests on a majority that has acked this very term. */
+void check_lease_is_promised(struct node *n)
+{
+	struct world *w = n->w;
+
+	for (int g = 0; g < w->groups; g++) {
+		uint32_t t = n->maps.groups[g].view.term;
+
+		if (!(w->lead_views[g] >> n->id & 1) || !check_lease(n, g))
+			continue;
+		if (__builtin_popcount(term_of(w, g, t)->acked | 1u << n->id) <= w->n / 2)
+			sim_violation(w, "a lease is promised by a majority",
+				      "node %u group %d term %u", n->id, g, t);
+	}
+}
+
+/*
+ * ---- what a node says and does ----
+ */
+
+static void check_lead(struct node *n, int g, uint32_t t)
+{
+	struct term *term = term_of(n->w, g, t);
+
+	if (term->leader && term->leader != n->id)
+		sim_violation(n->w, "one leader a term", "group %d term %u: nodes %u and %u", g, t,
+			      term->leader, n->id);
+	if (term->resigned)
+		sim_violation(n->w, "nobody leads in a term that was resigned",
+			      "node %u group %d term %u", n->id, g, t);
+	if (n->ghost[g].vote != n->id)
+		sim_violation(n->w, "a leader has its own vote, durable",
+			      "node %u group %d term %u", n->id, g, t);
+	if (!term->leader)
+		n->w->result->elections++;
+	term->leader = n->id;
+	term->min_timeout_us = n->maps.control.min_timeout_us;
+}
+
+void check_publish(struct node *n, int g, struct xr_view before, struct xr_view view)
+{
+	static const char *const modes[] = {"publishes NONE", "FOLLOWS", "LEADS"};
+
+	sim_trace(n->w, n->id, "%s: group %llu term %llu leader %llu", modes[view.mode], g,
+		  view.term, view.leader, 0);
+	if (view.term < before.term)
+		sim_violation(n->w, "a view's term never goes back", "node %u group %d: %u to %u",
+			      n->id, g, before.term, view.term);
+	if (view.mode != XR_NONE && view.term != n->ghost[g].term)
+		sim_violation(n->w, "durable before visible",
+			      "node %u group %d publishes term %u, durable is %u", n->id, g,
+			      view.term, n->ghost[g].term);
+	if (view.mode == XR_LEAD)
+		check_lead(n, g, view.term);
+}
+
+/* D by the clock of a voter, which is never faster than 1 + r, in true time. */
+static uint64_t promised_ns(const struct world *w, const struct term *term)
+{
+	return term->min_timeout_us * NS_PER_US * 1000 / (1000 + w->drift) - 2;
+}
+
+/* Once a later term is won, there is no lease left in this one, nor with its resignation. */
+static bool is_over(struct world *w, int g, uint32_t t, uint32_t before)
+{
+	bool over = term_of(w, g, t)->resigned;
+
+	while (!over && ++t < before)
+		over = term_of(w, g, t)->leader;
+	return over;
+}
+
+/*
+ * A vote was decided and goes to the disk: what this node ever acked must be D old, or no longer
+ * matter.
+ */
+void check_decided(struct node *n, int g, uint32_t t, uint8_t vote)
+{
+	struct ghost *ghost = &n->ghost[g];
+	struct term *acked = term_of(n->w, g, ghost->ack_term);
+
+	if (!vote)
+		return;
+	if (t < ghost->term || (t == ghost->term && ghost->vote && ghost->vote != vote))
+		sim_violation(n->w, "one vote a term",
+			      "node %u group %d term %u vote %u, had %u of %u", n->id, g, t, vote,
+			      ghost->vote, ghost->term);
+	if (ghost->ack_ns && n->w->now_ns < ghost->ack_ns + promised_ns(n->w, acked) &&
+	    !is_over(n->w, g, ghost->ack_term, t))
+		sim_violation(n->w, "no vote within D of an ack",
+			      "node %u group %d votes in term %u %llu us after an ack in term %u",
+			      n->id, g, t,
+			      (unsigned long long)(n->w->now_ns - ghost->ack_ns) / NS_PER_US,
+			      ghost->ack_term);
+	ghost->voted[ghost->nvoted % ARRAY_SIZE(ghost->voted)].term = t;
+	ghost->voted[ghost->nvoted++ % ARRAY_SIZE(ghost->voted)].at_ns = n->w->now_ns;
+}
+
+/* Where votes are counted across all lives: once on disk, for ever. */
+void check_durable(struct node *n, const struct xr_vote *v)
+{
+	struct ghost *ghost = &n->ghost[v->group];
+	uint8_t *vote = &term_of(n->w, v->group, v->term)->vote[n->id];
+
+	if (v->term < ghost->term)
+		sim_violation(n->w, "a durable term never goes back", "node %u group %u: %u to %u",
+			      n->id, v->group, ghost->term, v->term);
+	if (*vote && *vote != v->vote)
+		sim_violation(n->w, "a vote never changes within a term",
+			      "node %u group %u term %u: %u, then %u", n->id, v->group, v->term,
+			      *vote, v->vote);
+	*vote = v->vote;
+	ghost->term = v->term;
+	ghost->vote = v->vote;
+}
+
+/* What a new life finds; a write that nobody heard of may be there or not. */
+void check_found(struct node *n, int g, const struct xr_vote *v)
+{
+	struct xr_vote none = {.group = g};
+	struct ghost *ghost = &n->ghost[g];
+
+	check_durable(n, v ? v : &none);
+	for (size_t i = 0; i < ARRAY_SIZE(ghost->voted); i++)
+		if (ghost->voted[i].term > ghost->term)
+			ghost->voted[i].at_ns = 0;
+}
+
+static void check_ack(struct node *n, uint8_t to, const struct xr_record *rec, uint64_t stamped_ns)
+{
+	struct ghost *ghost = &n->ghost[rec->group];
+	struct term *term = term_of(n->w, rec->group, rec->term);
+
+	for (size_t i = 0; i < ARRAY_SIZE(ghost->voted) && !term->resigned; i++)
+		if (ghost->voted[i].at_ns && ghost->voted[i].term > rec->term &&
+		    ghost->voted[i].at_ns < stamped_ns + promised_ns(n->w, term))
+			sim_violation(n->w, "no ack after a contradicting vote",
+				      "node %u group %u acks term %u, voted in term %u", n->id,
+				      rec->group, rec->term, ghost->voted[i].term);
+	if (rec->term > ghost->term)
+		sim_violation(n->w, "durable before visible",
+			      "node %u group %u acks term %u, durable is %u", n->id, rec->group,
+			      rec->term, ghost->term);
+	if (term->leader != to)
+		sim_violation(n->w, "only leaders are acked", "node %u group %u term %u to node %u",
+			      n->id, rec->group, rec->term, to);
+	term->acked |= 1u << n->id;
+	if (stamped_ns >= ghost->ack_ns) {
+		ghost->ack_ns = stamped_ns;
+		ghost->ack_term = rec->term;
+	}
+}
+
+static void check_ballot(struct node *n, const struct xr_wire *h, const struct xr_ballot *b)
+{
+	const struct xr_view *view = &n->maps.groups[b->group].view;
+	struct term *term = term_of(n->w, b->group, b->term);
+
+	if (h->type == XR_VOTE_ANSWER && b->flags & XR_GRANTED && term->vote[n->id] != h->dest)
+		sim_violation(n->w, "no answer before it is durable",
+			      "node %u group %u grants node %u term %u", n->id, b->group, h->dest,
+			      b->term);
+	if (h->type != XR_RESIGN)
+		return;
+	term->resigned = true;
+	if (view->mode == XR_LEAD && view->term == b->term)
+		sim_violation(n->w, "no resignation before the fence", "node %u group %u term %u",
+			      n->id, b->group, b->term);
+}
+
+/* A datagram leaves. `stamped_ns`: when the run that answers began; 0: now, or long ago. */
+void check_leaves(struct node *n, const struct packet *p, uint64_t stamped_ns)
+{
+	const struct xr_record *rec = (const struct xr_record *)(&p->wire + 1);
+	const struct xr_ballot *ballot = (const struct xr_ballot *)(&p->wire + 1);
+
+	for (int i = 0; i < p->wire.count; i++)
+		if (p->wire.type == XR_ACK && rec[i].flags & XR_ACKED)
+			check_ack(n, p->wire.dest, &rec[i],
+				  stamped_ns ? stamped_ns : n->stamped_ns[rec[i].group]);
+		else if (p->wire.type >= XR_VOTE && p->wire.type <= XR_RESIGN)
+			check_ballot(n, &p->wire, &ballot[i]);
+}
+
+/* Between turns the view says what the core believes; nothing of an earlier life is left. */
+void check_turn(struct node *n)
+{
+	for (int g = 0; g < n->w->groups; g++) {
+		struct xr_view view = n->maps.groups[g].view;
+		const struct xr_raft *r = &n->member[g].raft;
+
+		if (view.mode != XR_NONE && (view.term != r->term || view.leader != r->leader ||
+					     (view.mode == XR_LEAD) != (r->role == XR_LEADER)))
+			sim_violation(n->w, "a view is what its daemon believes",
+				      "node %u group %d says term %u leader %u, believes %u and %u",
+				      n->id, g, view.term, view.leader, r->term, r->leader);
+	}
+}
+
+/*
+ * ---- liveness: a healed majority elects a leader and keeps it ----
+ */
+
+static uint64_t agreed(struct world *w, int g)
+{
+	for (int id = 1; id <= w->n; id++)
+		if (check_lease(&w->node[id], g))
+			return (uint64_t)w->node[id].maps.groups[g].view.term << 8 | id;
+	return 0;
+}
+
+void check_liveness(struct world *w)
+{
+	uint64_t passed_ns = w->now_ns - w->calm_since_ns;
+	bool late = passed_ns > ELECT_WITHIN * w->timing.max_timeout_ns, all = true;
+
+	for (int g = 0; g < w->groups; g++) {
+		uint64_t leader = agreed(w, g);
+
+		if (late && (!leader || leader != w->settled[g]))
+			sim_violation(w, "a healed majority elects a leader and keeps it",
+				      "group %d: leader %llu in term %llu, was %llu in term %llu",
+				      g, (unsigned long long)leader & 255,
+				      (unsigned long long)leader >> 8,
+				      (unsigned long long)w->settled[g] & 255,
+				      (unsigned long long)w->settled[g] >> 8);
+		if (leader != w->settled[g])
+			w->result->settled_ns = passed_ns;
+		w->settled[g] = leader;
+		all = all && leader;
+	}
+	if (passed_ns < (ELECT_WITHIN + KEEP_FOR) * w->timing.max_timeout_ns)
+		sim_at(w, w->now_ns + w->timing.min_timeout_ns / 2, SIM_EV_WATCH, 0, 0);
+}

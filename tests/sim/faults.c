@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What goes wrong: one stroke at a time, at random times. */
+#include "sim/sim.h"
+
+const char *const sim_fault_names[SIM_FAULTS] = {
+	[SIM_LOST] = "datagrams lost",
+	[SIM_DOUBLED] = "datagrams doubled",
+	[SIM_DELAYED] = "datagrams late and overtaken",
+	[SIM_REPLAYED] = "datagrams replayed",
+	[SIM_FLIPPED] = "datagrams with a bit flipped",
+	[SIM_ISOLATED] = "a node isolated (both ways, send-only, receive-only)",
+	[SIM_PARTITIONED] = "partitions in two",
+	[SIM_BRIDGED] = "partitions with a bridge node",
+	[SIM_LINK_CUT] = "links cut in one direction",
+	[SIM_HEALED] = "networks healed",
+	[SIM_CRASHED] = "daemons killed",
+	[SIM_REBOOTED] = "nodes rebooted",
+	[SIM_STOPPED] = "daemons stopped in order",
+	[SIM_TORN] = "deaths in the middle of a write",
+	[SIM_ROTTEN] = "journals with a bit flipped",
+	[SIM_PAUSED] = "daemons paused for less than the stall limit",
+	[SIM_STALLED] = "daemons paused for longer",
+	[SIM_NIC_HELD] = "NIC paths held between two steps",
+	[SIM_DAEMON_HELD] = "daemons held between two steps",
+	[SIM_DISK_SLOW] = "slow or hung disks",
+	[SIM_DISK_FAILED] = "failed fsyncs",
+	[SIM_CLOCK_RATE] = "clocks changing their rate",
+	[SIM_STEPPED_DOWN] = "leaders asked to step down",
+};
+
+static struct node *any_node(struct world *w)
+{
+	return &w->node[1 + sim_below(w, w->n)];
+}
+
+/* A leader, in two of three cases: that is where it hurts. */
+static struct node *victim(struct world *w)
+{
+	uint32_t leaders = w->lead_views[sim_below(w, w->groups)];
+
+	if (!leaders || sim_chance(w, 333))
+		return any_node(w);
+	return &w->node[31 - __builtin_clz(leaders)];
+}
+
+static uint64_t some_time(struct world *w)
+{
+	uint64_t d_ns = w->timing.min_timeout_ns;
+
+	switch (sim_below(w, 3)) {
+	case 0:
+		return sim_between(w, 0, d_ns / 4);
+	case 1:
+		return sim_between(w, d_ns / 4, d_ns * 3 / 2);
+	default:
+		return sim_between(w, d_ns, 4 * w->timing.max_timeout_ns);
+	}
+}
+
+static int64_t any_rate(struct world *w)
+{
+	int64_t most = w->drift * 1000; /* r, in parts per million */
+
+	switch (sim_below(w, 4)) {
+	case 0:
+		return most;
+	case 1:
+		return -most;
+	case 2:
+		return (int64_t)sim_between(w, 0, 2 * most) - most;
+	default:
+		return 50;
+	}
+}
+
+/*
+ * ---- network ----
+ */
+
+static void heal(struct world *w)
+{
+	memset(w->cut, 0, sizeof(w->cut));
+}
+
+void faults_heal_network(struct world *w)
+{
+	if (w->calm)
+		return;
+	w->result->faults[SIM_HEALED]++;
+	sim_trace(w, 0, "%s healed", "network", 0, 0, 0, 0);
+	heal(w);
+}
+
+/* As long as it takes the others to lose patience: the leader is back when they vote. */
+static uint64_t about_d(struct world *w)
+{
+	uint64_t d_ns = w->timing.min_timeout_ns;
+
+	return sim_between(w, d_ns * 8 / 10, d_ns + w->timing.max_timeout_ns);
+}
+
+static void isolate(struct world *w)
+{
+	int id = victim(w)->id, ways = 1 + sim_below(w, 3);
+
+	heal(w);
+	for (int other = 1; other <= w->n; other++) {
+		w->cut[id][other] = ways & 1;
+		w->cut[other][id] = ways & 2;
+	}
+	if (sim_chance(w, 500))
+		sim_at(w, w->now_ns + about_d(w), SIM_EV_HEAL, 0, 0);
+	sim_trace(w, id, "%s isolated: cannot send %llu, cannot receive %llu", "is", ways & 1,
+		  ways >> 1, 0, 0);
+}
+
+/* Two halves; perhaps one node that reaches both. */
+static void partition(struct world *w, bool bridge)
+{
+	uint32_t side = sim_random(w);
+	int between = bridge ? 1 + sim_below(w, w->n) : 0;
+
+	for (int a = 1; a <= w->n; a++)
+		for (int b = 1; b <= w->n; b++)
+			w->cut[a][b] = a != between && b != between && (side >> a ^ side >> b) & 1;
+	sim_trace(w, 0, "%s: one side has %llx as bits, bridge is %llu", "partition", side & 0x3fe,
+		  between, 0, 0);
+}
+
+static void set_quality(struct world *w)
+{
+	static const int loss[] = {0, 0, 10, 50, 200, 400}, rare[] = {0, 0, 5, 50, 200};
+
+	w->loss = loss[sim_below(w, ARRAY_SIZE(loss))];
+	w->twice = rare[sim_below(w, ARRAY_SIZE(rare))];
+	w->late = rare[sim_below(w, ARRAY_SIZE(rare))];
+	w->jitter_ns = sim_chance(w, 200) ? MS(4) : sim_between(w, 0, MS(0.5));
+}
+
+static void replay_some(struct world *w)
+{
+	uint64_t held = w->ncapture < SIM_CAPTURE ? w->ncapture : SIM_CAPTURE;
+
+	for (int i = sim_below(w, 30); held && i >= 0; i--) {
+		struct packet *p = &w->capture[sim_below(w, held)];
+
+		net_replay(w, p);
+	}
+}
+
+static void strike_network(struct world *w)
+{
+	switch (sim_below(w, 10)) {
+	case 0:
+	case 1:
+	case 2:
+		w->result->faults[SIM_ISOLATED]++;
+		isolate(w);
+		break;
+	case 3:
+		w->result->faults[SIM_PARTITIONED]++;
+		partition(w, false);
+		break;
+	case 4:
+		w->result->faults[SIM_BRIDGED]++;
+		partition(w, true);
+		break;
+	case 5:
+		w->result->faults[SIM_LINK_CUT]++;
+		w->cut[any_node(w)->id][any_node(w)->id] = true;
+		break;
+	case 6:
+		set_quality(w);
+		break;
+	case 7:
+		replay_some(w);
+		break;
+	default:
+		faults_heal_network(w);
+		break;
+	}
+}
+
+/*
+ * ---- nodes ----
+ */
+
+static void start_later(struct node *n)
+{
+	struct world *w = n->w;
+
+	sim_at(w, w->now_ns + MS(0.2) + some_time(w), SIM_EV_START, n->id, n->life);
+}
+
+static void crash(struct node *n)
+{
+	struct world *w = n->w;
+
+	if (!n->running)
+		return;
+	sim_trace(w, n->id, "%s killed", "is", 0, 0, 0, 0);
+	w->result->faults[SIM_CRASHED]++;
+	node_die(n);
+	if (sim_chance(w, 400))
+		sim_at(w, w->now_ns + sim_between(w, US(50), US(150)), SIM_EV_WARDEN, n->id,
+		       n->life);
+	start_later(n);
+}
+
+static void reboot(struct node *n)
+{
+	struct world *w = n->w;
+
+	/* What a held run still does ends with its maps: all but its answer, which may be lost. */
+	if (n->held)
+		return;
+	sim_trace(w, n->id, "%s power", "loses", 0, 0, 0, 0);
+	w->result->faults[SIM_REBOOTED]++;
+	node_reboot(n, any_rate(w));
+	start_later(n);
+}
+
+static void pause_daemon(struct node *n)
+{
+	struct world *w = n->w;
+	uint64_t ns = sim_between(w, w->stall_ns, 4 * w->stall_ns);
+
+	if (sim_chance(w, 700))
+		ns = sim_chance(w, 500) ? about_d(w) : sim_between(w, 0, w->stall_ns);
+	w->result->faults[ns >= w->stall_ns ? SIM_STALLED : SIM_PAUSED]++;
+	n->paused_until_ns = w->now_ns + ns;
+	sim_trace(w, n->id, "%s paused for %llu us", "daemon", ns / NS_PER_US, 0, 0, 0);
+}
+
+static void slow_disk(struct node *n)
+{
+	struct world *w = n->w;
+
+	w->result->faults[SIM_DISK_SLOW]++;
+	n->store.slow_until_ns = w->now_ns + some_time(w);
+	n->store.slow_ns = sim_chance(w, 300) ? 3 * w->stall_ns : some_time(w);
+}
+
+static void fail_disk(struct node *n)
+{
+	struct fake_disk *disk = n->store.disk;
+
+	if (!n->running)
+		return;
+	n->w->result->faults[SIM_DISK_FAILED]++;
+	disk->fail_op = FAKE_SYNC;
+	disk->fail_at = disk->count[FAKE_SYNC] + 1;
+	disk->fail_err = EIO;
+}
+
+static void strike_node(struct world *w)
+{
+	struct node *n = victim(w);
+
+	switch (sim_below(w, 16)) {
+	case 0:
+	case 1:
+	case 2:
+		crash(n);
+		break;
+	case 3:
+	case 4:
+		reboot(n);
+		break;
+	case 5:
+	case 6:
+	case 7:
+		pause_daemon(n);
+		break;
+	case 8:
+		n->slow_ns = sim_chance(w, 500) ? 0 : MS(2);
+		break;
+	case 9:
+		slow_disk(any_node(w));
+		break;
+	case 10:
+		if (sim_chance(w, 300))
+			fail_disk(n);
+		break;
+	case 11:
+		w->result->faults[SIM_CLOCK_RATE]++;
+		sim_clock_set(n, sim_local(n), any_rate(w));
+		break;
+	case 15:
+		n->asked_to_stop = true;
+		w->result->faults[SIM_STOPPED]++;
+		/* fallthrough */
+	default:
+		w->result->faults[SIM_STEPPED_DOWN]++;
+		n->asked_to_step_down = ~0u;
+		node_wake(n);
+		break;
+	}
+}
+
+void faults_strike(struct world *w)
+{
+	if (w->calm)
+		return;
+	if (sim_chance(w, 400))
+		strike_network(w);
+	else
+		strike_node(w);
+	sim_at(w, w->now_ns + sim_between(w, 0, 2 * w->fault_ns), SIM_EV_FAULT, 0, 0);
+}
+
+/*
+ * ---- the calm: only a core majority is healed ----
+ */
+
+static void heal_node(struct node *n)
+{
+	n->paused_until_ns = 0;
+	n->slow_ns = 0;
+	n->store.slow_until_ns = 0;
+	if (n->store.disk)
+		n->store.disk->fail_at = 0;
+	if (!n->running)
+		sim_at(n->w, n->w->now_ns + MS(1), SIM_EV_START, n->id, n->life);
+}
+
+/* What is left outside: dead, hung with its NIC path alive, cut off, or with links at random. */
+static void leave_outside(struct node *n)
+{
+	struct world *w = n->w;
+	int kind = sim_below(w, 5);
+
+	sim_trace(w, n->id, "%s outside, kind %llu", "stays", kind, 0, 0, 0);
+	heal_node(n);
+	for (int other = 1; other <= w->n; other++) {
+		w->cut[n->id][other] = kind == 2 || kind == 4 ? sim_chance(w, 500) : kind == 3;
+		w->cut[other][n->id] = kind == 2 || kind == 4 ? sim_chance(w, 500) : false;
+	}
+	if (kind == 0 && n->running)
+		node_die(n);
+	if (kind == 0)
+		n->life++; /* no start that is planned finds it */
+	if (kind == 1)
+		n->paused_until_ns = UINT64_MAX / 2;
+}
+
+void faults_end(struct world *w)
+{
+	uint32_t core = 0;
+	int size = w->n / 2 + 1;
+
+	if (sim_chance(w, 500))
+		size += sim_below(w, w->n - size + 1);
+	while (__builtin_popcount(core) < size)
+		core |= 1u << any_node(w)->id;
+	sim_trace(w, 0, "%s: the core is %llx as bits", "faults stop", core, 0, 0, 0);
+	heal(w);
+	w->core = core;
+	w->calm = true;
+	w->calm_since_ns = w->now_ns;
+	w->loss = w->twice = w->late = 0;
+	w->jitter_ns = US(200);
+	for (int id = 1; id <= w->n; id++)
+		if (core >> id & 1)
+			heal_node(&w->node[id]);
+		else
+			leave_outside(&w->node[id]);
+	sim_at(w, w->now_ns, SIM_EV_WATCH, 0, 0);
+	sim_at(w, w->now_ns, SIM_EV_REPLAY, 0, 0);
+}
+
+/* An attacker repeats for ever what leaders of the past have said. */
+void faults_replay(struct world *w)
+{
+	for (int from = 1; from <= w->n; from++)
+		for (int to = 1; to <= w->n; to++)
+			if (w->core >> to & 1)
+				net_replay(w, &w->newest_beat[from][to]);
+	sim_at(w, w->now_ns + w->timing.min_timeout_ns / 3, SIM_EV_REPLAY, 0, 0);
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* One seed: what is drawn, the chaos, the calm. */
+#include "sim/sim.h"
+
+static int draw_nodes(struct world *w)
+{
+	static const uint8_t nodes[] = {3, 3, 3, 3, 3, 3, 3, 3, 5, 5, 5, 5, 4, 7, 2, 9, 3, 5, 1, 6};
+
+	if (w->options->nodes)
+		return w->options->nodes;
+	return nodes[sim_below(w, ARRAY_SIZE(nodes))];
+}
+
+static int draw_groups(struct world *w)
+{
+	static const uint8_t groups[] = {1, 1, 1, 1, 2, 2, 3, 5};
+
+	if (w->options->groups)
+		return w->options->groups;
+	return groups[sim_below(w, ARRAY_SIZE(groups))];
+}
+
+static void draw(struct world *w)
+{
+	static const int holds[] = {0, 10, 40, 120};
+	uint64_t d_ns = MS(10);
+
+	w->n = draw_nodes(w);
+	w->groups = draw_groups(w);
+	w->mixed_d = sim_chance(w, 200);
+	w->timing = (struct xr_timing){
+		.min_timeout_ns = d_ns,
+		.max_timeout_ns = d_ns + sim_between(w, d_ns / 3, 2 * d_ns),
+		.heartbeat_ns = d_ns / sim_between(w, 3, 6),
+	};
+	w->stall_ns = sim_between(w, d_ns * 3 / 2, 8 * d_ns);
+	w->delay_ns = sim_between(w, US(20), US(400));
+	w->jitter_ns = US(100);
+	w->disk_ns = sim_between(w, US(100), US(1500));
+	w->fault_ns = sim_between(w, MS(2), MS(25));
+	w->chaos_ns = sim_between(w, MS(300), MS(3000));
+	w->drift = sim_chance(w, 300) ? 250 : 100;
+	w->hold_nic = holds[sim_below(w, ARRAY_SIZE(holds))];
+	w->hold_daemon = holds[sim_below(w, ARRAY_SIZE(holds))];
+}
+
+static void set_up(struct world *w)
+{
+	for (uint32_t i = 0; i < SIM_PACKETS; i++)
+		w->free_packets[w->nfree++] = i;
+	w->now_ns = NS_PER_S;
+	draw(w);
+	for (int id = 1; id <= w->n; id++) {
+		node_init(w, id);
+		sim_clock_set(&w->node[id], sim_between(w, NS_PER_S, 5 * NS_PER_S), 0);
+		w->node[id].no_nic = sim_chance(w, 100);
+	}
+	w->holds = SIM_HOLDS; /* nobody goes on before all have started */
+	for (int id = 1; id <= w->n; id++)
+		node_start(&w->node[id], true);
+	w->holds = 0;
+}
+
+static void tear_down(struct world *w)
+{
+	for (int id = 1; id <= w->n; id++)
+		store_free(&w->node[id]);
+	for (int g = 0; g < w->groups; g++)
+		free(w->terms[g]);
+	free(w->heap);
+	free(w);
+}
+
+void sim_run(const struct sim_options *o, struct sim_result *r, FILE *out)
+{
+	struct world *w = aligned_alloc(64, (sizeof(*w) + 63) / 64 * 64);
+	uint64_t began_ns;
+
+	if (!w)
+		abort();
+	memset(w, 0, offsetof(struct world, packets));
+	memset(&w->nfree, 0, sizeof(*w) - offsetof(struct world, nfree));
+	memset(r, 0, sizeof(*r));
+	w->options = o;
+	w->result = r;
+	w->random = o->seed;
+	set_up(w);
+	began_ns = w->now_ns;
+	sim_at(w, w->now_ns + w->timing.max_timeout_ns * 2, SIM_EV_FAULT, 0, 0);
+	sim_run_until(w, w->now_ns + w->chaos_ns);
+	/* Nodes with a smaller D than a leader's do not answer it: then nothing is promised. */
+	if (!w->mixed_d && !w->failed) {
+		r->tried_liveness = true;
+		faults_end(w);
+		sim_run_until(w, w->now_ns + 61 * w->timing.max_timeout_ns);
+	}
+	r->virtual_ns = w->now_ns - began_ns;
+	if (w->failed && out) {
+		fprintf(out, "\nseed %llu, %d nodes, %d groups: VIOLATED: %s\n  %s\n",
+			(unsigned long long)o->seed, w->n, w->groups, r->invariant, r->detail);
+		sim_trace_print(w, out);
+	}
+	tear_down(w);
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The simulator: up to nine nodes with many groups in one thread, in virtual time; one 64-bit seed
+ * replays everything. Real are the core, the rules, the journal and the wire; the engine's part
+ * (daemon/group.c, loop.c, receive.c) is rebuilt in node.c and group.c, as it hangs on sockets and
+ * clocks. Nodes exchange datagrams as bytes through xr_rules_run(), so that tags, replay marks and
+ * partly answered datagrams (rule 15) are part of what is tested; it costs 0.2 us a datagram.
+ *
+ * Steps of one node overlap in time: a NIC path's run or a daemon may be held between any two of
+ * its steps (sim_hold), while all others go on: the event loop is entered again from there, until
+ * it is time to return. What is held returns in the reverse order; which of two held runs waits for
+ * the other is chance. A daemon that dies while it is held returns to find that its life is over.
+ */
+#ifndef XRAFT_SIM_H
+#define XRAFT_SIM_H
+
+#include <stdio.h>
+#include <string.h>
+#include "common/common.h"
+#include "core/raft.h"
+#include "journal/journal.h"
+#include "unit/fake_disk.h"
+#include "xraft/maps.h"
+
+#define SIM_GROUPS  16
+#define SIM_PACKETS 4096 /* under way or waiting in a socket */
+#define SIM_SOCKET  128	 /* datagrams in a socket's buffer */
+#define SIM_CAPTURE 1024 /* of what was ever sent, kept to be replayed */
+#define SIM_TERMS   (1u << 16)
+#define SIM_TRACE   60
+#define SIM_HOLDS   6 /* held at the same time */
+#define SIM_DIGEST  0x7e57
+#define SIM_BYTES   (sizeof(struct xr_wire) + SIM_GROUPS * sizeof(struct xr_ballot))
+
+#define US(x) ((uint64_t)((x)*1000.0))
+#define MS(x) ((uint64_t)((x)*1000000.0))
+
+enum sim_fault {
+	SIM_LOST,
+	SIM_DOUBLED,
+	SIM_DELAYED,
+	SIM_REPLAYED,
+	SIM_FLIPPED,
+	SIM_ISOLATED, /* one node: both ways, cannot send, cannot receive */
+	SIM_PARTITIONED,
+	SIM_BRIDGED, /* two halves and one node that reaches both */
+	SIM_LINK_CUT,
+	SIM_HEALED,
+	SIM_CRASHED, /* the daemon: maps and page cache survive */
+	SIM_REBOOTED,
+	SIM_STOPPED,
+	SIM_TORN,     /* ... while a write was under way */
+	SIM_ROTTEN,   /* a bit of the journal flipped */
+	SIM_PAUSED,   /* for less than the stall limit */
+	SIM_STALLED,  /* for more */
+	SIM_NIC_HELD, /* a NIC path between two of its steps */
+	SIM_DAEMON_HELD,
+	SIM_DISK_SLOW,
+	SIM_DISK_FAILED,
+	SIM_CLOCK_RATE,
+	SIM_STEPPED_DOWN,
+	SIM_FAULTS,
+};
+
+struct packet {
+	uint8_t from, to; /* hosts, whatever the header says */
+	uint16_t port;	  /* of the sender */
+	uint16_t size;
+	union {
+		struct xr_wire wire;
+		unsigned char bytes[SIM_BYTES];
+	};
+};
+
+enum sim_event {
+	SIM_EV_DATAGRAM, /* arg: packet */
+	SIM_EV_TIMER,
+	SIM_EV_TURN,   /* arg: life */
+	SIM_EV_DISK,   /* arg: life */
+	SIM_EV_WARDEN, /* arg: life */
+	SIM_EV_START,  /* arg: life */
+	SIM_EV_FAULT,
+	SIM_EV_HEAL,   /* of the network */
+	SIM_EV_REPLAY, /* an attacker, in the calm phase */
+	SIM_EV_WATCH,  /* of liveness */
+};
+
+struct event {
+	uint64_t at_ns, sequence;
+	enum sim_event kind;
+	uint8_t node;
+	uint32_t arg;
+};
+
+/* The maps of one node; they outlive its daemon. */
+struct maps {
+	struct xr_group groups[SIM_GROUPS];
+	struct xr_acks acks[SIM_GROUPS];
+	struct xr_control control;
+	struct xr_peer peers[XR_NODE_MAX + 1];
+	struct xr_key keys[2];
+	struct xr_stats stats;
+};
+
+struct member {
+	struct xr_raft raft;
+	union xr_word published, unfenced;
+	uint64_t timer_ns;
+};
+
+/* The daemon's disk: journal.h in place of the writer's thread, which does what this does. */
+struct store {
+	struct fake_disk *disk;
+	struct xr_journal *journal;
+	struct xr_vote waiting[SIM_GROUPS * 4], writing[SIM_GROUPS * 4], done[SIM_GROUPS * 4];
+	int nwaiting, nwriting, ndone;
+	bool busy;	       /* a write is under way */
+	bool failed;	       /* rule 7: this process votes no more */
+	bool rotten;	       /* since it was last opened */
+	bool probing;	       /* the write under way answers the probe */
+	uint64_t submitted_ns; /* of the oldest record that is not done, 0 none; local clock */
+	uint64_t writing_ns;
+	uint64_t probe_ns;
+	uint64_t slow_until_ns; /* true time */
+	uint64_t slow_ns;
+};
+
+/* What the checker remembers of a node and a group, whatever happens to the node. */
+struct ghost {
+	uint32_t term; /* durable */
+	uint8_t vote;
+	struct {
+		uint32_t term;
+		uint64_t at_ns; /* true time; 0: none */
+	} voted[4];		/* the newest votes that were decided, durable or not yet */
+	uint32_t nvoted;
+	uint64_t ack_ns; /* when the newest ack that left was stamped; true time */
+	uint32_t ack_term;
+};
+
+struct node {
+	struct world *w;
+	uint8_t id;
+	bool powered, running, socket, no_nic;
+	uint32_t life; /* changes with each start and each end of the daemon */
+	int held;      /* NIC runs between two of their steps */
+	struct {
+		uint64_t true_ns, local_ns;
+		int64_t ppm;
+	} clock;
+	struct maps maps;
+	struct xr_timing timing;
+	struct member member[SIM_GROUPS];
+	struct store store;
+	struct ghost ghost[SIM_GROUPS];
+
+	uint32_t inbox[SIM_SOCKET];
+	int ninbox;
+	struct xr_event_rec ring[SIM_SOCKET];
+	int nring;
+	struct packet outbox[XR_NODE_MAX + 1];
+	uint32_t peer_min_timeout_us[XR_NODE_MAX + 1];
+
+	bool in_turn, turn_due, again;
+	uint64_t paused_until_ns; /* true time */
+	uint64_t slow_ns;	  /* each wake-up takes up to so long */
+	uint64_t turned_ns, probed_ns, armed_ns, timer_at_ns;
+	bool asked_to_stop;
+	uint32_t asked_to_step_down;	 /* bit g */
+	uint64_t stamped_ns[SIM_GROUPS]; /* when the slow path last stamped; true time */
+};
+
+struct term {
+	uint8_t leader;
+	bool resigned;
+	uint16_t acked;		 /* bit n: node n has acked its leader */
+	uint32_t min_timeout_us; /* the leader's */
+	uint8_t vote[XR_NODE_MAX + 1];
+};
+
+struct trace_line {
+	uint64_t at_ns;
+	uint8_t node;
+	const char *format, *word;
+	uint64_t arg[4];
+};
+
+struct sim_options {
+	uint64_t seed;
+	int nodes, groups; /* 0: drawn */
+	bool trace;
+};
+
+struct sim_result {
+	uint64_t elections, events, datagrams, writes, virtual_ns;
+	uint64_t faults[SIM_FAULTS];
+	bool violated, tried_liveness;
+	char invariant[64];
+	char detail[160];
+	uint64_t settled_ns; /* how long after the faults stopped all groups had a leader */
+};
+
+struct world {
+	const struct sim_options *options;
+	struct sim_result *result;
+	uint64_t random, now_ns, sequence;
+	int n, groups, holds;
+	bool failed, calm, mixed_d;
+	struct node node[XR_NODE_MAX + 1];
+	struct term *terms[SIM_GROUPS]; /* [SIM_TERMS], grown on demand */
+	uint32_t nterms[SIM_GROUPS];
+	uint32_t lead_views[SIM_GROUPS]; /* bit n: node n's view says LEAD */
+
+	struct event *heap;
+	int nheap, heap_room;
+	struct packet packets[SIM_PACKETS];
+	uint32_t free_packets[SIM_PACKETS];
+	int nfree;
+
+	/* network */
+	bool cut[XR_NODE_MAX + 1][XR_NODE_MAX + 1];
+	int loss, twice, late; /* permille */
+	uint64_t delay_ns, jitter_ns;
+	struct packet capture[SIM_CAPTURE];
+	uint64_t ncapture;
+	struct packet newest_beat[XR_NODE_MAX + 1][XR_NODE_MAX + 1];
+
+	/* drawn once a seed */
+	struct xr_timing timing;
+	uint64_t stall_ns, disk_ns, fault_ns, chaos_ns;
+	int hold_nic, hold_daemon; /* permille */
+	int drift;		   /* permille: r of rule 5 */
+
+	/* liveness */
+	uint32_t core; /* bit n */
+	uint64_t calm_since_ns;
+	uint64_t settled[SIM_GROUPS]; /* leader and term that every later look must find */
+
+	struct trace_line trace[SIM_TRACE];
+	uint64_t ntrace;
+};
+
+/* world.c: time, chance, events */
+uint64_t sim_random(struct world *w);
+uint64_t sim_below(struct world *w, uint64_t limit);
+bool sim_chance(struct world *w, int permille);
+uint64_t sim_between(struct world *w, uint64_t low, uint64_t high);
+uint64_t sim_local(const struct node *n);
+uint64_t sim_true_at(const struct node *n, uint64_t local_ns);
+void sim_clock_set(struct node *n, uint64_t local_ns, int64_t ppm);
+void sim_at(struct world *w, uint64_t at_ns, enum sim_event kind, uint8_t node, uint32_t arg);
+void sim_run_until(struct world *w, uint64_t until_ns);
+/* Let all others go on for a while. False: the daemon that was held has died, or all is over. */
+bool sim_hold_daemon(struct node *n);
+void sim_hold_nic(struct node *n);
+
+/* net.c */
+struct packet *sim_packet(struct world *w, uint32_t *index);
+void sim_packet_free(struct world *w, uint32_t index);
+void net_send(struct world *w, const struct packet *p);
+void net_replay(struct world *w, const struct packet *p);
+void net_forget_beats(struct world *w);
+void outbox_record(struct node *n, uint8_t to, uint8_t type, uint64_t echo_ns,
+		   const struct xr_record *rec);
+void outbox_ballot(struct node *n, uint8_t to, uint8_t type, const struct xr_ballot *ballot);
+void outbox_flush(struct node *n);
+void outbox_drop(struct node *n);
+void net_resign_by_warden(struct node *n, int group, uint32_t term);
+
+/* nic.c */
+void nic_receive(struct node *n, uint32_t index);
+
+/* store.c */
+int store_open(struct node *n, uint64_t *promise_ns);
+void store_submit(struct node *n, const struct xr_vote *v);
+void store_kick(struct node *n);
+void store_probe(struct node *n);
+uint64_t store_oldest_ns(const struct node *n);
+void store_on_disk(struct node *n);
+void store_crash(struct node *n, bool power);
+void store_free(struct node *n);
+
+/* node.c: life and turns of a daemon */
+void node_init(struct world *w, uint8_t id);
+void node_start(struct node *n, bool fresh);
+void node_die(struct node *n);
+void node_reboot(struct node *n, int64_t ppm);
+void node_wake(struct node *n);
+void node_turn(struct node *n);
+void node_timer(struct node *n);
+void node_warden(struct node *n);
+bool node_alive(const struct node *n, uint32_t life);
+
+/* group.c: false when the daemon died on the way */
+void group_set_view(struct node *n, int g, struct xr_view view);
+bool group_start(struct node *n, int g, uint64_t promise_until_ns);
+bool group_step(struct node *n, int g, struct xr_event *ev);
+bool group_message(struct node *n, uint32_t g, const struct xr_message *m);
+
+/* faults.c */
+void faults_strike(struct world *w);
+void faults_heal_network(struct world *w);
+void faults_end(struct world *w);
+void faults_replay(struct world *w);
+extern const char *const sim_fault_names[SIM_FAULTS];
+
+/* check.c */
+__attribute__((format(printf, 3, 4))) void sim_violation(struct world *w, const char *invariant,
+							 const char *fmt, ...);
+bool check_lease(const struct node *n, int g);
+void check_leases(struct world *w);
+void check_lease_is_promised(struct node *n);
+void check_publish(struct node *n, int g, struct xr_view before, struct xr_view view);
+void check_leaves(struct node *n, const struct packet *p, uint64_t stamped_ns);
+void check_decided(struct node *n, int g, uint32_t term, uint8_t vote);
+void check_durable(struct node *n, const struct xr_vote *v);
+void check_found(struct node *n, int g, const struct xr_vote *v);
+void check_turn(struct node *n);
+void check_liveness(struct world *w);
+
+/* trace.c; `word` is for the first %s, all other arguments are %llu */
+void sim_trace(struct world *w, uint8_t node, const char *format, const char *word, uint64_t a,
+	       uint64_t b, uint64_t c, uint64_t d);
+void sim_trace_print(const struct world *w, FILE *out);
+const char *sim_type_name(uint8_t type);
+
+/* run.c: one seed from start to end. On a violation the trace goes to `out`, if there is one. */
+void sim_run(const struct sim_options *o, struct sim_result *r, FILE *out);
+
+#endif

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The real journal over a disk that loses, tears and rots; and in place of the writer's thread the
+ * same conduct in virtual time: all that waits becomes one batch under one fsync.
+ */
+#include "sim/sim.h"
+#include "sim/bugs.h"
+
+#define CAPACITY_BLOCKS 24 /* a compaction every dozen votes */
+
+static int open_journal(struct node *n, bool create, struct xr_why *why)
+{
+	struct store *s = &n->store;
+	struct xr_journal_opts opts = {
+		.dir = "state",
+		.cluster = "sim",
+		.node = n->id,
+		.create = create,
+		.capacity_blocks = CAPACITY_BLOCKS,
+		.disk = &s->disk->ops,
+	};
+
+	return xr_journal_open(&s->journal, &opts, why);
+}
+
+/* As xraftd's open_journal(). `*promise_ns`: of rule 6; 0 for a node that is new. */
+int store_open(struct node *n, uint64_t *promise_ns)
+{
+	struct store *s = &n->store;
+	uint64_t d_ns = n->timing.min_timeout_ns, known_ns;
+	bool create = !s->disk;
+	struct xr_why why;
+	int err;
+
+	if (create)
+		s->disk = fake_disk_new(sim_random(n->w));
+	err = open_journal(n, create, &why);
+	if (err) {
+		sim_violation(n->w, "a crash never makes the journal unreadable", "node %u: %s",
+			      n->id, why.text);
+		return err;
+	}
+	s->rotten = false;
+	known_ns = XR_BUG(promise_of_new_d) ? d_ns : xr_journal_promise_ns(s->journal);
+	if (known_ns < d_ns)
+		err = xr_journal_promise(s->journal, d_ns, &why);
+	*promise_ns = create ? 0 : known_ns > d_ns ? known_ns : d_ns;
+	for (int g = 0; g < n->w->groups; g++)
+		check_found(n, g, xr_journal_find(s->journal, g));
+	return err;
+}
+
+void store_submit(struct node *n, const struct xr_vote *v)
+{
+	struct store *s = &n->store;
+
+	if (s->failed)
+		return;
+	if (!s->submitted_ns)
+		s->submitted_ns = sim_local(n);
+	s->waiting[s->nwaiting++] = *v;
+}
+
+static uint64_t write_ns(struct node *n)
+{
+	struct world *w = n->w;
+	uint64_t ns = sim_between(w, w->disk_ns / 4, w->disk_ns);
+
+	if ((int64_t)(n->store.slow_until_ns - w->now_ns) > 0)
+		ns += sim_between(w, 0, n->store.slow_ns);
+	return ns;
+}
+
+void store_kick(struct node *n)
+{
+	struct store *s = &n->store;
+
+	if (s->busy || s->failed || (!s->nwaiting && !s->probe_ns))
+		return;
+	memcpy(s->writing, s->waiting, s->nwaiting * sizeof(s->waiting[0]));
+	s->nwriting = s->nwaiting;
+	s->nwaiting = 0;
+	s->writing_ns = s->nwriting ? s->submitted_ns : 0;
+	s->submitted_ns = 0;
+	s->probing = s->probe_ns;
+	s->busy = true;
+	sim_at(n->w, n->w->now_ns + write_ns(n), SIM_EV_DISK, n->id, n->life);
+}
+
+void store_probe(struct node *n)
+{
+	if (!n->store.probe_ns)
+		n->store.probe_ns = sim_local(n);
+	store_kick(n);
+}
+
+uint64_t store_oldest_ns(const struct node *n)
+{
+	const struct store *s = &n->store;
+	uint64_t vote_ns = s->writing_ns ? s->writing_ns : s->submitted_ns;
+
+	if (!vote_ns)
+		return s->probe_ns;
+	return s->probe_ns && s->probe_ns < vote_ns ? s->probe_ns : vote_ns;
+}
+
+static int write_batch(struct node *n, struct xr_why *why)
+{
+	struct store *s = &n->store;
+
+	n->w->result->writes++;
+	if (!s->nwriting)
+		return xr_journal_probe(s->journal, why);
+	return xr_journal_append(s->journal, s->writing, s->nwriting, why);
+}
+
+/* What the disk confirmed is durable from here on, whether or not the daemon hears of it. */
+static void confirm(struct node *n)
+{
+	struct store *s = &n->store;
+
+	for (int i = 0; i < s->nwriting; i++) {
+		check_durable(n, &s->writing[i]);
+		sim_trace(n->w, n->id, "%s: group %llu term %llu vote %llu", "durable",
+			  s->writing[i].group, s->writing[i].term, s->writing[i].vote, 0);
+	}
+}
+
+void store_on_disk(struct node *n)
+{
+	struct store *s = &n->store;
+	struct xr_why why = {""};
+	int err = write_batch(n, &why);
+
+	s->busy = false;
+	s->writing_ns = 0;
+	if (s->probing)
+		s->probe_ns = 0;
+	if (err == -EINVAL) {
+		sim_violation(n->w, "term and vote never go back (rule 7)", "node %u: %s", n->id,
+			      why.text);
+		return;
+	}
+	if (!err)
+		confirm(n);
+	if (err || xr_journal_tidy(s->journal, &why))
+		s->failed = true;
+	if (!err) {
+		memcpy(&s->done[s->ndone], s->writing, s->nwriting * sizeof(s->writing[0]));
+		s->ndone += s->nwriting;
+	}
+	s->nwriting = 0;
+	store_kick(n);
+	node_wake(n);
+}
+
+/* The write under way gets somewhere: not begun, torn, or complete and nobody hears of it. */
+static void leave_half_written(struct node *n)
+{
+	struct store *s = &n->store;
+	struct xr_why why;
+
+	if (!s->busy || s->failed || sim_chance(n->w, 300))
+		return;
+	n->w->result->faults[SIM_TORN]++;
+	if (sim_chance(n->w, 700))
+		s->disk->crash_at = s->disk->count[FAKE_ANY] + 1 +
+				    sim_below(n->w, sim_chance(n->w, 800) ? 3 : 16);
+	if (!write_batch(n, &why))
+		confirm(n);
+}
+
+void store_crash(struct node *n, bool power)
+{
+	struct store *s = &n->store;
+	size_t size;
+
+	if (s->journal)
+		leave_half_written(n);
+	xr_journal_close(s->journal);
+	s->journal = NULL;
+	s->nwaiting = s->nwriting = s->ndone = 0;
+	s->busy = s->failed = s->probing = false;
+	s->submitted_ns = s->writing_ns = s->probe_ns = 0;
+	if (power)
+		fake_disk_power_cut(s->disk);
+	else
+		fake_disk_restart(s->disk);
+	size = fake_disk_size(s->disk, "journal");
+	if (!s->rotten && size && sim_chance(n->w, 150)) {
+		s->rotten = true;
+		n->w->result->faults[SIM_ROTTEN]++;
+		fake_disk_flip(s->disk, "journal", sim_below(n->w, size), sim_below(n->w, 8));
+	}
+}
+
+void store_free(struct node *n)
+{
+	xr_journal_close(n->store.journal);
+	if (n->store.disk)
+		fake_disk_free(n->store.disk);
+}
