@@ -108,23 +108,14 @@ static void send_record(struct node *n, int g, uint8_t to, uint8_t type)
 
 static void send_to(struct node *n, int g, uint8_t to, const struct xr_message *msg)
 {
-	struct xr_ballot ballot = {
-		.group = g,
-		.term = msg->term,
-		.digest = SIM_DIGEST,
-		.flags = msg->granted ? XR_GRANTED : 0,
-		.round = msg->round,
-		.last_index = msg->last_index,
-		.last_term = msg->last_term,
-		.lift_term = msg->lift_term,
-		.lift_leader = msg->lift_leader,
-		.node = msg->heir,
-	};
+	struct xr_ballot ballot;
 
-	if (msg->type == XR_POLL)
+	if (msg->type == XR_POLL) {
 		send_record(n, g, to, XR_POLL);
-	else
-		outbox_ballot(n, to, msg->type, &ballot);
+		return;
+	}
+	ballot = xr_ballot_of(msg, g, SIM_DIGEST);
+	outbox_ballot(n, to, msg->type, &ballot);
 }
 
 static void send_message(struct node *n, int g, const struct xr_message *msg)

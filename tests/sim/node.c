@@ -183,18 +183,7 @@ static bool passed_ballot(struct node *n, struct xr_env *env, const struct xr_wi
 			  const struct xr_ballot *b)
 {
 	struct xr_group *g = xr_env_group(env, b->group);
-	struct xr_message m = {
-		.type = h->type,
-		.node = h->source,
-		.granted = b->flags & XR_GRANTED,
-		.heir = b->node,
-		.lift_leader = b->lift_leader,
-		.lift_term = b->lift_term,
-		.term = b->term,
-		.round = b->round,
-		.last_term = b->last_term,
-		.last_index = b->last_index,
-	};
+	struct xr_message m = xr_ballot_message(h, b);
 
 	if (!g || !xr_is_voter(g, h->source) || b->digest != g->digest)
 		return true;

@@ -18,6 +18,7 @@
 #include <string.h>
 #include "common/common.h"
 #include "core/raft.h"
+#include "daemon/ballot.h"
 #include "journal/journal.h"
 #include "unit/fake_disk.h"
 #include "xraft/maps.h"

@@ -171,12 +171,10 @@ static int detach_program(const struct target *t, unsigned int ifindex)
 
 static int remove_pins(const char *dir)
 {
-	static const char *const names[] = {"xr_groups", "xr_acks",  "xr_control",
-					    "xr_peers",	 "xr_stats", "xr_events"};
 	char path[512];
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+	for (size_t i = 0; xr_maps_name(i); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, xr_maps_name(i));
 		if (unlink(path) && errno != ENOENT)
 			return cli_fail(CLI_FAILED, "%s: cannot be removed: %s; run as root", path,
 					strerror(errno));

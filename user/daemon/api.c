@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "common/thread.h"
 #include "daemon/api.h"
 #include "lib/status.h"
 
@@ -306,21 +307,9 @@ static void *start_http(void *arg)
 
 static int start_at_normal_priority(struct xr_api *api)
 {
-	struct sched_param zero = {0};
-	pthread_attr_t attr;
 	pthread_t starter;
-	sigset_t all;
-	int err;
+	int err = xr_thread_start(&starter, "xraft-http", THREAD_STACK_BYTES, start_http, api);
 
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
-	pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
-	pthread_attr_setschedparam(&attr, &zero);
-	pthread_attr_setsigmask_np(&attr, &all);
-	pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
-	err = pthread_create(&starter, &attr, start_http, api);
-	pthread_attr_destroy(&attr);
 	if (err)
 		return -err;
 	pthread_join(starter, NULL);

@@ -6,9 +6,8 @@
 #include <limits.h>
 #include <net/if.h>
 #include "common/common.h"
+#include "nic/nic.h"
 #include "xraft/maps.h"
-
-enum xr_xdp { XR_XDP_AUTO, XR_XDP_NATIVE, XR_XDP_GENERIC, XR_XDP_OFF };
 
 struct xr_config_group {
 	uint32_t id;
@@ -22,7 +21,8 @@ struct xr_config {
 	char cluster[XR_NAME_SIZE];
 	char key_file[PATH_MAX];
 	bool auth_none;
-	struct xr_key keys[2]; /* derived from the key file and the cluster's name; sends with [0] */
+	struct xr_key
+		keys[2]; /* derived from the key file and the cluster's name; sends with [0] */
 	int nkeys;
 
 	uint8_t self;

@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 #include "common/common.h"
 #include "core/raft.h"
+#include "daemon/ballot.h"
 #include "daemon/config.h"
 #include "daemon/report.h"
 #include "daemon/timers.h"
@@ -81,6 +82,9 @@ struct xr_engine {
 int xr_engine_init(struct xr_engine *e, const struct xr_journal *journal, uint64_t promise_until_ns,
 		   struct xr_why *why);
 
+/* Accept the keys of `config`, and send with its first. The NIC path has its own copy. */
+void xr_engine_keys(struct xr_engine *e, const struct xr_config *config);
+
 /* Run until SIGTERM or SIGINT; steps down first. Returns the exit code. */
 int xr_engine_run(struct xr_engine *e, struct xr_why *why);
 void xr_engine_free(struct xr_engine *e);
@@ -104,6 +108,8 @@ static inline void xr_engine_note_timing(struct xr_engine *e, uint8_t node, uint
 
 /* receive.c */
 void xr_receive_all(struct xr_engine *e, int most);
+/* A heartbeat that an answered datagram left to be decided (rule 15). */
+void xr_receive_left(struct xr_engine *e, const struct xr_event_rec *left);
 
 /* watch.c: what the engine looks at now and then */
 void xr_watch_path(struct xr_engine *e, uint64_t now_ns);

@@ -107,23 +107,14 @@ static void send_record(struct xr_engine *e, struct xr_member *m, uint8_t to, ui
 static void send_to(struct xr_engine *e, struct xr_member *m, uint8_t to,
 		    const struct xr_message *msg)
 {
-	struct xr_ballot ballot = {
-		.group = m->raft.group,
-		.term = msg->term,
-		.digest = record_of(e, m)->digest,
-		.flags = msg->granted ? XR_GRANTED : 0,
-		.round = msg->round,
-		.last_index = msg->last_index,
-		.last_term = msg->last_term,
-		.lift_term = msg->lift_term,
-		.lift_leader = msg->lift_leader,
-		.node = msg->heir,
-	};
+	struct xr_ballot ballot;
 
-	if (msg->type == XR_POLL)
+	if (msg->type == XR_POLL) {
 		send_record(e, m, to, XR_POLL);
-	else
-		xr_outbox_ballot(&e->outbox, to, msg->type, &ballot);
+		return;
+	}
+	ballot = xr_ballot_of(msg, m->raft.group, record_of(e, m)->digest);
+	xr_outbox_ballot(&e->outbox, to, msg->type, &ballot);
 }
 
 static void send_message(struct xr_engine *e, struct xr_member *m, const struct xr_message *msg)
@@ -216,8 +207,8 @@ static void carry_out(struct xr_engine *e, struct xr_member *m, const struct xr_
 	if (up->what & XR_DO_PERSIST)
 		persist(e, m, up);
 	if (up->what & XR_DO_PUBLISH) {
-		if (up->view.mode ==
-		    XR_LEAD) /* rule 5: acks of what was sent before do not count */
+		/* Rule 5: acks of what was sent before do not count. */
+		if (up->view.mode == XR_LEAD)
 			*(volatile __u64 *)&record_of(e, m)->lead_since_ns = xr_now_ns();
 		publish(e, m, up->view);
 	}

@@ -7,11 +7,13 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include "common/thread.h"
 #include "daemon/engine.h"
 
-#define DRAIN_TURN  256	 /* datagrams a turn; the socket stays readable for the next */
-#define DRAIN_TIMER 4096 /* before a timer acts (rule 11) */
-#define SHOW_NS	    (250 * NS_PER_MS)
+#define DRAIN_TURN   256  /* datagrams a turn; the socket stays readable for the next */
+#define DRAIN_TIMER  4096 /* before a timer acts (rule 11) */
+#define RELOAD_STACK (512 << 10)
+#define SHOW_NS	     (250 * NS_PER_MS)
 
 void xr_engine_say(struct xr_engine *e, enum xr_report_kind kind, const char *fmt, ...)
 {
@@ -198,17 +200,9 @@ static int on_ring(void *data, void *bytes, size_t size)
 {
 	struct xr_engine *e = data;
 	const struct xr_event_rec *left = bytes;
-	struct xr_message m = {
-		.type = left->type,
-		.node = left->source,
-		.term = left->record.term,
-		.sent_ns = left->sent_ns,
-	};
 
-	if (size >= sizeof(*left) && left->type == XR_HEARTBEAT && left->source <= XR_NODE_MAX) {
-		xr_engine_note_timing(e, left->source, left->min_timeout_us);
-		xr_group_message(e, left->record.group, &m);
-	}
+	if (size >= sizeof(*left) && left->type == XR_HEARTBEAT && left->source <= XR_NODE_MAX)
+		xr_receive_left(e, left);
 	return 0;
 }
 
@@ -253,30 +247,29 @@ static void *read_config(void *data)
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
 	struct xr_engine *e = data;
-	struct sched_param ordinary = {0};
-	pthread_attr_t attr;
 	pthread_t thread;
 
 	(void)source, (void)info;
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
-	pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
-	pthread_attr_setschedparam(&attr, &ordinary);
-	if (pthread_create(&thread, &attr, read_config, e))
+	if (xr_thread_start(&thread, "xraft-reload", RELOAD_STACK, read_config, e))
 		xr_engine_say(e, XR_REPORT_warning, "not reloaded: no thread to read the file");
-	pthread_attr_destroy(&attr);
+	else
+		pthread_detach(thread);
 	return 0;
+}
+
+void xr_engine_keys(struct xr_engine *e, const struct xr_config *config)
+{
+	memset(e->keys, 0, sizeof(e->keys));
+	for (int i = 0; i < config->nkeys; i++)
+		e->keys[config->keys[i].id & 1] = config->keys[i];
+	e->outbox.key_slot = config->keys[0].id & 1;
 }
 
 static void take_keys(struct xr_engine *e, const struct xr_config *fresh)
 {
 	struct xr_why why;
 
-	memset(e->keys, 0, sizeof(e->keys));
-	for (int i = 0; i < fresh->nkeys; i++)
-		e->keys[fresh->keys[i].id & 1] = fresh->keys[i];
-	e->outbox.key_slot = fresh->keys[0].id & 1;
+	xr_engine_keys(e, fresh);
 	if (xr_nic_write_keys(e->nic, e->keys, &why))
 		xr_engine_say(e, XR_REPORT_error,
 			      "the NIC path keeps the old keys: %.150s; restart xraftd", why.text);
@@ -399,7 +392,6 @@ int xr_engine_init(struct xr_engine *e, const struct xr_journal *journal, uint64
 	e->env.keys = e->keys;
 	e->env.stats = &e->stats;
 	e->outbox.env = &e->env;
-	e->outbox.key_slot = c->keys[0].id & 1;
 	e->path.next_ns = e->nic->mode == XR_NIC_OFF ? UINT64_MAX : 0;
 	e->members = calloc(maps->ngroups, sizeof(*e->members));
 	e->fresh_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -108,18 +108,22 @@ static int check(const struct xr_config *c)
 	return 0;
 }
 
+static int compare_id(const void *key, const void *element)
+{
+	uint32_t id = *(const uint32_t *)key;
+	const struct xr_config_group *g = element;
+
+	return (id > g->id) - (id < g->id);
+}
+
 /* A group's id keeps its name and voters for as long as it has state (rule 10). */
 static int check_group(const struct xr_vote *v, void *arg)
 {
 	struct node *n = arg;
+	const struct xr_config_group *g = bsearch(&v->group, n->config.groups, n->config.ngroups,
+						  sizeof(*g), compare_id);
 
-	for (size_t i = 0; i < n->config.ngroups; i++) {
-		const struct xr_config_group *g = &n->config.groups[i];
-
-		if (g->id == v->group && g->digest != v->digest)
-			return (int)i + 1;
-	}
-	return 0;
+	return g && g->digest != v->digest ? (int)(g - n->config.groups) + 1 : 0;
 }
 
 static int open_journal(struct node *n, const struct options *o, struct xr_why *why)
@@ -187,23 +191,16 @@ static void fill_control(struct node *n, uint32_t mark)
 
 static int open_nic(struct node *n, struct xr_why *why)
 {
-	static const enum xr_nic_want want[] = {
-		[XR_XDP_AUTO] = XR_WANT_AUTO,
-		[XR_XDP_NATIVE] = XR_WANT_NATIVE,
-		[XR_XDP_GENERIC] = XR_WANT_GENERIC,
-		[XR_XDP_OFF] = XR_WANT_OFF,
-	};
 	const struct xr_config *c = &n->config;
 	struct xr_nic_opts opts = {
 		.cluster = c->cluster,
 		.node = c->self,
 		.interface = c->interface,
-		.want = want[c->xdp],
+		.want = c->xdp,
 		.ngroups = c->ngroups ? c->groups[c->ngroups - 1].id + 1 : 1,
 	};
 	struct xr_engine *e = &n->engine;
-	/* Only this life of the engine knows the mark of its socket (rule 8). */
-	uint32_t mark = n->config.xdp == XR_XDP_OFF ? 0 : 1 + randombytes_uniform(UINT32_MAX - 1);
+	uint32_t mark = 0;
 	int err = xr_nic_fence_leftovers(&opts, why);
 
 	/* Counts from the fence: until then an earlier life's program may have answered. */
@@ -213,11 +210,11 @@ static int open_nic(struct node *n, struct xr_why *why)
 		err = xr_nic_open(&n->nic, &opts, why);
 	if (err)
 		return err;
-	if (n->nic.mode == XR_NIC_OFF)
-		mark = 0;
+	/* Only this life of the engine knows the mark of its socket (rule 8). */
+	if (n->nic.mode != XR_NIC_OFF)
+		mark = 1 + randombytes_uniform(UINT32_MAX - 1);
 	memcpy(e->peers, c->nodes, sizeof(e->peers));
-	for (int i = 0; i < c->nkeys; i++)
-		e->keys[c->keys[i].id & 1] = c->keys[i];
+	xr_engine_keys(e, c);
 	fill_control(n, mark);
 	err = xr_nic_write_peers(&n->nic, e->peers, why);
 	if (!err)

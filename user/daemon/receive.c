@@ -64,18 +64,7 @@ static void passed_ack(struct xr_engine *e, const struct xr_wire *h, const struc
 static void passed_ballot(struct xr_engine *e, const struct xr_wire *h, const struct xr_ballot *b)
 {
 	struct xr_group *g = xr_env_group(&e->env, b->group);
-	struct xr_message m = {
-		.type = h->type,
-		.node = h->source,
-		.granted = b->flags & XR_GRANTED,
-		.heir = b->node,
-		.lift_leader = b->lift_leader,
-		.lift_term = b->lift_term,
-		.term = b->term,
-		.round = b->round,
-		.last_term = b->last_term,
-		.last_index = b->last_index,
-	};
+	struct xr_message m = xr_ballot_message(h, b);
 
 	if (!g || !xr_is_voter(g, h->source))
 		xr_env_count(&e->env, XR_R_drop_group);
@@ -114,6 +103,12 @@ static void passed_up(struct xr_engine *e, const struct xr_datagram *d)
 		passed_path(e, h);
 }
 
+void xr_receive_left(struct xr_engine *e, const struct xr_event_rec *left)
+{
+	xr_engine_note_timing(e, left->source, left->min_timeout_us);
+	heartbeat_to_core(e, &left->record, left->source, left->sent_ns);
+}
+
 /* Rule 1: the slow path is the NIC path, in another place. */
 static void receive(struct xr_engine *e, struct xr_datagram *d)
 {
@@ -135,12 +130,8 @@ static void receive(struct xr_engine *e, struct xr_datagram *d)
 	case XR_DROP:
 		break;
 	}
-	for (uint32_t i = 0; i < e->env.npending; i++) {
-		struct xr_event_rec *left = &e->env.pending[i];
-
-		xr_engine_note_timing(e, left->source, left->min_timeout_us);
-		heartbeat_to_core(e, &left->record, left->source, left->sent_ns);
-	}
+	for (uint32_t i = 0; i < e->env.npending; i++)
+		xr_receive_left(e, &e->env.pending[i]);
 }
 
 void xr_receive_all(struct xr_engine *e, int most)

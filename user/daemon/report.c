@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include "common/thread.h"
 #include "daemon/report.h"
 
 #define SLOTS	     4096 /* reports on their way */
@@ -461,28 +462,6 @@ void xr_report(struct xr_reporter *p, const struct xr_report *report)
 	eventfd_write(p->wake_fd, 1);
 }
 
-/* Of normal priority whatever its creator's, and no signal is ever handled on it. */
-static int start_thread(struct xr_reporter *p)
-{
-	struct sched_param ordinary = {0};
-	pthread_attr_t attr;
-	sigset_t all;
-	int err;
-
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
-	pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
-	pthread_attr_setschedparam(&attr, &ordinary);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	pthread_attr_setsigmask_np(&attr, &all);
-	err = pthread_create(&p->thread, &attr, run, p);
-	pthread_attr_destroy(&attr);
-	if (!err)
-		pthread_setname_np(p->thread, "xraft-report");
-	return err;
-}
-
 static void release(struct xr_reporter *p)
 {
 	for (int i = 0; i < LINES; i++)
@@ -511,7 +490,8 @@ int xr_reporter_start(struct xr_reporter **out, const char *name, struct xr_why 
 	pthread_cond_init(&p->changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	p->wake_fd = eventfd(0, EFD_CLOEXEC);
-	err = p->wake_fd < 0 ? errno : start_thread(p);
+	err = p->wake_fd < 0 ? errno
+			     : xr_thread_start(&p->thread, "xraft-report", STACK_SIZE, run, p);
 	if (err) {
 		release(p);
 		errno = err;

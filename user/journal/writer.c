@@ -4,6 +4,7 @@
  * and reaped by the submitter. Whoever moves an index releases the slots behind it to the other
  * thread, so neither ever waits. Indexes only grow; a slot is index modulo size.
  */
+#include "common/thread.h"
 #include "journal/writer.h"
 
 #include <pthread.h>
@@ -151,26 +152,7 @@ static void *writer_main(void *arg)
  */
 static int start_thread(struct xr_writer *w)
 {
-	struct sched_param normal = {.sched_priority = 0};
-	pthread_attr_t attr;
-	sigset_t all, before;
-	int err;
-
-	err = pthread_attr_init(&attr);
-	if (err)
-		return -err;
-	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
-	pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
-	pthread_attr_setschedparam(&attr, &normal);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&w->thread, &attr, writer_main, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	if (!err)
-		pthread_setname_np(w->thread, "xr-journal");
-	return -err;
+	return -xr_thread_start(&w->thread, "xr-journal", STACK_BYTES, writer_main, w);
 }
 
 static void free_writer(struct xr_writer *w)

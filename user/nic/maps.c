@@ -31,6 +31,16 @@ static int *pin_fd(struct xr_maps *m, const struct pin *pin)
 	return (int *)((char *)m + pin->fd_offset);
 }
 
+const char *xr_maps_name(size_t i)
+{
+	return i < ARRAY_SIZE(pins) ? pins[i].name : NULL;
+}
+
+int *xr_maps_fd(struct xr_maps *m, size_t i)
+{
+	return pin_fd(m, &pins[i]);
+}
+
 void xr_maps_dir(char *dir, size_t size, const char *cluster, uint8_t node)
 {
 	snprintf(dir, size, "%s/%s-%u", XR_BPFFS_DIR, cluster, node);

@@ -27,6 +27,10 @@ struct xr_maps {
  */
 void xr_maps_dir(char *dir, size_t size, const char *cluster, uint8_t node);
 
+/* The i-th pinned map, from 0: its name, or NULL after the last; and where its descriptor stands. */
+const char *xr_maps_name(size_t i);
+int *xr_maps_fd(struct xr_maps *m, size_t i);
+
 /*
  * Open what is pinned in `dir`. Read-only unless `writable`; -ENOENT: no pins; -EPROTO: of another
  * ABI (sizes and XR_ABI are compared); -EACCES. On failure nothing is left open.

@@ -11,9 +11,6 @@
 #include "nic/nic.h"
 #include "xraft.skel.h"
 
-static const char *const pinned[] = {"xr_groups", "xr_acks",  "xr_control",
-				     "xr_peers",  "xr_stats", "xr_events"};
-
 /* The last thing libbpf or libxdp complained of: the kernel's own reason for a refusal. */
 static char complaint[160];
 
@@ -52,8 +49,8 @@ static void unpin(const char *dir)
 {
 	char path[512];
 
-	for (size_t i = 0; i < ARRAY_SIZE(pinned); i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, pinned[i]);
+	for (size_t i = 0; xr_maps_name(i); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, xr_maps_name(i));
 		unlink(path);
 	}
 	rmdir(dir);
@@ -114,13 +111,11 @@ static void adopt_maps(struct bpf_object *object, const char *dir, size_t ngroup
 {
 	struct xr_maps old = XR_MAPS_NONE;
 	bool fits = !xr_maps_open(&old, dir, true, NULL) && old.ngroups >= ngroups;
-	int fds[] = {old.groups_fd, old.acks_fd,  old.control_fd,
-		     old.peers_fd,  old.stats_fd, old.events_fd};
 
-	for (size_t i = 0; fits && i < ARRAY_SIZE(pinned); i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(object, pinned[i]);
+	for (size_t i = 0; fits && xr_maps_name(i); i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, xr_maps_name(i));
 
-		fits = !bpf_map__reuse_fd(map, fds[i]);
+		fits = !bpf_map__reuse_fd(map, *xr_maps_fd(&old, i));
 	}
 	if (!fits)
 		unpin(dir);
@@ -158,20 +153,15 @@ static int take_maps(struct xr_nic *nic, const char *dir, struct xr_why *why)
 
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return xr_fail(why, errno, "cannot create %s: %m", dir);
-	for (size_t i = 0; i < ARRAY_SIZE(pinned); i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(nic->object, pinned[i]);
+	for (size_t i = 0; xr_maps_name(i); i++) {
+		int *fd = xr_maps_fd(m, i);
 
-		snprintf(path, sizeof(path), "%s/%s", dir, pinned[i]);
-		if (access(path, F_OK) && bpf_obj_pin(bpf_map__fd(map), path))
+		*fd = map_fd(nic, xr_maps_name(i));
+		snprintf(path, sizeof(path), "%s/%s", dir, xr_maps_name(i));
+		if (access(path, F_OK) && bpf_obj_pin(*fd, path))
 			return xr_fail(why, errno, "cannot pin %s: %m", path);
 		chmod(path, 0600);
 	}
-	m->groups_fd = map_fd(nic, "xr_groups");
-	m->acks_fd = map_fd(nic, "xr_acks");
-	m->control_fd = map_fd(nic, "xr_control");
-	m->peers_fd = map_fd(nic, "xr_peers");
-	m->stats_fd = map_fd(nic, "xr_stats");
-	m->events_fd = map_fd(nic, "xr_events");
 	m->key_fd = map_fd(nic, "xr_key");
 	return xr_maps_mmap(m, true, why);
 }
@@ -231,9 +221,7 @@ int xr_nic_open(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *
 	int err;
 
 	*nic = (struct xr_nic){.maps = XR_MAPS_NONE};
-	libbpf_set_print(keep_libbpf);
-	libxdp_set_print(keep_libxdp);
-	if (o->interface[0] || o->want != XR_WANT_OFF) {
+	if (o->interface[0] || o->want != XR_XDP_OFF) {
 		nic->ifindex = if_nametoindex(o->interface);
 		if (!nic->ifindex)
 			return xr_fail(why, -ENODEV,
@@ -243,19 +231,19 @@ int xr_nic_open(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *
 	}
 	err = ensure_bpffs(why);
 	if (err)
-		return o->want == XR_WANT_OFF || o->want == XR_WANT_AUTO ? without_bpf(nic, o, why)
-									 : err;
-	if (o->want == XR_WANT_OFF)
+		return o->want == XR_XDP_OFF || o->want == XR_XDP_AUTO ? without_bpf(nic, o, why)
+								       : err;
+	if (o->want == XR_XDP_OFF)
 		return open_off(nic, o, why);
 	err = -EOPNOTSUPP;
-	if (o->want != XR_WANT_GENERIC)
+	if (o->want != XR_XDP_GENERIC)
 		err = attempt(nic, o, XR_NIC_NATIVE, why);
-	if (!err || o->want == XR_WANT_NATIVE)
+	if (!err || o->want == XR_XDP_NATIVE)
 		return err;
-	if (o->want == XR_WANT_AUTO)
+	if (o->want == XR_XDP_AUTO)
 		snprintf(nic->remark, sizeof(nic->remark), "no native XDP (%.150s)", why->text);
 	err = attempt(nic, o, XR_NIC_GENERIC, why);
-	if (!err || o->want == XR_WANT_GENERIC)
+	if (!err || o->want == XR_XDP_GENERIC)
 		return err;
 	return open_off(nic, o, why);
 }

@@ -9,13 +9,13 @@
 #include "common/common.h"
 #include "nic/maps.h"
 
-enum xr_nic_want { XR_WANT_AUTO, XR_WANT_NATIVE, XR_WANT_GENERIC, XR_WANT_OFF };
+enum xr_xdp { XR_XDP_AUTO, XR_XDP_NATIVE, XR_XDP_GENERIC, XR_XDP_OFF };
 
 struct xr_nic_opts {
 	const char *cluster;
 	uint8_t node;
 	const char *interface;
-	enum xr_nic_want want;
+	enum xr_xdp want;
 	size_t ngroups; /* group ids are below it */
 };
 
@@ -37,7 +37,7 @@ int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why);
 
 /*
  * Make or adopt the maps, load, attach or replace, pin. The program answers nobody until the
- * deadline in xr_control is renewed. With XR_WANT_AUTO each step down is remarked: native,
+ * deadline in xr_control is renewed. With XR_XDP_AUTO each step down is remarked: native,
  * generic, off. Call xr_nic_fence_leftovers() before; fill in maps.control after.
  */
 int xr_nic_open(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *why);

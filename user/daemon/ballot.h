@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A vote, its answer or a resignation, between the core's message and its form on the wire. */
+#ifndef XRAFT_BALLOT_H
+#define XRAFT_BALLOT_H
+
+#include "core/raft.h"
+#include "xraft/wire.h"
+
+static inline struct xr_ballot xr_ballot_of(const struct xr_message *m, uint32_t group,
+					    uint16_t digest)
+{
+	return (struct xr_ballot){
+		.group = group,
+		.term = m->term,
+		.digest = digest,
+		.flags = m->granted ? XR_GRANTED : 0,
+		.round = m->round,
+		.last_index = m->last_index,
+		.last_term = m->last_term,
+		.lift_term = m->lift_term,
+		.lift_leader = m->lift_leader,
+		.node = m->heir,
+	};
+}
+
+static inline struct xr_message xr_ballot_message(const struct xr_wire *h,
+						  const struct xr_ballot *b)
+{
+	return (struct xr_message){
+		.type = h->type,
+		.node = h->source,
+		.granted = b->flags & XR_GRANTED,
+		.heir = b->node,
+		.lift_leader = b->lift_leader,
+		.lift_term = b->lift_term,
+		.term = b->term,
+		.round = b->round,
+		.last_term = b->last_term,
+		.last_index = b->last_index,
+	};
+}
+
+#endif
