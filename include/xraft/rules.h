@@ -203,6 +203,7 @@ static __always_inline enum xr_reason xr_rule_poll(const struct xr_group *g,
 		return reason;
 	if (v.view.mode != XR_LEAD || v.view.term != rec->term || !xr_may_lead(g, acks, c, now))
 		return XR_R_pass_poll;
+	XR_PAUSE;
 	return XR_R_poll_answered;
 }
 

@@ -27,7 +27,6 @@
 	X(no_lead_since, "acks of an earlier leadership count in this one", 5, 1000) \
 	X(no_drift, "the lease lasts D, whatever the clocks do", 5, 5000) \
 	X(smaller_d, "a voter with a smaller D than the leader's answers it", 5, 1000) \
-	X(newest_d, "the ack of a heartbeat is checked against the D of a later datagram", 5, 8000) \
 	X(resign_before_fence, "the resignation leaves before the fence", 5, 20) \
 	X(lead_again, "a leader that resigned counts a late vote and leads again", 5, 50) \
 	X(any_resignation, "a resignation of another term lifts the stickiness", 5, 50) \

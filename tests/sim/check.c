@@ -118,6 +118,7 @@ static void check_lead(struct node *n, int g, uint32_t t)
 		n->w->result->elections++;
 	term->leader = n->id;
 	term->min_timeout_us = n->maps.control.min_timeout_us;
+	term->life = n->life;
 }
 
 void check_publish(struct node *n, int g, struct xr_view before, struct xr_view view)
@@ -143,10 +144,21 @@ static uint64_t promised_ns(const struct world *w, const struct term *term)
 	return term->min_timeout_us * NS_PER_US * 1000 / (1000 + w->drift) - 2;
 }
 
+/* The leader died, and its view is fenced: it never leads in this term again. */
+static bool is_buried(const struct world *w, int g, uint32_t t, const struct term *term)
+{
+	const struct node *leader = &w->node[term->leader];
+	struct xr_view view = leader->maps.groups[g].view;
+
+	return term->leader && leader->life != term->life &&
+	       (view.mode != XR_LEAD || view.term != t);
+}
+
 /* Once a later term is won, there is no lease left in this one, nor with its resignation. */
 static bool is_over(struct world *w, int g, uint32_t t, uint32_t before)
 {
-	bool over = term_of(w, g, t)->resigned;
+	const struct term *term = term_of(w, g, t);
+	bool over = term->resigned || is_buried(w, g, t, term);
 
 	while (!over && ++t < before)
 		over = term_of(w, g, t)->leader;

@@ -125,7 +125,7 @@ static bool end_turn(struct node *n)
 /* As xr_engine_note_timing(). */
 static void note_timing(struct node *n, uint8_t node, uint32_t min_timeout_us)
 {
-	if (min_timeout_us > n->peer_min_timeout_us[node] || XR_BUG(newest_d))
+	if (min_timeout_us > n->peer_min_timeout_us[node])
 		n->peer_min_timeout_us[node] = min_timeout_us;
 }
 

@@ -176,6 +176,7 @@ struct term {
 	bool resigned;
 	uint16_t acked;		 /* bit n: node n has acked its leader */
 	uint32_t min_timeout_us; /* the leader's */
+	uint32_t life;		 /* the leader's, when it began to lead */
 	uint8_t vote[XR_NODE_MAX + 1];
 };
 
