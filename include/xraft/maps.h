@@ -2,8 +2,9 @@
 /*
  * The state that the NIC path and the daemon share, pinned under
  * /sys/fs/bpf/xraft/<cluster>-<node>/ and readable with bpftool. All times are CLOCK_BOOTTIME in
- * nanoseconds. Who writes what is rule 13: view, lead_since and the deadline by the engine alone;
- * stamps, marks and acks by atomic maximum, by whoever accepts; counters by the NIC path.
+ * nanoseconds. Who writes what is rule 13: view, lead_since and the deadline by the engine, or by
+ * the warden once that is dead; stamps, marks and acks by atomic maximum, by whoever accepts;
+ * counters by the NIC path.
  */
 #ifndef XRAFT_MAPS_H
 #define XRAFT_MAPS_H
@@ -12,7 +13,7 @@
 #include "xraft/wire.h"
 #include "xraft/siphash.h"
 
-#define XR_ABI	      1	 /* of everything in this file; daemon and program compare it at start */
+#define XR_ABI	      2	 /* of everything in this file; daemon and program compare it at start */
 #define XR_NAME_SIZE  16 /* of cluster and group names, with the final NUL */
 #define XR_GROUPS_MAX 131072
 #define XR_BPFFS_DIR  "/sys/fs/bpf/xraft"
@@ -88,14 +89,18 @@ enum xr_tx_path {
 	XR_TX_LOST = 2,
 } __attribute__((packed));
 
-/* xr_control[0] */
+/*
+ * xr_control[0]. Up to `cluster` it never changes from one ABI to another, so that what an older or
+ * newer version left behind can be told to be this node's.
+ */
 struct xr_control {
 	__u32 abi;   /* XR_ABI */
 	__u8 self;   /* node id */
 	__u8 answer; /* 0: the NIC path passes everything up (its answers do not arrive) */
 	__u16 port;
+	char cluster[XR_NAME_SIZE];
 	__u64 alive_until_ns; /* the NIC path answers only before it (rule 8) */
-	__u64 heard_ns;	      /* when the daemon last turned its loop; shown only */
+	__u64 heard_ns;	      /* when the engine last turned its loop; the warden looks at it */
 	__u32 socket_mark;    /* SO_MARK of the engine's own socket (rule 8) */
 	__u32 groups;	      /* group ids are 0 ... groups-1 */
 	__u32 min_timeout_us; /* D */
@@ -105,16 +110,20 @@ struct xr_control {
 	__u32 quorum_lapse_us; /* a leader without a majority's acks for so long stops (rule 12) */
 	__u32 drift_permille;  /* r of rule 5 */
 	__s32 pid;	       /* of the engine; shown only */
+	__s32 warden_pid;      /* of its parent, which restarts it; shown only */
 	__u32 ifindex;	       /* in the network namespace `netns` */
 	enum xr_nic_mode nic_mode;
 	enum xr_nic_attach nic_attach;
 	enum xr_tx_path tx_path;
-	__u8 spare[5];
+	__u8 spare;
 	__u64 pid_start; /* of `pid`, as in /proc/PID/stat; 0: not known. Pids are used again */
 	__u64 netns;	 /* inode of the daemon's network namespace; 0: not known */
+	__u64 timens;	 /* likewise of its time namespace: in another one clocks differ */
 	char interface[16];
-	char cluster[XR_NAME_SIZE];
 };
+
+/* What every ABI has. */
+#define XR_CONTROL_STABLE __builtin_offsetof(struct xr_control, alive_until_ns)
 
 /* xr_key[id & 1]: the two keys accepted at a time. Not pinned, never printed. */
 struct xr_key {
@@ -207,7 +216,7 @@ _Static_assert(sizeof(struct xr_view) == 8, "one word (rule 2)");
 _Static_assert(sizeof(struct xr_group) == 64, "one cache line a group");
 _Static_assert(sizeof(struct xr_acks) == 128, "two cache lines a group");
 _Static_assert(sizeof(struct xr_peer) == 40, "shared layout");
-_Static_assert(sizeof(struct xr_control) == 120, "shared layout");
+_Static_assert(sizeof(struct xr_control) == 128, "shared layout");
 _Static_assert(sizeof(struct xr_stats) == XR_REASON_END * sizeof(__u64), "a counter a reason");
 
 #endif

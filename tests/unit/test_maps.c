@@ -253,7 +253,7 @@ static void another_abi(void **state)
 	uint32_t zero = 0;
 
 	assert_int_equal(bpf_map_update_elem(f->fds[2], &zero, &c, 0), 0);
-	expect_failure(f, f->dir, -EPROTO, "ABI 2");
+	expect_failure(f, f->dir, -EPROTO, "is of ABI");
 }
 
 static void another_value_size(void **state)

@@ -101,6 +101,7 @@ static void golden(void **state)
 
 	(void)state;
 	assert_int_equal(json_object_del(s, "pid"), 0);
+	assert_int_equal(json_object_del(s, "warden"), 0);
 	assert_int_equal(json_object_del(s, "counters"), 0);
 	text = xr_status_dump(s, false);
 	assert_string_equal(

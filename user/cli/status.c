@@ -73,7 +73,8 @@ static void print_life(const json_t *s)
 		       "stopped, starting or hung\n",
 		       (int)number(s, "pid"));
 	else
-		printf("running (process %d)\n", (int)number(s, "pid"));
+		printf("running (process %d, warden %d)\n", (int)number(s, "pid"),
+		       (int)number(s, "warden"));
 }
 
 static void print_nic(const json_t *nic)

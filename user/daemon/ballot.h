@@ -40,4 +40,16 @@ static inline struct xr_message xr_ballot_message(const struct xr_wire *h,
 	};
 }
 
+/* Who goes first after a resignation: the voter that acked last; 0: nobody ever has. */
+static inline uint8_t xr_heir(const struct xr_group *g, const struct xr_acks *acks, uint8_t self)
+{
+	uint8_t heir = 0;
+
+	for (uint8_t node = 1; node <= XR_NODE_MAX; node++)
+		if (node != self && g->voters >> node & 1 && acks->echo_ns[node] &&
+		    (!heir || acks->echo_ns[node] > acks->echo_ns[heir]))
+			heir = node;
+	return heir;
+}
+
 #endif

@@ -39,6 +39,7 @@ enum key {
 	KEY_XDP,
 	KEY_STATE,
 	KEY_SOCKET,
+	KEY_USER,
 	KEY_REALTIME,
 	KEY_ELECTION,
 	KEY_HEARTBEAT,
@@ -226,6 +227,15 @@ static void key_socket(struct parse *p, const char *value)
 		  p->c->socket);
 }
 
+static void key_user(struct parse *p, const char *value)
+{
+	if (!value[0] || strlen(value) >= sizeof(p->c->user))
+		fail(p, "user = %.40s is no user's name; use one of at most %zu characters", value,
+		     sizeof(p->c->user) - 1);
+	else
+		strcpy(p->c->user, value);
+}
+
 static void key_realtime(struct parse *p, const char *value)
 {
 	uint32_t priority;
@@ -292,6 +302,7 @@ static const struct {
 	[KEY_XDP] = {SELF, "xdp", key_xdp},
 	[KEY_STATE] = {SELF, "state", key_state},
 	[KEY_SOCKET] = {SELF, "socket", key_socket},
+	[KEY_USER] = {SELF, "user", key_user},
 	[KEY_REALTIME] = {SELF, "realtime", key_realtime},
 	[KEY_ELECTION] = {TIMING, "election_ms", key_election},
 	[KEY_HEARTBEAT] = {TIMING, "heartbeat_ms", key_heartbeat},
@@ -729,11 +740,19 @@ static int by_name(const void *a, const void *b)
 	return order ? order : x->line - y->line;
 }
 
-static int by_id(const void *a, const void *b)
+static int compare_ids(const void *a, const void *b)
 {
 	const struct xr_config_group *x = a, *y = b;
 
-	return x->id != y->id ? (x->id < y->id ? -1 : 1) : x->line - y->line;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct xr_config_group *x = a, *y = b;
+	int order = compare_ids(a, b);
+
+	return order ? order : x->line - y->line;
 }
 
 /* Sorted, so that what is equal stands side by side; leaves them in the order of their ids. */
@@ -925,6 +944,49 @@ int xr_config_read(struct xr_config *c, const char *path, struct xr_why *why)
 	else
 		set_default_paths(c);
 	return p.err;
+}
+
+const struct xr_config_group *xr_config_group(const struct xr_config *c, uint32_t id)
+{
+	struct xr_config_group key = {.id = id};
+
+	return bsearch(&key, c->groups, c->ngroups, sizeof(key), compare_ids);
+}
+
+static bool is_new_group(const struct xr_config *c, const struct xr_config_group *g,
+			 uint32_t ngroups)
+{
+	uint32_t known = 0;
+
+	for (int node = 1; node <= XR_NODE_MAX; node++)
+		known |= (uint32_t)c->nodes[node].used << node;
+	return g->id < ngroups && !(g->voters & ~known) && !xr_config_group(c, g->id);
+}
+
+int xr_config_take(struct xr_config *c, const struct xr_config *fresh, uint32_t ngroups,
+		   struct xr_why *why)
+{
+	size_t n = c->ngroups;
+	struct xr_config_group *groups;
+
+	/* Keys are derived from the cluster's name: those of another would fit no peer. */
+	if (strcmp(fresh->cluster, c->cluster) || fresh->self != c->self)
+		return xr_fail(why, -EINVAL,
+			       "the file is now of node %u of cluster %s; restart xraftd",
+			       fresh->self, fresh->cluster);
+	groups = reallocarray(c->groups, n + fresh->ngroups, sizeof(*groups));
+	if (!groups && n + fresh->ngroups)
+		return xr_fail(why, -ENOMEM, "no memory for the groups");
+	c->groups = groups;
+	for (size_t i = 0; i < fresh->ngroups; i++)
+		if (is_new_group(c, &fresh->groups[i], ngroups))
+			c->groups[n++] = fresh->groups[i];
+	n -= c->ngroups;
+	c->ngroups += n;
+	qsort(c->groups, c->ngroups, sizeof(*c->groups), by_id);
+	memcpy(c->keys, fresh->keys, sizeof(c->keys));
+	c->nkeys = fresh->nkeys;
+	return (int)n;
 }
 
 void xr_config_free(struct xr_config *c)

@@ -30,6 +30,7 @@ struct xr_config {
 	enum xr_xdp xdp;
 	char state_dir[PATH_MAX];
 	char socket[PATH_MAX];
+	char user[32]; /* that the engine becomes; "": xraft where it exists, else nobody */
 	int realtime; /* SCHED_FIFO priority, 0 = ordinary */
 
 	struct xr_peer nodes[XR_NODE_MAX + 1]; /* by id; .used where it exists */
@@ -43,6 +44,17 @@ struct xr_config {
 /* Read and validate. -EINVAL and a sentence "FILE:LINE: what is wrong; what to do". */
 int xr_config_read(struct xr_config *c, const char *path, struct xr_why *why);
 void xr_config_free(struct xr_config *c);
+
+/* The group of this id, or NULL. */
+const struct xr_config_group *xr_config_group(const struct xr_config *c, uint32_t id);
+
+/*
+ * Take over from `fresh` what may change without a restart: the keys, and groups under ids that are
+ * new and below `ngroups`, between nodes that are known. Returns how many groups came; -EINVAL and
+ * a sentence where the file is another node's by now, -ENOMEM. Then nothing has changed.
+ */
+int xr_config_take(struct xr_config *c, const struct xr_config *fresh, uint32_t ngroups,
+		   struct xr_why *why);
 
 /* 16 bits over name and voters: two nodes that differ do not talk about the group (rule 10). */
 uint16_t xr_config_digest(const char *name, uint32_t voters);

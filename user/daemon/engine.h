@@ -11,9 +11,9 @@
 #include "common/common.h"
 #include "core/raft.h"
 #include "daemon/ballot.h"
-#include "daemon/config.h"
 #include "daemon/report.h"
 #include "daemon/timers.h"
+#include "daemon/warden.h"
 #include "journal/writer.h"
 #include "net/datagram.h"
 #include "nic/nic.h"
@@ -35,7 +35,8 @@ struct xr_path_test {
 
 struct xr_engine {
 	const struct xr_config *config;
-	const char *config_path; /* for SIGHUP */
+	struct xr_shared *shared; /* what a SIGHUP brought */
+	int fresh_fd;		  /* readable when it brought something */
 	struct xr_nic *nic;
 	struct xr_writer *writer;
 	struct xr_reporter *reporter;
@@ -61,6 +62,7 @@ struct xr_engine {
 	uint64_t armed_ns;  /* what the loop's timer was set to */
 	uint64_t turned_ns; /* start of the last turn */
 	uint64_t probed_ns;
+	uint64_t shown_ns; /* counters */
 	uint64_t watched_ns;
 	uint64_t stall_said_ns;
 	uint64_t dropped[XR_REASON_END]; /* counters as of the last look */
@@ -69,8 +71,6 @@ struct xr_engine {
 	bool submitted; /* votes that the writer has not been woken for */
 	bool disk_bad, disk_said;
 
-	struct xr_config *_Atomic fresh; /* read anew on SIGHUP, by a thread of its own */
-	int fresh_fd;
 	bool fenced; /* by another process (rule 2): nothing more leaves this one */
 };
 
@@ -82,8 +82,8 @@ struct xr_engine {
 int xr_engine_init(struct xr_engine *e, const struct xr_journal *journal, uint64_t promise_until_ns,
 		   struct xr_why *why);
 
-/* Accept the keys of `config`, and send with its first. The NIC path has its own copy. */
-void xr_engine_keys(struct xr_engine *e, const struct xr_config *config);
+/* Accept these keys, and send with the first. The NIC path has its own copy. */
+void xr_engine_keys(struct xr_engine *e, const struct xr_key *keys, int n);
 
 /* Run until SIGTERM or SIGINT; steps down first. Returns the exit code. */
 int xr_engine_run(struct xr_engine *e, struct xr_why *why);

@@ -224,18 +224,6 @@ static void carry_out(struct xr_engine *e, struct xr_member *m, const struct xr_
 	show(e, m);
 }
 
-static uint8_t find_heir(const struct xr_engine *e, const struct xr_member *m)
-{
-	const struct xr_acks *acks = &e->env.acks[m->raft.group];
-	uint8_t heir = 0;
-
-	for (uint8_t node = 1; node <= XR_NODE_MAX; node++)
-		if (node != m->raft.self && m->raft.voters >> node & 1 && acks->echo_ns[node] &&
-		    (!heir || acks->echo_ns[node] > acks->echo_ns[heir]))
-			heir = node;
-	return heir;
-}
-
 /* What the maps say at this moment; read anew for each step, after the barrier for the second. */
 static void look(struct xr_engine *e, struct xr_member *m, struct xr_event *ev)
 {
@@ -250,7 +238,7 @@ static void look(struct xr_engine *e, struct xr_member *m, struct xr_event *ev)
 		return;
 	ev->lease = xr_quorum_fresh(g, acks, c->self, ev->now_ns, xr_lease_ns(c));
 	ev->may_lead = xr_may_lead(g, acks, c, ev->now_ns);
-	ev->heir = find_heir(e, m);
+	ev->heir = xr_heir(g, acks, c->self);
 }
 
 void xr_group_step(struct xr_engine *e, uint32_t id, struct xr_event *ev)

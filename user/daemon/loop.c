@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The event loop: what wakes it, what each turn begins and ends with. */
 #include <bpf/libbpf.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/random.h>
-#include "common/thread.h"
 #include "daemon/engine.h"
 
 #define DRAIN_TURN   256  /* datagrams a turn; the socket stays readable for the next */
 #define DRAIN_TIMER  4096 /* before a timer acts (rule 11) */
-#define RELOAD_STACK (512 << 10)
 #define SHOW_NS	     (250 * NS_PER_MS)
 
 void xr_engine_say(struct xr_engine *e, enum xr_report_kind kind, const char *fmt, ...)
@@ -93,8 +89,9 @@ static void begin_turn(struct xr_engine *e)
 		after_stall(e, now_ns);
 	check_disk(e, now_ns, waits_ns);
 	*(volatile __u64 *)&c->alive_until_ns = (waits_ns ? waits_ns : now_ns) + stall_ns(e);
-	if (now_ns - c->heard_ns > SHOW_NS) {
-		c->heard_ns = now_ns;
+	*(volatile __u64 *)&c->heard_ns = now_ns; /* the warden looks at it */
+	if (now_ns - e->shown_ns > SHOW_NS) {
+		e->shown_ns = now_ns;
 		xr_watch_counters(e, now_ns);
 	}
 	e->turned_ns = now_ns;
@@ -219,74 +216,34 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 	return sd_event_exit(e->loop, 0);
 }
 
-/* Reading files is nothing for this thread: the disk may hang. */
-static void *read_config(void *data)
-{
-	struct xr_engine *e = data;
-	struct xr_config *fresh = calloc(1, sizeof(*fresh));
-	struct xr_why why;
-	uint64_t one = 1;
-
-	if (!fresh)
-		return NULL;
-	if (xr_config_read(fresh, e->config_path, &why)) {
-		fprintf(stderr, "xraftd: not reloaded: %s\n", why.text);
-		free(fresh);
-		return NULL;
-	}
-	fresh = atomic_exchange(&e->fresh, fresh);
-	if (fresh) { /* one that the engine has not taken yet */
-		xr_config_free(fresh);
-		free(fresh);
-	}
-	if (write(e->fresh_fd, &one, sizeof(one)) < 0)
-		fprintf(stderr, "xraftd: not reloaded: %m\n");
-	return NULL;
-}
-
-static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
-{
-	struct xr_engine *e = data;
-	pthread_t thread;
-
-	(void)source, (void)info;
-	if (xr_thread_start(&thread, "xraft-reload", RELOAD_STACK, read_config, e))
-		xr_engine_say(e, XR_REPORT_warning, "not reloaded: no thread to read the file");
-	else
-		pthread_detach(thread);
-	return 0;
-}
-
-void xr_engine_keys(struct xr_engine *e, const struct xr_config *config)
+void xr_engine_keys(struct xr_engine *e, const struct xr_key *keys, int n)
 {
 	memset(e->keys, 0, sizeof(e->keys));
-	for (int i = 0; i < config->nkeys; i++)
-		e->keys[config->keys[i].id & 1] = config->keys[i];
-	e->outbox.key_slot = config->keys[0].id & 1;
+	for (int i = 0; i < n; i++)
+		e->keys[keys[i].id & 1] = keys[i];
+	e->outbox.key_slot = keys[0].id & 1;
 }
 
-static void take_keys(struct xr_engine *e, const struct xr_config *fresh)
+static void take_keys(struct xr_engine *e)
 {
 	struct xr_why why;
 
-	xr_engine_keys(e, fresh);
+	xr_engine_keys(e, e->shared->keys, e->shared->nkeys);
 	if (xr_nic_write_keys(e->nic, e->keys, &why))
 		xr_engine_say(e, XR_REPORT_error,
 			      "the NIC path keeps the old keys: %.150s; restart xraftd", why.text);
 }
 
-static int take_groups(struct xr_engine *e, const struct xr_config *fresh)
+/* The warden has left out what does not fit; of the rest only the journal may know votes. */
+static int take_groups(struct xr_engine *e)
 {
-	uint32_t known = 0;
 	int added = 0;
 
-	for (int node = 1; node <= XR_NODE_MAX; node++)
-		known |= (uint32_t)e->peers[node].used << node;
-	for (size_t i = 0; i < fresh->ngroups; i++) {
-		const struct xr_config_group *g = &fresh->groups[i];
+	for (uint32_t i = 0; i < e->shared->ngroups; i++) {
+		const struct xr_config_group *g = &e->shared->groups[i];
 
-		if (g->id >= e->env.ngroups || e->members[g->id].has_state || g->voters & ~known)
-			continue; /* no room, or only the journal knows its votes, or new nodes */
+		if (e->members[g->id].has_state)
+			continue;
 		e->members[g->id].has_state = true;
 		xr_group_start(e, g, NULL, 0);
 		added++;
@@ -298,27 +255,16 @@ static int take_groups(struct xr_engine *e, const struct xr_config *fresh)
 static int on_fresh(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct xr_engine *e = data;
-	struct xr_config *fresh = atomic_exchange(&e->fresh, NULL);
 	uint64_t count;
 
 	(void)source, (void)events;
-	if (read(fd, &count, sizeof(count)) < 0 || !fresh)
+	if (read(fd, &count, sizeof(count)) < 0 || e->shared->given == e->shared->taken)
 		return 0;
-	if (strcmp(fresh->cluster, e->config->cluster) || fresh->self != e->config->self) {
-		/* Keys are derived from the cluster's name: these would fit no peer. */
-		xr_engine_say(
-			e, XR_REPORT_warning,
-			"not reloaded: the file is now of node %u of cluster %s; restart xraftd",
-			fresh->self, fresh->cluster);
-	} else {
-		take_keys(e, fresh);
-		xr_engine_say(e, XR_REPORT_reloaded,
-			      "%d key(s), sending with key %u; %d new group(s); all else needs a "
-			      "restart",
-			      fresh->nkeys, fresh->keys[0].id, take_groups(e, fresh));
-	}
-	xr_config_free(fresh);
-	free(fresh);
+	take_keys(e);
+	xr_engine_say(e, XR_REPORT_reloaded,
+		      "%d key(s), sending with key %u; %d new group(s); all else needs a restart",
+		      e->shared->nkeys, e->shared->keys[0].id, take_groups(e));
+	atomic_store(&e->shared->taken, e->shared->given);
 	end_turn(e);
 	return 0;
 }
@@ -345,8 +291,6 @@ static int add_sources(struct xr_engine *e)
 		err = sd_event_add_signal(e->loop, NULL, SIGTERM, on_stop, e);
 	if (err >= 0)
 		err = sd_event_add_signal(e->loop, NULL, SIGINT, on_stop, e);
-	if (err >= 0)
-		err = sd_event_add_signal(e->loop, NULL, SIGHUP, on_reload, e);
 	return err;
 }
 
@@ -359,6 +303,20 @@ static int note_state(const struct xr_vote *vote, void *arg)
 	return 0;
 }
 
+/* A group that came by reload and does not fit the state of its id can have no vote (rule 10). */
+static void start_group(struct xr_engine *e, const struct xr_config_group *g,
+			const struct xr_vote *vote, uint64_t promise_until_ns)
+{
+	e->members[g->id].has_state = true;
+	if (vote && vote->digest != g->digest)
+		xr_engine_say(e, XR_REPORT_error,
+			      "group %s (id %u) has state under another name or with other voters: "
+			      "left out; give it an id that was never used",
+			      g->name, g->id);
+	else
+		xr_group_start(e, g, vote, promise_until_ns);
+}
+
 static void start_groups(struct xr_engine *e, const struct xr_journal *journal,
 			 uint64_t promise_until_ns)
 {
@@ -368,8 +326,7 @@ static void start_groups(struct xr_engine *e, const struct xr_journal *journal,
 	for (size_t i = 0; i < e->config->ngroups; i++) {
 		const struct xr_config_group *g = &e->config->groups[i];
 
-		e->members[g->id].has_state = true;
-		xr_group_start(e, g, xr_journal_find(journal, g->id), promise_until_ns);
+		start_group(e, g, xr_journal_find(journal, g->id), promise_until_ns);
 	}
 }
 
@@ -394,8 +351,7 @@ int xr_engine_init(struct xr_engine *e, const struct xr_journal *journal, uint64
 	e->outbox.env = &e->env;
 	e->path.next_ns = e->nic->mode == XR_NIC_OFF ? UINT64_MAX : 0;
 	e->members = calloc(maps->ngroups, sizeof(*e->members));
-	e->fresh_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!e->members || e->fresh_fd < 0 || xr_timers_init(&e->timers, maps->ngroups) ||
+	if (!e->members || xr_timers_init(&e->timers, maps->ngroups) ||
 	    getrandom(&e->random, sizeof(e->random), 0) != sizeof(e->random) ||
 	    sd_event_new(&e->loop) < 0)
 		return xr_fail(why, -ENOMEM, "not enough memory for %zu groups", maps->ngroups);

@@ -348,19 +348,41 @@ static bool wait_for_stderr(struct xr_reporter *p)
 	return false;
 }
 
+static void make_line(struct text *line, bool journal, const char *name, int level, uint64_t at_ns,
+		      const char *s)
+{
+	*line = (struct text){0};
+	if (journal)
+		text_add(line, "<%d>", level);
+	else
+		add_time_of_day(line, at_ns);
+	text_add(line, "%s: %s", name, s);
+	if (line->len > sizeof(line->s) - 2)
+		line->len = sizeof(line->s) - 2;
+	line->s[line->len++] = '\n';
+}
+
+void xr_say(const char *name, int level, const char *fmt, ...)
+{
+	struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+	struct text line;
+	char s[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(s, sizeof(s), fmt, ap);
+	va_end(ap);
+	make_line(&line, stderr_is_journal(), name, level, xr_now_ns(), s);
+	if (poll(&fd, 1, 0) > 0 && write(STDERR_FILENO, line.s, line.len) < 0)
+		return; /* there is nobody left to tell */
+}
+
 static void print_line(struct xr_reporter *p, const struct xr_report *r, const struct text *t)
 {
-	struct text line = {0};
+	struct text line;
 	const char *s = line.s;
 
-	if (p->journal)
-		text_add(&line, "<%d>", kinds[r->kind].level);
-	else
-		add_time_of_day(&line, r->at_ns);
-	text_add(&line, "%s: %s", p->name, t->s);
-	if (line.len > sizeof(line.s) - 2)
-		line.len = sizeof(line.s) - 2;
-	line.s[line.len++] = '\n';
+	make_line(&line, p->journal, p->name, kinds[r->kind].level, r->at_ns, t->s);
 	while (line.len) {
 		ssize_t n;
 

@@ -59,6 +59,13 @@ struct xr_report {
 
 struct xr_reporter;
 
+/*
+ * One line on stderr at once, in the reporter's form: for a process that has none. Where stderr
+ * takes nothing at this moment the line is lost: nobody waits for it.
+ */
+__attribute__((format(printf, 3, 4))) void xr_say(const char *name, int level, const char *fmt,
+						  ...);
+
 /* Starts the thread. `name` stands before each line ("demo.1"). stderr gets lines with a syslog
  * level prefix <N> only when it is the journal ($JOURNAL_STREAM), a time of day otherwise. */
 int xr_reporter_start(struct xr_reporter **out, const char *name, struct xr_why *why);

@@ -244,17 +244,11 @@ static int fail_open(const struct xr_journal *j, const char *name, int err, stru
 		       *name ? "/" : "", name, strerror(-err));
 }
 
-/* The folder, locked. */
-static int open_folder(struct xr_journal *j, bool create, struct xr_why *why)
+static int take_lock(struct xr_journal *j, struct xr_why *why)
 {
 	const struct xr_disk *d = j->disk;
 	int ret;
 
-	j->dir = d->open_dir(d->ctx, j->path, create);
-	if (j->dir == -ENOENT && !create)
-		return fail_no_state(j, why);
-	if (j->dir < 0)
-		return fail_open(j, "", j->dir, why);
 	j->lock = d->open(d->ctx, j->dir, XR_JOURNAL_LOCK, XR_DISK_CREATE);
 	if (j->lock < 0)
 		return fail_open(j, XR_JOURNAL_LOCK, j->lock, why);
@@ -265,6 +259,18 @@ static int open_folder(struct xr_journal *j, bool create, struct xr_why *why)
 			       "folder of its own",
 			       j->path);
 	return ret < 0 ? fail_open(j, XR_JOURNAL_LOCK, ret, why) : 0;
+}
+
+static int open_folder(struct xr_journal *j, bool create, struct xr_why *why)
+{
+	const struct xr_disk *d = j->disk;
+
+	j->dir = d->open_dir(d->ctx, j->path, create);
+	if (j->dir == -ENOENT && !create)
+		return fail_no_state(j, why);
+	if (j->dir < 0)
+		return fail_open(j, "", j->dir, why);
+	return 0;
 }
 
 /* With the lock held, so that what is there stays there. */
@@ -320,6 +326,8 @@ int xr_journal_open(struct xr_journal **out, const struct xr_journal_opts *o, st
 	ret = setup(j, o, why);
 	if (!ret)
 		ret = open_folder(j, o->create, why);
+	if (!ret && !o->lock_fd)
+		ret = take_lock(j, why);
 	if (!ret)
 		ret = open_file(j, o->create, why);
 	if (ret < 0) {
@@ -328,6 +336,24 @@ int xr_journal_open(struct xr_journal **out, const struct xr_journal_opts *o, st
 	}
 	*out = j;
 	return 0;
+}
+
+int xr_journal_lock(const struct xr_journal_opts *o, struct xr_why *why)
+{
+	struct xr_journal *j = calloc(1, sizeof(*j));
+	int ret;
+
+	if (!j)
+		return xr_fail(why, ENOMEM, "out of memory");
+	ret = setup(j, o, why);
+	if (!ret)
+		ret = open_folder(j, o->create, why);
+	if (!ret)
+		ret = take_lock(j, why);
+	if (!ret)
+		ret = xr_steal_fd(&j->lock);
+	xr_journal_close(j);
+	return ret;
 }
 
 /* The lock goes last: until then nobody else may open what is being closed. */

@@ -39,9 +39,17 @@ struct xr_journal_opts {
 	const char *cluster;	    /* at most 15 characters */
 	uint8_t node;		    /* this node's id, from 1 */
 	bool create;		    /* --new: this id never took part in this cluster */
+	int lock_fd;		    /* held already, from xr_journal_lock(); 0: not */
 	uint32_t capacity_blocks;   /* 4096-byte blocks kept free for appends; 0 = default */
 	const struct xr_disk *disk; /* NULL = the real one; must outlive the journal */
 };
+
+/*
+ * Take the lock of the folder `o->dir`, made when `create`, without opening what is in it: for
+ * whoever has to hold it longer than a journal is open. Returns a descriptor, which may be handed
+ * down to children; closing the last copy gives the lock back. Errors: as below.
+ */
+int xr_journal_lock(const struct xr_journal_opts *o, struct xr_why *why);
 
 /*
  * Open the journal of this node, or make it when `create`. Holds the folder's lock until

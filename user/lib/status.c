@@ -36,11 +36,21 @@ uint64_t xr_status_pid_start(pid_t pid)
 	return state == 'Z' || state == 'X' ? 0 : start;
 }
 
-uint64_t xr_status_netns(void)
+static uint64_t inode_of(const char *path)
 {
 	struct stat st;
 
-	return stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
+	return stat(path, &st) ? 0 : st.st_ino;
+}
+
+uint64_t xr_status_netns(void)
+{
+	return inode_of("/proc/self/ns/net");
+}
+
+uint64_t xr_status_timens(void)
+{
+	return inode_of("/proc/self/ns/time");
 }
 
 bool xr_status_alive(const struct xr_control *c)
@@ -280,10 +290,11 @@ json_t *xr_status_json(const struct xr_maps *m, struct xr_why *why)
 	bool alive = xr_status_alive(c);
 	json_t *status;
 
-	status = json_pack("{s:i, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node",
+	status = json_pack("{s:i, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node",
 			   c->self, "cluster", json_name(c->cluster, sizeof(c->cluster)), "alive",
 			   alive, "answering", alive && (int64_t)(deadline_ns - now_ns) > 0, "pid",
-			   alive ? json_integer(c->pid) : json_null(), "loop_age_ms",
+			   alive ? json_integer(c->pid) : json_null(), "warden",
+			   alive ? json_integer(c->warden_pid) : json_null(), "loop_age_ms",
 			   heard_ns ? json_age(now_ns, heard_ns) : json_null(), "nic", json_nic(c),
 			   "timing", json_timing(c), "nodes", json_nodes(m), "groups",
 			   json_groups(m, alive), "counters", json_counters(m));

@@ -6,7 +6,8 @@
  *   {"node":1, "cluster":"demo",
  *    "alive":true,       its process exists
  *    "answering":true,   and its deadline has not lapsed: a stopped or hung one is alive only
- *    "pid":4711, "loop_age_ms":3.1,
+ *    "pid":4711,         the engine's; "warden":4710, its parent's
+ *    "loop_age_ms":3.1,
  *    "nic":{"interface":"eth0", "mode":"native|generic|off",
  *           "attach":"dispatcher|single|none", "answers":true,
  *           "path":"untested|delivered|lost"},
@@ -42,10 +43,11 @@ char *xr_status_dump(const json_t *status, bool indent);
 bool xr_status_alive(const struct xr_control *c);
 
 /*
- * For whoever fills `pid_start` and `netns` of struct xr_control. 0: no such process, a zombie,
+ * For whoever fills `pid_start`, `netns` and `timens` of struct xr_control. 0: no such process, a zombie,
  * or /proc cannot be read.
  */
 uint64_t xr_status_pid_start(pid_t pid);
 uint64_t xr_status_netns(void);
+uint64_t xr_status_timens(void);
 
 #endif

@@ -23,9 +23,10 @@ static bool map_is_control_of(uint32_t id, const struct xr_nic_opts *o, bool beg
 	struct xr_control *control;
 
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) || strcmp(info.name, "xr_control") ||
-	    info.value_size < sizeof(*control))
+	    info.value_size < XR_CONTROL_STABLE)
 		return false;
-	control = value = calloc(1, info.value_size);
+	/* Of any ABI: only what all of them have is looked at. */
+	control = value = calloc(1, info.value_size + sizeof(*control));
 	if (!control || bpf_map_lookup_elem(fd, &zero, control))
 		return false;
 	return (begun && !control->abi) ||

@@ -30,7 +30,7 @@ __attribute__((format(printf, 2, 0))) static int keep_libxdp(enum libxdp_print_l
 	return 0;
 }
 
-static void fence_views(struct xr_maps *m)
+void xr_nic_fence(struct xr_maps *m)
 {
 	for (size_t i = 0; i < m->ngroups; i++) {
 		__u64 *word = (__u64 *)&m->groups[i].view;
@@ -41,7 +41,7 @@ static void fence_views(struct xr_maps *m)
 			fenced.view = (struct xr_view){.term = old.view.term, .mode = XR_NONE};
 		} while (__sync_val_compare_and_swap(word, old.word, fenced.word) != old.word);
 	}
-	m->control->alive_until_ns = 0;
+	*(volatile __u64 *)&m->control->alive_until_ns = 0;
 	__sync_synchronize();
 }
 
@@ -78,7 +78,7 @@ int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why)
 	xr_maps_dir(dir, sizeof(dir), o->cluster, o->node);
 	err = xr_maps_open(&maps, dir, true, why);
 	if (!err) {
-		fence_views(&maps);
+		xr_nic_fence(&maps);
 		leave_interface(&maps, o);
 		xr_maps_close(&maps);
 		return 0;

@@ -35,6 +35,9 @@ struct xr_nic {
  */
 int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why);
 
+/* Set every view to NONE, keeping its term, and the deadline to 0; visible to all on return. */
+void xr_nic_fence(struct xr_maps *m);
+
 /*
  * Make or adopt the maps, load, attach or replace, pin. The program answers nobody until the
  * deadline in xr_control is renewed. With XR_XDP_AUTO each step down is remarked: native,

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The engine's hands (group.c, receive.c) between a scripted network and a scripted disk: what it
+ * does in rule 3's order, with the rules and the core as they are.
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <string.h>
+#include <cmocka.h>
+#include "daemon/engine.h"
+
+#define D_US 100000u
+
+static struct xr_engine engine;
+static struct xr_group groups[1];
+static struct xr_acks acks[1];
+static struct xr_control control;
+static struct xr_config config = {.self = 1, .cluster = "t", .stall_limit_us = 1000000};
+static struct xr_config_group group = {.id = 0, .voters = 0xe, .digest = 77, .name = "g"};
+
+/* What the fakes below recorded. */
+static struct {
+	struct xr_vote votes[8];
+	int nvotes;
+	struct {
+		uint8_t type, to;
+		uint64_t echo_ns;
+	} sent[16];
+	int nsent;
+	char said[256];
+	bool exited;
+} seen;
+
+static struct xr_datagram incoming[4];
+static int nincoming, next_incoming;
+
+/*
+ * ---- what stands around the two files ----
+ */
+int xr_writer_submit(struct xr_writer *w, const struct xr_vote *v)
+{
+	(void)w;
+	seen.votes[seen.nvotes++] = *v;
+	return 0;
+}
+
+int xr_writer_error(const struct xr_writer *w, struct xr_why *why)
+{
+	(void)w, (void)why;
+	return 0;
+}
+
+static void note_sent(uint8_t type, uint8_t to, uint64_t echo_ns)
+{
+	seen.sent[seen.nsent].type = type;
+	seen.sent[seen.nsent].to = to;
+	seen.sent[seen.nsent++].echo_ns = echo_ns;
+}
+
+void xr_outbox_record(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns,
+		      const struct xr_record *record)
+{
+	(void)box, (void)record;
+	note_sent(type, to, echo_ns);
+}
+
+void xr_outbox_ballot(struct xr_outbox *box, uint8_t to, uint8_t type,
+		      const struct xr_ballot *ballot)
+{
+	(void)box, (void)ballot;
+	note_sent(type, to, 0);
+}
+
+void xr_outbox_bare(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns)
+{
+	(void)box;
+	note_sent(type, to, echo_ns);
+}
+
+int xr_socket_receive(int fd, struct xr_datagram *d)
+{
+	(void)fd;
+	if (next_incoming == nincoming)
+		return 0;
+	*d = incoming[next_incoming++];
+	return 1;
+}
+
+int xr_socket_send(int fd, const struct xr_peer *to, const void *data, size_t size)
+{
+	(void)fd, (void)to, (void)data, (void)size;
+	return 0;
+}
+
+void xr_watch_path_delivered(struct xr_engine *e, uint8_t node)
+{
+	(void)e, (void)node;
+}
+
+void xr_report(struct xr_reporter *r, const struct xr_report *report)
+{
+	(void)r, (void)report;
+}
+
+void xr_engine_say(struct xr_engine *e, enum xr_report_kind kind, const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)e, (void)kind;
+	va_start(ap, fmt);
+	vsnprintf(seen.said, sizeof(seen.said), fmt, ap);
+	va_end(ap);
+}
+
+int ring_buffer__consume(struct ring_buffer *ring)
+{
+	(void)ring;
+	return 0;
+}
+
+int sd_event_exit(sd_event *loop, int code)
+{
+	(void)loop, (void)code;
+	seen.exited = true;
+	return 0;
+}
+
+/*
+ * ---- the stage: node 1 of three, a follower in term 4 that has voted for nobody ----
+ */
+static int start(void **state)
+{
+	static struct xr_member members[1];
+	struct xr_vote vote = {.term = 4, .digest = group.digest};
+	struct xr_engine *e = &engine;
+
+	(void)state;
+	memset(&seen, 0, sizeof(seen));
+	memset(groups, 0, sizeof(groups));
+	memset(acks, 0, sizeof(acks));
+	memset(members, 0, sizeof(members));
+	memset(e, 0, sizeof(*e));
+	nincoming = next_incoming = 0;
+	control = (struct xr_control){
+		.abi = XR_ABI,
+		.self = 1,
+		.answer = 1,
+		.alive_until_ns = xr_now_ns() + 3600 * NS_PER_S,
+		.min_timeout_us = D_US,
+	};
+	e->config = &config;
+	e->members = members;
+	e->timing = (struct xr_timing){
+		.min_timeout_ns = D_US * NS_PER_US,
+		.max_timeout_ns = 2 * D_US * NS_PER_US,
+		.heartbeat_ns = D_US * NS_PER_US / 5,
+	};
+	e->env = (struct xr_env){
+		.groups = groups,
+		.acks = acks,
+		.ngroups = 1,
+		.control = &control,
+		.peers = e->peers,
+		.keys = e->keys,
+		.stats = &e->stats,
+	};
+	e->outbox.env = &e->env;
+	for (uint8_t node = 1; node <= 3; node++)
+		e->peers[node] = (struct xr_peer){.ip = {[15] = node}, .port = 7007, .used = 1};
+	e->keys[0].used = 1;
+	assert_int_equal(xr_timers_init(&e->timers, 1), 0);
+	xr_group_start(e, &group, &vote, 0);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	xr_timers_free(&engine.timers);
+	return 0;
+}
+
+/* From node 2, with the header's type, D and time filled in, and perhaps one record. */
+static void arrive(struct xr_wire wire, const struct xr_record *rec)
+{
+	struct xr_datagram *d = &incoming[nincoming++];
+	__u64 sum;
+
+	wire.magic = XR_WIRE_MAGIC;
+	wire.version = XR_WIRE_VERSION;
+	wire.source = 2;
+	wire.dest = 1;
+	wire.count = rec != NULL;
+	*d = (struct xr_datagram){.wire = wire, .size = sizeof(wire), .from.port = 7007};
+	if (rec) {
+		memcpy(d->bytes + d->size, rec, sizeof(*rec));
+		d->size += sizeof(*rec);
+	}
+	memcpy(d->from.ip, engine.peers[2].ip, 16);
+	d->wire.tag = xr_tag(&d->wire, d->bytes + d->size, d->size, &engine.keys[0].sip, &sum);
+	xr_receive_all(&engine, 16);
+}
+
+static void arrive_heartbeat(uint32_t term, uint32_t min_timeout_us, uint64_t sent_ns)
+{
+	struct xr_record rec = {.group = 0, .term = term, .digest = group.digest};
+
+	arrive((struct xr_wire){.type = XR_HEARTBEAT,
+				.min_timeout_us = min_timeout_us,
+				.sent_ns = sent_ns},
+	       &rec);
+}
+
+static void disk_is_done(void)
+{
+	struct xr_event ev = {.kind = XR_EV_DURABLE};
+
+	xr_group_step(&engine, 0, &ev);
+}
+
+static int sent(uint8_t type)
+{
+	int n = 0;
+
+	for (int i = 0; i < seen.nsent; i++)
+		n += seen.sent[i].type == type;
+	return n;
+}
+
+/*
+ * ---- the tests ----
+ */
+
+/* A newer leader: nothing leaves before its term is durable, then the ack echoes what asked. */
+static void acks_a_new_leader_once_its_term_is_durable(void **state)
+{
+	(void)state;
+	arrive_heartbeat(5, D_US, 1000000);
+	assert_int_equal(seen.nvotes, 1);
+	assert_int_equal(seen.votes[0].term, 5);
+	assert_int_equal(sent(XR_ACK), 0);
+	assert_int_equal(groups[0].view.mode, XR_NONE);
+	disk_is_done();
+	assert_int_equal(sent(XR_ACK), 1);
+	assert_int_equal(seen.sent[0].to, 2);
+	assert_int_equal(seen.sent[0].echo_ns, 1000000);
+	assert_true(groups[0].contact_ns != 0); /* rule 4: stamped first */
+	assert_int_equal(groups[0].view.mode, XR_FOLLOW);
+}
+
+/* Rule 5: heartbeats of a leader with a larger D than ours are not answered, late or not. */
+static void late_ack_is_withheld_from_a_larger_d(void **state)
+{
+	(void)state;
+	arrive_heartbeat(5, 2 * D_US, 1000000);
+	disk_is_done();
+	assert_int_equal(sent(XR_ACK), 0);
+	assert_int_equal(groups[0].contact_ns, 0);
+	assert_int_equal(engine.stats.drop_timing, 1);
+}
+
+/*
+ * While the disk is busy another datagram of that leader, of an earlier life with a smaller D,
+ * comes in late. The ack that waits belongs to the first, and must not be judged by the second.
+ */
+static void late_ack_is_judged_by_the_largest_d(void **state)
+{
+	(void)state;
+	arrive_heartbeat(5, 2 * D_US, 1000000);
+	arrive((struct xr_wire){.type = XR_PATH_ASK, .min_timeout_us = D_US}, NULL);
+	assert_int_equal(sent(XR_PATH_TEST), 1);
+	disk_is_done();
+	assert_int_equal(sent(XR_ACK), 0);
+	assert_int_equal(groups[0].contact_ns, 0);
+}
+
+/* Rule 2: a word that is not what was last written means that somebody has fenced this process. */
+static void fenced_from_outside_it_stops(void **state)
+{
+	(void)state;
+	groups[0].view = (struct xr_view){.term = 4, .leader = 3, .mode = XR_FOLLOW};
+	arrive_heartbeat(5, D_US, 1000000);
+	assert_true(engine.fenced);
+	assert_true(seen.exited);
+	assert_int_equal(seen.nvotes, 0);
+	assert_int_equal(seen.nsent, 0);
+	assert_int_equal(groups[0].view.leader, 3);
+	assert_non_null(strstr(seen.said, "fenced"));
+}
+
+/* The same between the write and its completion: durable, but neither published nor answered. */
+static void fenced_while_the_disk_is_busy(void **state)
+{
+	(void)state;
+	arrive_heartbeat(5, D_US, 1000000);
+	groups[0].view = (struct xr_view){.term = 9, .mode = XR_NONE};
+	disk_is_done();
+	assert_true(engine.fenced);
+	assert_int_equal(seen.nsent, 0);
+	assert_int_equal(groups[0].view.term, 9);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
+	const struct CMUnitTest tests[] = {
+		T(acks_a_new_leader_once_its_term_is_durable),
+		T(late_ack_is_withheld_from_a_larger_d),
+		T(late_ack_is_judged_by_the_largest_d),
+		T(fenced_from_outside_it_stops),
+		T(fenced_while_the_disk_is_busy),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

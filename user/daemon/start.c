@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The engine's set-up: take what needs rights, give the rights up, run. */
+#include <sched.h>
+#include <signal.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include "daemon/api.h"
+#include "daemon/engine.h"
+#include "daemon/warden.h"
+#include "lib/status.h"
+
+#define STACK_TOUCHED (256 << 10)
+
+/* All that an engine holds, in the order in which it is taken. */
+struct node {
+	struct xr_warden *warden;
+	struct xr_journal *journal;
+	struct xr_reporter *reporter;
+	struct xr_writer *writer;
+	struct xr_api *api;
+	struct xr_engine engine;
+};
+
+static int open_journal(struct node *n, struct xr_why *why)
+{
+	const struct xr_warden *w = n->warden;
+	struct xr_journal_opts opts = {
+		.dir = w->config.state_dir,
+		.cluster = w->config.cluster,
+		.node = w->config.self,
+		.lock_fd = w->lock_fd,
+	};
+
+	return xr_journal_open(&n->journal, &opts, why);
+}
+
+/* Only this life of the engine knows the mark of its socket (rule 8). */
+static int open_socket(struct node *n, struct xr_why *why)
+{
+	struct xr_warden *w = n->warden;
+	struct xr_control *control = w->nic.maps.control;
+	struct xr_engine *e = &n->engine;
+	uint32_t mark = w->nic.mode == XR_NIC_OFF ? 0 : 1 + randombytes_uniform(UINT32_MAX - 1);
+	int fd;
+
+	memcpy(e->peers, w->config.nodes, sizeof(e->peers));
+	xr_engine_keys(e, w->config.keys, w->config.nkeys);
+	control->socket_mark = mark;
+	control->pid = getpid();
+	control->pid_start = xr_status_pid_start(getpid());
+	fd = xr_nic_write_keys(&w->nic, e->keys, why);
+	if (!fd)
+		fd = xr_socket_open(&e->peers[w->config.self], mark, why);
+	if (fd < 0)
+		return fd;
+	e->outbox.fd = fd;
+	return 0;
+}
+
+/*
+ * Threads of normal priority are started before this one is raised above them. Groups start from
+ * what the journal holds before the writer takes it over.
+ */
+static int start_threads(struct node *n, struct xr_why *why)
+{
+	const struct xr_warden *w = n->warden;
+	struct xr_engine *e = &n->engine;
+	uint64_t promise_until_ns = w->fenced_ns + w->promise_ns;
+	int err;
+
+	if (w->fresh && w->starts == 1)
+		promise_until_ns = 0;
+	err = xr_reporter_start(&n->reporter, w->name, why);
+	e->reporter = n->reporter;
+	if (!err)
+		err = xr_engine_init(e, n->journal, promise_until_ns, why);
+	if (!err)
+		err = xr_writer_start(&n->writer, n->journal, why);
+	e->writer = n->writer;
+	if (!err)
+		err = xr_api_start(&n->api, w->config.socket, &w->nic.maps, n->reporter, why);
+	return err;
+}
+
+/* A locked stack that grows counts against a limit that this process may not raise: grow it now. */
+static void touch_stack(void)
+{
+	volatile char room[STACK_TOUCHED];
+
+	for (size_t i = 0; i < sizeof(room); i += 4096)
+		room[i] = 0;
+}
+
+/* Refused rights cost speed, not safety: say what is lost, and go on. */
+static void raise_priority(struct node *n)
+{
+	struct sched_param param = {.sched_priority = n->warden->config.realtime};
+
+	if (!param.sched_priority)
+		return;
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param))
+		xr_engine_say(
+			&n->engine, XR_REPORT_warning,
+			"no SCHED_FIFO (%m): a busy CPU can delay elections; give CAP_SYS_NICE, "
+			"or set realtime = 0");
+	touch_stack();
+	/* What is there, when touched; what comes later is not this thread's. */
+	if (mlockall(MCL_CURRENT | MCL_ONFAULT))
+		xr_engine_say(&n->engine, XR_REPORT_warning,
+			      "memory is not locked (%m): swapping can delay elections; give "
+			      "CAP_IPC_LOCK");
+}
+
+static void announce(struct node *n)
+{
+	static const char *const modes[] = {"off", "native", "generic"};
+	static const char *const ways[] = {"", ", the interface's only program", ", by dispatcher"};
+	const struct xr_warden *w = n->warden;
+	const struct xr_nic *nic = &w->nic;
+	struct xr_engine *e = &n->engine;
+
+	xr_engine_say(e, XR_REPORT_started,
+		      "node %u of cluster %s, %zu groups, XDP %s%s%s%s, engine as %s%s%s",
+		      w->config.self, w->config.cluster, w->config.ngroups, modes[nic->mode],
+		      ways[nic->attach], nic->mode == XR_NIC_OFF ? ": the daemon answers" : " on ",
+		      nic->mode == XR_NIC_OFF ? "" : w->config.interface,
+		      geteuid() ? "whoever started it" : w->user.name,
+		      w->starts > 1 ? ", again after " : "", w->starts > 1 ? w->died_of : "");
+	if (w->starts > 1)
+		return;
+	if (nic->remark[0])
+		xr_engine_say(e, XR_REPORT_warning, "%.220s", nic->remark);
+	if (w->config.auth_none)
+		xr_engine_say(e, XR_REPORT_warning,
+			      "auth = none: anyone on the network can make and unmake leaders");
+}
+
+/* Rights cleared this, and the warden may have died before it was set. */
+static void end_with_warden(const struct xr_warden *w)
+{
+	prctl(PR_SET_PDEATHSIG, SIGTERM); /* step down, and end */
+	if (getppid() != w->nic.maps.control->warden_pid)
+		raise(SIGTERM);
+	/* Rule 8: a core dump would keep the socket, and the answers, alive while it is written. */
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
+static int run(struct node *n, int ready_fd, struct xr_why *why)
+{
+	struct xr_warden *w = n->warden;
+	struct xr_engine *e = &n->engine;
+	sigset_t signals;
+	int err;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, NULL); /* inherited by the threads; sd-event reads them */
+	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_DUMPABLE, 0);
+
+	e->config = &w->config;
+	e->shared = w->shared;
+	e->fresh_fd = w->fresh_fd;
+	e->nic = &w->nic;
+	err = open_journal(n, why);
+	if (!err)
+		err = open_socket(n, why);
+	if (!err)
+		err = start_threads(n, why);
+	if (err)
+		return err;
+	raise_priority(n);
+	announce(n);
+	err = xr_rights_drop(&w->user, why);
+	if (err)
+		return err;
+	end_with_warden(w);
+	w->nic.maps.control->heard_ns = xr_now_ns();
+	if (write(ready_fd, "", 1) < 0)
+		return xr_fail(why, errno, "the warden is gone: %m");
+	close(ready_fd);
+	return xr_engine_run(e, why);
+}
+
+static void release(struct node *n)
+{
+	if (n->engine.outbox.fd > 0)
+		close(n->engine.outbox.fd);
+	xr_engine_free(&n->engine);
+	xr_api_stop(n->api);
+	xr_writer_stop(n->writer);
+	if (n->reporter)
+		xr_reporter_stop(n->reporter);
+	xr_journal_close(n->journal);
+}
+
+int xr_engine_main(struct xr_warden *w, int ready_fd)
+{
+	static struct node node;
+	struct xr_why why = {""};
+	int err;
+
+	node.warden = w;
+	err = run(&node, ready_fd, &why);
+	release(&node);
+	if (why.text[0] && err)
+		fprintf(stderr, "xraftd: %s\n", why.text);
+	return err ? 1 : 0;
+}
