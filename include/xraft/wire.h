@@ -16,18 +16,18 @@
 #define XR_WIRE_VERSION 1
 #define XR_PORT		7007
 
-#define XR_NODE_MAX    9  /* node ids are 1 ... 9 */
+#define XR_NODE_MAX	9    /* node ids are 1 ... 9 */
 #define XR_DATAGRAM_MAX 1432 /* UDP payload of a 1500-byte IPv6 packet, in whole words */
 
 enum xr_type {
-	XR_HEARTBEAT = 1,    /* AppendEntries without entries: leader to follower */
-	XR_ACK = 2,	     /* its answer; `echo_ns` is the heartbeat's `sent_ns` */
-	XR_POLL = 3,	     /* an anxious follower asks its leader for a heartbeat */
-	XR_VOTE = 4,	     /* RequestVote */
+	XR_HEARTBEAT = 1, /* AppendEntries without entries: leader to follower */
+	XR_ACK = 2,	  /* its answer; `echo_ns` is the heartbeat's `sent_ns` */
+	XR_POLL = 3,	  /* an anxious follower asks its leader for a heartbeat */
+	XR_VOTE = 4,	  /* RequestVote */
 	XR_VOTE_ANSWER = 5,
-	XR_PREVOTE = 6,	     /* would you vote for me in this term? Changes nothing */
+	XR_PREVOTE = 6, /* would you vote for me in this term? Changes nothing */
 	XR_PREVOTE_ANSWER = 7,
-	XR_RESIGN = 8,	     /* "I no longer lead this group in this term" */
+	XR_RESIGN = 8, /* "I no longer lead this group in this term" */
 	/*
 	 * Is what a NIC path answers really delivered? ASK (to a peer's daemon) -> TEST (back to
 	 * the asker's NIC path) -> ECHO (by XDP_TX, to the peer's daemon) -> DELIVERED. Each step

@@ -65,7 +65,7 @@ static int is_ours(const uint8_t *frame, ssize_t len, int type, int source)
 	return frame[AT_TYPE] == type && frame[AT_SOURCE] == source;
 }
 
-static void catch(const char *iface, FILE *file, int type, int source, int count)
+static void catch (const char *iface, FILE *file, int type, int source, int count)
 {
 	struct pollfd wait = {.fd = packet_socket(iface), .events = POLLIN};
 	time_t end = time(NULL) + LIMIT_S;
@@ -156,7 +156,7 @@ int main(int argc, char **argv)
 	if (!file)
 		die(argc > 3 ? argv[3] : "usage: frames catch|send|forge|flood IFACE FILE ...");
 	if (catching)
-		catch(argv[2], file, atoi(argv[4]), atoi(argv[5]), atoi(argv[6]));
+		catch (argv[2], file, atoi(argv[4]), atoi(argv[5]), atoi(argv[6]));
 	else if (!strcmp(what, "send") && argc == 4)
 		printf("%d\n", send_all(argv[2], file, -1, 0));
 	else if (!strcmp(what, "forge") && argc == 6)

@@ -80,27 +80,26 @@ static bool is_inode(const char *path, uint64_t inode)
 	return !stat(path, &st) && st.st_ino == inode;
 }
 
+static bool find_in(const char *folder, const char *rest, uint64_t inode, char path[300])
+{
+	DIR *d = opendir(folder);
+	struct dirent *e;
+	bool found = false;
+
+	if (!d)
+		return false;
+	while (!found && (e = readdir(d))) {
+		snprintf(path, 300, "%s/%.255s%s", folder, e->d_name, rest);
+		found = e->d_name[0] != '.' && is_inode(path, inode);
+	}
+	closedir(d);
+	return found;
+}
+
 /* A path by which nsenter gets into it: a name, or a process that lives there. */
 static bool find_netns(uint64_t inode, char path[300])
 {
-	static const struct {
-		const char *folder, *rest;
-	} places[] = {{"/run/netns", ""}, {"/proc", "/ns/net"}};
-	bool found = false;
-
-	for (size_t i = 0; i < ARRAY_SIZE(places) && !found; i++) {
-		DIR *d = opendir(places[i].folder);
-		struct dirent *e;
-
-		while (d && !found && (e = readdir(d))) {
-			snprintf(path, 300, "%s/%.255s%s", places[i].folder, e->d_name,
-				 places[i].rest);
-			found = e->d_name[0] != '.' && is_inode(path, inode);
-		}
-		if (d)
-			closedir(d);
-	}
-	return found;
+	return find_in("/run/netns", "", inode, path) || find_in("/proc", "/ns/net", inode, path);
 }
 
 /* CLI_OK with *ifindex, 0 where there is nothing to look at any more. */

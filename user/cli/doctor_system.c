@@ -254,7 +254,7 @@ static int measure_disk(const char *folder, uint64_t times_ns[WRITES])
 
 void doctor_disk(struct doctor *d)
 {
-	uint64_t times_ns[WRITES];
+	uint64_t times_ns[WRITES], median_ns, max_ns;
 	double median, max;
 	char folder[PATH_MAX];
 	struct statfs fs;
@@ -268,8 +268,10 @@ void doctor_disk(struct doctor *d)
 			   "%s: a test file cannot be written: %s", folder, strerror(-err));
 		return;
 	}
-	median = (double)times_ns[WRITES / 2] / NS_PER_MS;
-	max = (double)times_ns[WRITES - 1] / NS_PER_MS;
+	median_ns = times_ns[WRITES / 2];
+	max_ns = times_ns[WRITES - 1];
+	median = (double)median_ns / NS_PER_MS;
+	max = (double)max_ns / NS_PER_MS;
 	doctor_add(d, "disk", median > SLOW_DISK_MS ? DOCTOR_WARN : DOCTOR_OK,
 		   median > SLOW_DISK_MS ? "put the state folder on a faster disk (state = ), or "
 					   "choose longer election timeouts: each vote waits for it"

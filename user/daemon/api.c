@@ -251,7 +251,7 @@ static int open_socket(struct xr_api *api, struct xr_why *why)
 {
 	const char *path = api->address.sun_path;
 	_cleanup_fd_ int fd = -1;
-	struct stat st;
+	struct stat st = {0};
 	int err = remove_stale(&api->address, why);
 
 	if (err == -EEXIST || err == -EADDRINUSE)

@@ -974,8 +974,8 @@ int xr_config_take(struct xr_config *c, const struct xr_config *fresh, uint32_t 
 		return xr_fail(why, -EINVAL,
 			       "the file is now of node %u of cluster %s; restart xraftd",
 			       fresh->self, fresh->cluster);
-	groups = reallocarray(c->groups, n + fresh->ngroups, sizeof(*groups));
-	if (!groups && n + fresh->ngroups)
+	groups = reallocarray(c->groups, n + fresh->ngroups + 1, sizeof(*groups));
+	if (!groups)
 		return xr_fail(why, -ENOMEM, "no memory for the groups");
 	c->groups = groups;
 	for (size_t i = 0; i < fresh->ngroups; i++)

@@ -31,7 +31,7 @@ struct xr_config {
 	char state_dir[PATH_MAX];
 	char socket[PATH_MAX];
 	char user[32]; /* that the engine becomes; "": xraft where it exists, else nobody */
-	int realtime; /* SCHED_FIFO priority, 0 = ordinary */
+	int realtime;  /* SCHED_FIFO priority, 0 = ordinary */
 
 	struct xr_peer nodes[XR_NODE_MAX + 1]; /* by id; .used where it exists */
 

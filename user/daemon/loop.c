@@ -7,9 +7,9 @@
 #include <sys/random.h>
 #include "daemon/engine.h"
 
-#define DRAIN_TURN   256  /* datagrams a turn; the socket stays readable for the next */
-#define DRAIN_TIMER  4096 /* before a timer acts (rule 11) */
-#define SHOW_NS	     (250 * NS_PER_MS)
+#define DRAIN_TURN  256	 /* datagrams a turn; the socket stays readable for the next */
+#define DRAIN_TIMER 4096 /* before a timer acts (rule 11) */
+#define SHOW_NS	    (250 * NS_PER_MS)
 
 void xr_engine_say(struct xr_engine *e, enum xr_report_kind kind, const char *fmt, ...)
 {

@@ -262,8 +262,7 @@ static size_t take_line(struct xr_reporter *p, uint64_t *cursor, char *line, siz
 
 		if (len + 2 > size)
 			continue; /* half a line would be worse than none */
-		memcpy(line, kept, len);
-		strcpy(line + len, "\n");
+		snprintf(line, size, "%s\n", kept);
 		return len + 1;
 	}
 	return 0;

@@ -19,10 +19,11 @@ int xr_rights_user(struct xr_user *user, const char *name, struct xr_why *why)
 	if (!p && !name[0])
 		p = getpwnam("nobody");
 	if (!p)
-		return xr_fail(why, -ENOENT,
-			       "there is no user %s; make it: useradd --system --no-create-home %s, "
-			       "or correct [self] user",
-			       name[0] ? name : "xraft", name[0] ? name : "xraft");
+		return xr_fail(
+			why, -ENOENT,
+			"there is no user %s; make it: useradd --system --no-create-home %s, "
+			"or correct [self] user",
+			name[0] ? name : "xraft", name[0] ? name : "xraft");
 	*user = (struct xr_user){.uid = p->pw_uid, .gid = p->pw_gid};
 	snprintf(user->name, sizeof(user->name), "%s", p->pw_name);
 	return 0;
@@ -30,13 +31,16 @@ int xr_rights_user(struct xr_user *user, const char *name, struct xr_why *why)
 
 int xr_rights_own(const struct xr_user *user, const char *dir, struct xr_why *why)
 {
-	DIR *folder = geteuid() ? NULL : opendir(dir);
 	const struct dirent *entry;
+	DIR *folder;
 	int err = 0;
 
 	if (geteuid())
 		return 0;
-	if (!folder || fchown(dirfd(folder), user->uid, user->gid))
+	folder = opendir(dir);
+	if (!folder)
+		return xr_fail(why, errno, "cannot open %s: %m", dir);
+	if (fchown(dirfd(folder), user->uid, user->gid))
 		err = -errno;
 	while (!err && (entry = readdir(folder))) {
 		struct stat st;
@@ -47,8 +51,7 @@ int xr_rights_own(const struct xr_user *user, const char *dir, struct xr_why *wh
 			     AT_SYMLINK_NOFOLLOW))
 			err = -errno;
 	}
-	if (folder)
-		closedir(folder);
+	closedir(folder);
 	if (err)
 		return xr_fail(why, err, "cannot give %s to user %s: %s", dir, user->name,
 			       strerror(-err));
@@ -58,33 +61,93 @@ int xr_rights_own(const struct xr_user *user, const char *dir, struct xr_why *wh
 /* The reason stands beside each kind; what is not here is refused (EPERM). */
 static const int allowed[] = {
 	/* time, memory, threads; those of libmicrohttpd come and go */
-	SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep),
-	SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap),
-	SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(exit),
-	SCMP_SYS(exit_group), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield),
-	SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_setscheduler), SCMP_SYS(sched_setparam),
-	SCMP_SYS(sched_getparam), SCMP_SYS(sched_getscheduler), SCMP_SYS(getpid), SCMP_SYS(getppid),
-	SCMP_SYS(gettid), SCMP_SYS(tgkill), SCMP_SYS(getrandom), SCMP_SYS(restart_syscall),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(time),
+	SCMP_SYS(brk),
+	SCMP_SYS(mmap),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(futex),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(rseq),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(sched_setscheduler),
+	SCMP_SYS(sched_setparam),
+	SCMP_SYS(sched_getparam),
+	SCMP_SYS(sched_getscheduler),
+	SCMP_SYS(getpid),
+	SCMP_SYS(getppid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(tgkill),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(restart_syscall),
 	/* signals */
-	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(sigaltstack), SCMP_SYS(signalfd4), SCMP_SYS(kill),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(signalfd4),
+	SCMP_SYS(kill),
 	/* sockets that exist, and those that the API's listener accepts */
-	SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(sendmsg), SCMP_SYS(recvmsg),
-	SCMP_SYS(accept4), SCMP_SYS(shutdown), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
-	SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(sendfile),
+	SCMP_SYS(sendto),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(accept4),
+	SCMP_SYS(shutdown),
+	SCMP_SYS(getsockopt),
+	SCMP_SYS(setsockopt),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(getpeername),
+	SCMP_SYS(sendfile),
 	/* the loop */
-	SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_ctl),
-	SCMP_SYS(timerfd_settime), SCMP_SYS(timerfd_create), SCMP_SYS(poll), SCMP_SYS(ppoll),
-	SCMP_SYS(eventfd2), SCMP_SYS(ioctl),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_pwait2),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(timerfd_settime),
+	SCMP_SYS(timerfd_create),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(eventfd2),
+	SCMP_SYS(ioctl),
 	/* the journal and its compaction; /proc, for whether a process lives; what is printed */
-	SCMP_SYS(openat), SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pread64),
-	SCMP_SYS(pwrite64), SCMP_SYS(close), SCMP_SYS(lseek), SCMP_SYS(fdatasync),
-	SCMP_SYS(fsync), SCMP_SYS(fallocate), SCMP_SYS(ftruncate), SCMP_SYS(fadvise64),
-	SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
-	SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(fstatfs), SCMP_SYS(flock),
-	SCMP_SYS(fcntl), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
+	SCMP_SYS(openat),
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(close),
+	SCMP_SYS(lseek),
+	SCMP_SYS(fdatasync),
+	SCMP_SYS(fsync),
+	SCMP_SYS(fallocate),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(fadvise64),
+	SCMP_SYS(renameat),
+	SCMP_SYS(renameat2),
+	SCMP_SYS(unlink),
+	SCMP_SYS(unlinkat),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(fstatfs),
+	SCMP_SYS(flock),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat),
 	/* a thread's name; how priorities and stacks are asked for */
-	SCMP_SYS(prctl), SCMP_SYS(prlimit64), SCMP_SYS(getuid), SCMP_SYS(geteuid),
+	SCMP_SYS(prctl),
+	SCMP_SYS(prlimit64),
+	SCMP_SYS(getuid),
+	SCMP_SYS(geteuid),
 };
 
 static int allow(scmp_filter_ctx filter)
@@ -139,8 +202,8 @@ static int become(const struct xr_user *user, struct xr_why *why)
 	err = capng_change_id((int)user->uid, (int)user->gid,
 			      CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
 	if (err)
-		return xr_fail(why, -EPERM, "cannot become user %s (libcap-ng: %d): %m",
-			       user->name, err);
+		return xr_fail(why, -EPERM, "cannot become user %s (libcap-ng: %d): %m", user->name,
+			       err);
 	return 0;
 }
 

@@ -21,7 +21,7 @@
 #include "lib/status.h"
 #include "net/datagram.h"
 
-#define BACK_OFF_MS	10u /* doubled each time, up to */
+#define BACK_OFF_MS	 10u /* doubled each time, up to */
 #define BACK_OFF_MOST_MS 10000u
 
 /*
@@ -183,8 +183,7 @@ static void raise_priority(const struct xr_warden *w)
 {
 	struct sched_param param = {.sched_priority = w->config.realtime};
 
-	if (w->config.realtime &&
-	    !sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param))
+	if (w->config.realtime && !sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param))
 		mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
 }
 
@@ -303,7 +302,8 @@ static bool is_hung(const struct xr_warden *w, uint64_t waited_since_ns)
 /* Until the engine's election thread is dead, beyond doubt: the kernel says so. */
 static void watch(struct xr_warden *w)
 {
-	uint64_t patience_ns = stall_ns(w) / 4 < 250 * NS_PER_MS ? stall_ns(w) / 4 : 250 * NS_PER_MS;
+	uint64_t patience_ns = stall_ns(w) / 4 < 250 * NS_PER_MS ? stall_ns(w) / 4
+								 : 250 * NS_PER_MS;
 	bool killed = false;
 
 	for (;;) {

@@ -33,13 +33,13 @@ struct xr_warden {
 	struct xr_user user;
 	struct xr_nic nic;
 	struct xr_shared *shared;
-	int fresh_fd;	      /* eventfd: the engine should look at `shared` */
-	int lock_fd;	      /* of the state folder; the engine inherits it */
-	bool fresh;	      /* --new: its first engine has promised nothing */
-	uint64_t promise_ns;  /* rule 6: the largest D ever used */
-	uint64_t fenced_ns;   /* when the views were fenced, from which the promise counts */
-	uint32_t starts;      /* of engines */
-	char died_of[64];     /* the last one */
+	int fresh_fd;		     /* eventfd: the engine should look at `shared` */
+	int lock_fd;		     /* of the state folder; the engine inherits it */
+	bool fresh;		     /* --new: its first engine has promised nothing */
+	uint64_t promise_ns;	     /* rule 6: the largest D ever used */
+	uint64_t fenced_ns;	     /* when the views were fenced, from which the promise counts */
+	uint32_t starts;	     /* of engines */
+	char died_of[64];	     /* the last one */
 	char name[XR_NAME_SIZE + 4]; /* "demo.1" */
 };
 

@@ -75,7 +75,8 @@ static struct xr_block *load_pair(struct xr_journal *j, const struct survey *s, 
 			      j->pair[copy].top.sequence == sequence_of(s, pair);
 	if (whole[0] || whole[1])
 		*err = 0;
-	if (whole[0] && whole[1] && memcmp(&j->pair[0], &j->pair[1], XR_BLOCK_SIZE))
+	if (whole[0] && whole[1] &&
+	    memcmp((const char *)&j->pair[0], (const char *)&j->pair[1], XR_BLOCK_SIZE))
 		*err = damaged(j, pair, why, "the two copies of a record contradict each other");
 	else if (*err)
 		*err = cannot_read(j, xr_pair_at(pair), *err, why);

@@ -73,7 +73,9 @@ bool xr_status_alive(const struct xr_control *c)
 /* With microseconds as decimals. */
 static json_t *json_ms(uint64_t ns)
 {
-	return json_real((double)(ns / NS_PER_US) / 1000.0);
+	uint64_t us = ns / NS_PER_US;
+
+	return json_real((double)us / 1000.0);
 }
 
 /* A stamp newer than our clock was stored after we read it. */

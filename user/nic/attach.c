@@ -26,8 +26,9 @@ static bool map_is_control_of(uint32_t id, const struct xr_nic_opts *o, bool beg
 	    info.value_size < XR_CONTROL_STABLE)
 		return false;
 	/* Of any ABI: only what all of them have is looked at. */
-	control = value = calloc(1, info.value_size + sizeof(*control));
-	if (!control || bpf_map_lookup_elem(fd, &zero, control))
+	value = calloc(1, info.value_size + sizeof(*control));
+	control = value;
+	if (!value || bpf_map_lookup_elem(fd, &zero, value))
 		return false;
 	return (begun && !control->abi) ||
 	       (control->self == o->node &&

@@ -186,7 +186,7 @@ static int map_all(struct xr_maps *m, size_t ngroups, bool writable)
 	m->control = m->acks ? map_memory(m->control_fd, control_size(), writable) : NULL;
 	if (m->control)
 		return 0;
-	err = -errno;
+	err = errno ? -errno : -ENOMEM;
 	unmap(m);
 	return err;
 }
