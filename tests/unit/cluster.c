@@ -508,6 +508,13 @@ void cluster_step_down(struct cluster *c, int id, enum xr_cause cause)
 	step(c, &c->node[id], ev);
 }
 
+void cluster_hint(struct cluster *c, int id, int about)
+{
+	struct xr_event ev = {.kind = XR_EV_HINT, .message.node = about};
+
+	step(c, &c->node[id], ev);
+}
+
 void cluster_resume(struct cluster *c, int id)
 {
 	c->node[id].paused = false;

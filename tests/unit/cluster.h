@@ -149,6 +149,7 @@ void cluster_crash(struct cluster *c, int id);
 void cluster_restart(struct cluster *c, int id); /* promises as rule 6 says */
 void cluster_boot(struct cluster *c, int id, struct durable d, uint64_t promise_ns);
 void cluster_step_down(struct cluster *c, int id, enum xr_cause cause);
+void cluster_hint(struct cluster *c, int id, int about); /* ICMP: nobody listens there */
 void cluster_resume(struct cluster *c, int id);
 /* Its election timer fires in `ms`, unless it hears a leader before. */
 void cluster_set_timeout(struct cluster *c, int id, double ms);

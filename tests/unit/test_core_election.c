@@ -1225,6 +1225,92 @@ static void leader_that_votes_names_no_rival(void **state)
  * ---- rule 14: impossible things ----
  */
 
+/*
+ * ---- rule 11: hints ----
+ */
+static int prevotes(struct cluster *c)
+{
+	return cluster_count(c, 1, 3, XR_PREVOTE);
+}
+
+/* The first survivor asks when D has passed, not before, and not a whole random timeout later. */
+static void hint_brings_the_prevote_forward(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	cluster_set_timeout(c, 1, MAX_MS);
+	cluster_run_ms(c, 20);
+	cluster_hint(c, 1, 2);
+	cluster_run_ms(c, D_MS - 20);
+	assert_int_equal(prevotes(c), 0);
+	cluster_run_ms(c, D_MS / 20.0);
+	assert_int_equal(prevotes(c), 1);
+	assert_int_equal(cause(c, 1, XR_RAFT_PREVOTE_STARTED), XR_CAUSE_GONE);
+	assert_int_equal(raft(c, 1)->term, 1); /* a hint is no vote */
+	assert_int_equal(cluster_count(c, 1, 0, XR_VOTE), 0);
+}
+
+/* Leader 1: the survivors 2 and 3 do not ask at the same instant. */
+static void hinted_survivors_go_by_rank(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	cluster_run_ms(c, HEARTBEAT_MS);
+	cluster_set_timeout(c, 2, MAX_MS);
+	cluster_set_timeout(c, 3, MAX_MS);
+	cluster_crash(c, 1);
+	cluster_hint(c, 2, 1);
+	cluster_hint(c, 3, 1);
+	cluster_run_ms(c, 1.2 * D_MS + 20);
+	assert_int_equal(cluster_leader(c), 2);
+	assert_int_equal(cluster_count(c, 3, 2, XR_PREVOTE), 0);
+	assert_int_equal(raft(c, 2)->term, 2);
+}
+
+static void hint_about_another_is_nothing(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	cluster_set_timeout(c, 1, MAX_MS);
+	cluster_hint(c, 1, 3);
+	cluster_run_ms(c, 1.5 * D_MS);
+	assert_int_equal(prevotes(c), 0);
+}
+
+/* The leader lives: its next heartbeat makes the hint void. */
+static void heartbeat_makes_a_hint_void(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	cluster_set_timeout(c, 1, MAX_MS);
+	cluster_hint(c, 1, 2);
+	cluster_run_ms(c, 10);
+	c->node[1].group.contact_ns = c->now_ns; /* as the NIC path stamps it */
+	cluster_run_ms(c, 1.5 * D_MS);
+	assert_int_equal(prevotes(c), 0);
+}
+
+/* Rule 6 is stronger than a hint. */
+static void hint_waits_for_the_promise(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	cluster_boot(c, 1, (struct durable){.term = 1}, c->now_ns + MS(3 * D_MS));
+	stage_follow(c, 2, 1);
+	cluster_hint(c, 1, 2);
+	cluster_run_ms(c, 2.5 * D_MS);
+	assert_int_equal(prevotes(c), 0);
+}
+
 static void two_leaders_in_a_term_stop_a_follower(void **state)
 {
 	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
@@ -1370,6 +1456,11 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(quorum_lost_is_fenced_resigned_and_explained),
 	cmocka_unit_test(new_leader_has_a_grace),
 	cmocka_unit_test(leader_that_votes_names_no_rival),
+	cmocka_unit_test(hint_brings_the_prevote_forward),
+	cmocka_unit_test(hinted_survivors_go_by_rank),
+	cmocka_unit_test(hint_about_another_is_nothing),
+	cmocka_unit_test(heartbeat_makes_a_hint_void),
+	cmocka_unit_test(hint_waits_for_the_promise),
 	cmocka_unit_test(two_leaders_in_a_term_stop_a_follower),
 	cmocka_unit_test(two_leaders_in_a_term_stop_a_leader),
 	cmocka_unit_test(two_leaders_heard_while_the_disk_is_busy),

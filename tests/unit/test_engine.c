@@ -86,6 +86,12 @@ int xr_socket_receive(int fd, struct xr_datagram *d)
 	return 1;
 }
 
+int xr_socket_error(int fd, struct xr_from *about)
+{
+	(void)fd, (void)about;
+	return 0;
+}
+
 int xr_socket_send(int fd, const struct xr_peer *to, const void *data, size_t size)
 {
 	(void)fd, (void)to, (void)data, (void)size;

@@ -38,7 +38,8 @@ static struct xr_why_event timer_cause(const struct xr_raft *r, const struct xr_
 		};
 	if (r->leader)
 		return (struct xr_why_event){
-			.cause = XR_CAUSE_SILENCE,
+			.cause = xr_raft_hinted(r, ev->contact_ns) ? XR_CAUSE_GONE
+								   : XR_CAUSE_SILENCE,
 			.node = r->leader,
 			.ns = ev->now_ns - (ev->contact_ns ? ev->contact_ns : r->base_ns),
 		};

@@ -77,3 +77,14 @@ void xr_follower_resignation(struct xr_raft *r, const struct xr_event *ev, struc
 	xr_raft_rearm(r, ev);
 	r->timeout_ns /= 4;
 }
+
+/*
+ * Rule 11: a dead socket is a hint, never a proof. It only brings the PreVote forward, to the
+ * moment at which the others may grant it.
+ */
+void xr_follower_hint(struct xr_raft *r, const struct xr_event *ev)
+{
+	if (r->role == XR_FOLLOWER && r->phase == XR_IDLE && r->op.kind == XR_OP_NONE &&
+	    r->leader && r->leader == ev->message.node)
+		r->hint_ns = ev->now_ns;
+}

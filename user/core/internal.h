@@ -28,6 +28,12 @@ static inline uint64_t xr_raft_gap_ns(const struct xr_raft *r)
 	return r->timing->min_timeout_ns / 6;
 }
 
+/* Is the leader's socket gone, and has nothing been heard of it since? */
+static inline bool xr_raft_hinted(const struct xr_raft *r, uint64_t contact_ns)
+{
+	return r->hint_ns && (int64_t)(r->hint_ns - contact_ns) > 0;
+}
+
 static inline void xr_raft_draw(struct xr_raft *r, uint64_t random)
 {
 	const struct xr_timing *t = r->timing;
@@ -39,6 +45,7 @@ static inline void xr_raft_draw(struct xr_raft *r, uint64_t random)
 static inline void xr_raft_rearm(struct xr_raft *r, const struct xr_event *ev)
 {
 	r->base_ns = ev->now_ns;
+	r->hint_ns = 0;
 	xr_raft_draw(r, ev->random);
 }
 
@@ -91,5 +98,6 @@ void xr_voter_answer(struct xr_raft *r, uint8_t node, uint32_t round, bool grant
 /* follower.c */
 void xr_follower_heartbeat(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_follower_resignation(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+void xr_follower_hint(struct xr_raft *r, const struct xr_event *ev);
 
 #endif

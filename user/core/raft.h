@@ -40,6 +40,9 @@ enum xr_cause {
 	XR_CAUSE_STALLED,     /* the own event loop stood still for `ns` */
 	XR_CAUSE_DISK,	      /* a disk write has not completed for `ns` */
 	XR_CAUSE_SHUTDOWN,    /* asked to stop */
+	XR_CAUSE_GONE,	      /* the socket of `node` is gone, and no heartbeat came for `ns` */
+	XR_CAUSE_ORDER,	      /* asked to step down */
+	XR_CAUSE_TRANSFER,    /* asked to hand over to `node` */
 	XR_CAUSE_END,
 };
 
@@ -104,6 +107,7 @@ struct xr_raft {
 	uint64_t timeout_ns;	   /* drawn anew for each election (5.2) */
 	uint64_t resend_ns;	   /* next poll, or next repetition of an unanswered request */
 	uint64_t beat_ns;	   /* of a leader: its next heartbeat */
+	uint64_t hint_ns;	   /* when the leader's socket was found gone; 0: it was not */
 
 	uint64_t last_index; /* of the log; 0 until there is one */
 	uint32_t last_term;
@@ -114,7 +118,8 @@ enum xr_event_kind {
 	XR_EV_MESSAGE, /* an authenticated message; heartbeats only where the rules pass them up */
 	XR_EV_LOOKED,  /* fenced, barrier executed, stamps read after it */
 	XR_EV_DURABLE, /* the term and vote asked for are on disk */
-	XR_EV_STEP_DOWN, /* lead no longer, for `why` */
+	XR_EV_STEP_DOWN, /* lead no longer, for `why`; `heir` goes first */
+	XR_EV_HINT,	 /* the network says that `message.node` has no socket any more */
 };
 
 struct xr_message {
@@ -140,7 +145,7 @@ struct xr_event {
 	bool may_lead;	     /* a majority's acks have not lapsed (CheckQuorum) */
 	bool late;	 /* the caller's own loop stood still: it suspects itself first (rule 11) */
 	uint64_t random; /* 64 fresh random bits */
-	uint8_t heir;	 /* the voter with the newest ack, for XR_EV_STEP_DOWN */
+	uint8_t heir;	 /* the voter with the newest ack, or the one that was asked for */
 	struct xr_message message;
 	struct xr_why_event why;
 };

@@ -238,7 +238,8 @@ static void look(struct xr_engine *e, struct xr_member *m, struct xr_event *ev)
 		return;
 	ev->lease = xr_quorum_fresh(g, acks, c->self, ev->now_ns, xr_lease_ns(c));
 	ev->may_lead = xr_may_lead(g, acks, c, ev->now_ns);
-	ev->heir = xr_heir(g, acks, c->self);
+	if (!ev->heir) /* a transfer names its own */
+		ev->heir = xr_heir(g, acks, c->self);
 }
 
 void xr_group_step(struct xr_engine *e, uint32_t id, struct xr_event *ev)

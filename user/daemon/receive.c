@@ -4,6 +4,8 @@
 #include <string.h>
 #include "daemon/engine.h"
 
+#define ERRORS_TURN 64
+
 static void heartbeat_to_core(struct xr_engine *e, const struct xr_record *rec, uint8_t source,
 			      uint64_t sent_ns)
 {
@@ -134,8 +136,35 @@ static void receive(struct xr_engine *e, struct xr_datagram *d)
 		xr_receive_left(e, &e->env.pending[i]);
 }
 
+static void hint(struct xr_engine *e, uint8_t node)
+{
+	for (uint32_t id = 0; id < e->env.ngroups; id++) {
+		struct xr_event ev = {.kind = XR_EV_HINT, .message.node = node};
+
+		if (e->members[id].raft.voters && e->members[id].raft.leader == node)
+			xr_group_step(e, id, &ev);
+	}
+}
+
+/* Rule 11: nobody listens where a leader should. Many such messages about a node are one. */
+static void receive_errors(struct xr_engine *e)
+{
+	struct xr_from about;
+	uint32_t gone = 0;
+
+	for (int most = ERRORS_TURN; most && xr_socket_error(e->outbox.fd, &about) > 0; most--)
+		for (uint8_t node = 1; node <= XR_NODE_MAX; node++)
+			if (e->peers[node].used && e->peers[node].port == about.port &&
+			    !memcmp(e->peers[node].ip, about.ip, sizeof(about.ip)))
+				gone |= 1u << node;
+	for (uint8_t node = 1; node <= XR_NODE_MAX; node++)
+		if (gone >> node & 1)
+			hint(e, node);
+}
+
 void xr_receive_all(struct xr_engine *e, int most)
 {
+	receive_errors(e);
 	while (most-- > 0 && xr_socket_receive(e->outbox.fd, &e->in) > 0)
 		receive(e, &e->in);
 	if (e->ring)

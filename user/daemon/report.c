@@ -90,6 +90,9 @@ static const struct {
 	[XR_CAUSE_STALLED] = {"stalled", "the event loop of this node stood still for {ms} ms"},
 	[XR_CAUSE_DISK] = {"disk", "a disk write has not completed for {ms} ms"},
 	[XR_CAUSE_SHUTDOWN] = {"shutdown", "asked to stop"},
+	[XR_CAUSE_GONE] = {"gone", "the socket of node {node} is gone, no heartbeat for {ms} ms"},
+	[XR_CAUSE_ORDER] = {"order", "asked to step down"},
+	[XR_CAUSE_TRANSFER] = {"transfer", "asked to hand over to node {node}"},
 };
 
 _Static_assert(ARRAY_SIZE(kinds) == XR_REPORT_END, "a sentence a kind");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/errqueue.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "net/datagram.h"
@@ -50,15 +51,18 @@ static void from_address(const union address *a, struct xr_from *from)
 
 static void set_options(int fd, sa_family_t family)
 {
-	int size = RECEIVE_BUFFER, tos = TOS_NETWORK_CONTROL;
+	int size = RECEIVE_BUFFER, tos = TOS_NETWORK_CONTROL, on = 1;
 
 	/* All of these are for the better, none is needed: without the right to them we go on. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (family == AF_INET6)
+	if (family == AF_INET6) {
 		setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
-	else
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
+	} else {
 		setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+		setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+	}
 }
 
 int xr_socket_open(const struct xr_peer *self, uint32_t mark, struct xr_why *why)
@@ -91,15 +95,53 @@ int xr_socket_receive(int fd, struct xr_datagram *d)
 {
 	union address a;
 	socklen_t size = sizeof(a);
+	int tries = 4;
 	ssize_t n;
 
+	/* An ICMP error is told here once, in the place of a datagram that may lie behind it. */
 	do
 		n = recvfrom(fd, d->bytes, sizeof(d->bytes), MSG_TRUNC, &a.any, &size);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || (errno != EAGAIN && tries--)));
 	if (n < 0)
 		return errno == EAGAIN ? 0 : -errno;
 	d->size = n; /* may be more than there was room for: xr_rules_check() refuses it */
 	from_address(&a, &d->from);
+	return 1;
+}
+
+/* Port unreachable, in the words of either family. */
+static bool is_port_unreachable(const struct sock_extended_err *e)
+{
+	return (e->ee_origin == SO_EE_ORIGIN_ICMP && e->ee_type == 3 && e->ee_code == 3) ||
+	       (e->ee_origin == SO_EE_ORIGIN_ICMP6 && e->ee_type == 1 && e->ee_code == 4);
+}
+
+static bool says_port_unreachable(struct msghdr *m)
+{
+	struct cmsghdr *c;
+
+	for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
+		if (((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
+		     (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR)) &&
+		    is_port_unreachable((const struct sock_extended_err *)CMSG_DATA(c)))
+			return true;
+	return false;
+}
+
+int xr_socket_error(int fd, struct xr_from *about)
+{
+	union address a = {.any.sa_family = AF_UNSPEC}; /* whither it was sent */
+	alignas(struct cmsghdr) char control[256];
+	struct msghdr m = {.msg_name = &a};
+
+	do {
+		m.msg_namelen = sizeof(a);
+		m.msg_control = control;
+		m.msg_controllen = sizeof(control);
+		if (recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+			return 0;
+	} while (!says_port_unreachable(&m));
+	from_address(&a, about);
 	return 1;
 }
 

@@ -27,6 +27,13 @@ int xr_socket_open(const struct xr_peer *self, uint32_t mark, struct xr_why *why
 /* 1: received; 0: nothing there; negative errno. Longer datagrams are cut and fail their check. */
 int xr_socket_receive(int fd, struct xr_datagram *d);
 
+/*
+ * Take one ICMP message about what was sent from this socket out of its queue, which has to be
+ * emptied each turn, or it keeps the socket readable. 1: nobody listens at *about; 0: none is left.
+ * Others are skipped.
+ */
+int xr_socket_error(int fd, struct xr_from *about);
+
 /* Send a sealed datagram. A lost datagram is the protocol's business; the errno is for counting. */
 int xr_socket_send(int fd, const struct xr_peer *to, const void *data, size_t size);
 
