@@ -61,7 +61,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	strcpy(maps.control->cluster, "demo");
 	maps.groups[1].voters = 0xe;
 	strcpy(maps.groups[1].name, "main");
-	must(!xr_api_start(&api, address.sun_path, &maps, NULL, &why), "%s", why.text);
+	must(!xr_api_start(&api, address.sun_path, &maps, NULL, NULL, &why), "%s", why.text);
 	atexit(stop);
 	return 0;
 }

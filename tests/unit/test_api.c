@@ -75,7 +75,7 @@ struct fixture {
 
 static int start(struct fixture *f, struct xr_api **api)
 {
-	return xr_api_start(api, f->path, &f->maps, &f->reporter, &f->why);
+	return xr_api_start(api, f->path, &f->maps, &f->reporter, NULL, &f->why);
 }
 
 static int setup_folder(void **state)
@@ -250,6 +250,11 @@ static void errors_are_json(void **state)
 	expect_error(f, "GET", "/v1/statuses", 404);
 	expect_error(f, "POST", "/v1/status", 405);
 	expect_error(f, "DELETE", "/v1/events", 405);
+	expect_error(f, "GET", "/v1/step-down", 405);
+	expect_error(f, "POST", "/v1/step-down?to=2", 400); /* of which group? */
+	expect_error(f, "POST", "/v1/step-down?group=g&to=10", 400);
+	expect_error(f, "POST", "/v1/step-down?group=sixteen-and-more", 400);
+	expect_error(f, "POST", "/v1/step-down", 503); /* nobody takes orders here */
 	expect_error(f, "GET", "/v1/events?from=yesterday", 400);
 	assert_int_equal(ask(f, "POST", "/v1/status", &r), CURLE_OK);
 	assert_string_equal(r.allow, "GET");
@@ -362,11 +367,11 @@ static void a_path_that_cannot_be(void **state)
 	memset(longer, 'x', sizeof(longer));
 	longer[0] = '/';
 	longer[sizeof(longer) - 1] = '\0';
-	assert_int_equal(xr_api_start(&f->api, longer, &f->maps, &f->reporter, &f->why),
+	assert_int_equal(xr_api_start(&f->api, longer, &f->maps, &f->reporter, NULL, &f->why),
 			 -ENAMETOOLONG);
-	assert_int_equal(
-		xr_api_start(&f->api, "/proc/nowhere/at/all", &f->maps, &f->reporter, &f->why),
-		-ENOENT);
+	assert_int_equal(xr_api_start(&f->api, "/proc/nowhere/at/all", &f->maps, &f->reporter, NULL,
+				      &f->why),
+			 -ENOENT);
 	assert_non_null(strstr(f->why.text, "cannot listen"));
 	assert_null(f->api);
 }

@@ -28,6 +28,7 @@ static struct {
 	} sent[16];
 	int nsent;
 	char said[256];
+	uint8_t heir; /* of the last resignation */
 	bool exited;
 } seen;
 
@@ -67,7 +68,8 @@ void xr_outbox_record(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t 
 void xr_outbox_ballot(struct xr_outbox *box, uint8_t to, uint8_t type,
 		      const struct xr_ballot *ballot)
 {
-	(void)box, (void)ballot;
+	(void)box;
+	seen.heir = ballot->node;
 	note_sent(type, to, 0);
 }
 
@@ -306,6 +308,55 @@ static void fenced_while_the_disk_is_busy(void **state)
 	assert_int_equal(groups[0].view.term, 9);
 }
 
+/*
+ * ---- orders ----
+ */
+static struct xr_order_result order(const char *name, uint8_t heir)
+{
+	struct xr_order o = {.heir = heir};
+	struct xr_order_result r;
+
+	snprintf(o.group, sizeof(o.group), "%s", name);
+	xr_group_order(&engine, &o, &r);
+	return r;
+}
+
+static void lead(void)
+{
+	struct xr_raft *r = &engine.members[0].raft;
+
+	r->role = XR_LEADER;
+	r->leader = 1;
+	groups[0].view = (struct xr_view){.term = 4, .leader = 1, .mode = XR_LEAD};
+	engine.members[0].published.view = groups[0].view;
+	control.quorum_lapse_us = 2 * D_US;
+	acks[0].echo_ns[3] = xr_now_ns();
+}
+
+static void orders_to_others_than_the_leader_are_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(order("nope", 2).err, -ENOENT);
+	assert_int_equal(order("g", 2).err, -EPERM);
+	assert_int_equal(order("", 0).groups, 0);
+	assert_int_equal(seen.nsent, 0);
+}
+
+static void hands_over_only_to_a_voter_that_is_there(void **state)
+{
+	(void)state;
+	lead();
+	assert_int_equal(order("g", 7).err, -EINVAL);
+	assert_int_equal(order("g", 2).err, -EHOSTDOWN); /* never acked */
+	assert_int_equal(order("g", 1).err, 0);		 /* itself: nothing to do */
+	assert_int_equal(groups[0].view.mode, XR_LEAD);
+	assert_int_equal(seen.nsent, 0);
+	assert_int_equal(order("g", 3).term, 4);
+	assert_int_equal(groups[0].view.mode, XR_NONE); /* rule 5: the lease ends first */
+	assert_int_equal(sent(XR_RESIGN), 2);
+	assert_int_equal(seen.heir, 3);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -315,6 +366,8 @@ int main(void)
 		T(late_ack_is_judged_by_the_largest_d),
 		T(fenced_from_outside_it_stops),
 		T(fenced_while_the_disk_is_busy),
+		T(orders_to_others_than_the_leader_are_refused),
+		T(hands_over_only_to_a_voter_that_is_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

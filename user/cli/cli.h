@@ -28,6 +28,8 @@ int cli_watch(const struct cli *cli, int argc, char **argv);
 int cli_keygen(const struct cli *cli, int argc, char **argv);
 int cli_doctor(const struct cli *cli, int argc, char **argv);
 int cli_detach(const struct cli *cli, int argc, char **argv);
+int cli_transfer(const struct cli *cli, int argc, char **argv);
+int cli_step_down(const struct cli *cli, int argc, char **argv);
 
 /* Print "xraft: SENTENCE" on stderr and return `code`. */
 __attribute__((format(printf, 2, 3))) int cli_fail(int code, const char *fmt, ...);
@@ -49,6 +51,9 @@ int cli_find_pins(const char *want, struct cli_node *out);
 /* Likewise under CLI_SOCKETS. */
 int cli_find_socket(const char *want, struct cli_node *out);
 
+/* The socket of the node meant: as given, or by its pins, or the only one. Says what is wrong. */
+int cli_daemon_socket(const struct cli *cli, struct cli_node *out);
+
 /* A node that fits has a socket, and none has pins: it runs without BPF. Says nothing. */
 bool cli_only_socket(const char *want);
 
@@ -59,6 +64,7 @@ typedef bool (*cli_line_fn)(const char *line, void *arg);
 
 /* CLI_OK with a new reference; CLI_NOT_RUNNING: nobody listens; says what is wrong. */
 int cli_get_json(const char *socket, const char *path, json_t **out);
+int cli_post_json(const char *socket, const char *path, json_t **out);
 int cli_get_lines(const char *socket, const char *path, cli_line_fn on_line, void *arg);
 
 #endif

@@ -102,7 +102,7 @@ static int refused(const char *path, long code, const struct body *b)
 	return CLI_FAILED;
 }
 
-static int get(const char *socket, const char *path, struct body *b)
+static int request(const char *socket, const char *path, bool post, struct body *b)
 {
 	__attribute__((cleanup(free_curl))) CURL *curl = curl_easy_init();
 	cli_line_fn on_line = b->on_line;
@@ -118,6 +118,8 @@ static int get(const char *socket, const char *path, struct body *b)
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	if (post)
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, START_S);
 	if (!on_line)
 		curl_easy_setopt(curl, CURLOPT_TIMEOUT, START_S * 6);
@@ -130,10 +132,10 @@ static int get(const char *socket, const char *path, struct body *b)
 	return code == 200 ? CLI_OK : refused(path, code, b);
 }
 
-int cli_get_json(const char *socket, const char *path, json_t **out)
+static int ask_json(const char *socket, const char *path, bool post, json_t **out)
 {
 	__attribute__((cleanup(free_body))) struct body b = {0};
-	int code = get(socket, path, &b);
+	int code = request(socket, path, post, &b);
 
 	if (code)
 		return code;
@@ -143,9 +145,19 @@ int cli_get_json(const char *socket, const char *path, json_t **out)
 	return CLI_OK;
 }
 
+int cli_get_json(const char *socket, const char *path, json_t **out)
+{
+	return ask_json(socket, path, false, out);
+}
+
+int cli_post_json(const char *socket, const char *path, json_t **out)
+{
+	return ask_json(socket, path, true, out);
+}
+
 int cli_get_lines(const char *socket, const char *path, cli_line_fn on_line, void *arg)
 {
 	__attribute__((cleanup(free_body))) struct body b = {.on_line = on_line, .arg = arg};
 
-	return get(socket, path, &b);
+	return request(socket, path, false, &b);
 }

@@ -23,6 +23,15 @@ static const struct command {
 	 "Asks the running daemon, until Ctrl-C or until the daemon ends (exit 4).\n\n"
 	 "  --json    one JSON object a line; at_ns is CLOCK_BOOTTIME in nanoseconds\n"
 	 "  --oldest  begin with what the daemon still remembers\n"},
+	{"transfer", cli_transfer, "GROUP NODE", "hand the leadership of a group to another node",
+	 "Asks the leader, which must be the node meant by -n: it ends its lease, then names NODE "
+	 "its\n"
+	 "heir, which campaigns at once. Waits for the new leader and says who it is.\n\n"
+	 "Exits 1 if another than NODE leads in the end, or NODE does not answer.\n"},
+	{"step-down", cli_step_down, "[GROUP]", "let a node lead a group no longer, or none",
+	 "The voter that answered last goes first. The node may be elected again later; to take "
+	 "it\n"
+	 "out of service, stop xraftd, which steps down by itself.\n"},
 	{"keygen", cli_keygen, "[--add | --use] FILE", "make a cluster's key, or rotate it",
 	 "Writes a new random key to FILE (mode 0600), which must not exist. Copy it to every "
 	 "node.\n"

@@ -146,3 +146,20 @@ bool cli_only_socket(const char *want)
 	keep_fitting(&all, want, &sockets);
 	return !pins.n && sockets.n;
 }
+
+int cli_daemon_socket(const struct cli *cli, struct cli_node *node)
+{
+	int code;
+
+	if (cli->socket) {
+		snprintf(node->path, sizeof(node->path), "%s", cli->socket);
+		return CLI_OK;
+	}
+	if (cli_only_socket(cli->node))
+		return cli_find_socket(cli->node, node);
+	code = cli_find_pins(cli->node, node);
+	if (!code)
+		snprintf(node->path, sizeof(node->path), CLI_SOCKETS "/%s.%u.sock", node->cluster,
+			 node->node);
+	return code;
+}

@@ -37,23 +37,6 @@ static bool print_event(const char *line, void *arg)
 }
 
 /* By the pins where there are any: then a daemon that left no socket is not running. */
-static int find_socket(const struct cli *cli, struct cli_node *node)
-{
-	int code;
-
-	if (cli->socket) {
-		snprintf(node->path, sizeof(node->path), "%s", cli->socket);
-		return CLI_OK;
-	}
-	if (cli_only_socket(cli->node))
-		return cli_find_socket(cli->node, node);
-	code = cli_find_pins(cli->node, node);
-	if (!code)
-		snprintf(node->path, sizeof(node->path), CLI_SOCKETS "/%s.%u.sock", node->cluster,
-			 node->node);
-	return code;
-}
-
 int cli_watch(const struct cli *cli, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -79,7 +62,7 @@ int cli_watch(const struct cli *cli, int argc, char **argv)
 	}
 	if (optind < argc)
 		return cli_usage("watch", "\"%s\" is too much", argv[optind]);
-	code = find_socket(cli, &node);
+	code = cli_daemon_socket(cli, &node);
 	if (code)
 		return code;
 	code = cli_get_lines(node.path, path, print_event, &as_json);

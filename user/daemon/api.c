@@ -23,6 +23,7 @@ struct xr_api {
 	struct MHD_Daemon *http;
 	const struct xr_maps *maps;
 	struct xr_reporter *reporter;
+	struct xr_orders *orders;
 	atomic_bool stopping;
 	atomic_int streams; /* of events, open */
 	int listen_fd;	    /* until http owns it */
@@ -152,6 +153,63 @@ static enum MHD_Result get_events(struct xr_api *api, struct MHD_Connection *c)
 }
 
 /*
+ * ---- orders ----
+ */
+static unsigned int code_of(int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return MHD_HTTP_NOT_FOUND;
+	case -EINVAL:
+		return MHD_HTTP_BAD_REQUEST;
+	case -ETIMEDOUT:
+		return MHD_HTTP_SERVICE_UNAVAILABLE;
+	default:
+		return MHD_HTTP_CONFLICT;
+	}
+}
+
+static bool read_order(struct MHD_Connection *c, struct xr_order *order)
+{
+	const char *group = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "group");
+	const char *to = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "to");
+
+	*order = (struct xr_order){0};
+	if ((group && strlen(group) >= sizeof(order->group)) ||
+	    (to && (!group || strlen(to) != 1 || to[0] < '1' || to[0] > '9')))
+		return false;
+	if (group)
+		snprintf(order->group, sizeof(order->group), "%s", group);
+	if (to)
+		order->heir = to[0] - '0';
+	return true;
+}
+
+static enum MHD_Result post_step_down(struct xr_api *api, struct MHD_Connection *c)
+{
+	struct xr_order_result result = {.why.text = "the election thread does not turn"};
+	struct xr_order order;
+	json_t *done;
+	char *body;
+	int err;
+
+	if (!read_order(c, &order))
+		return answer_error(c, MHD_HTTP_BAD_REQUEST,
+				    "give group=NAME, and perhaps to=NODE (1 to 9); or nothing, "
+				    "for all groups",
+				    NULL);
+	err = api->orders ? xr_orders_ask(api->orders, &order, &result) : -ETIMEDOUT;
+	if (!err)
+		err = result.err;
+	if (err)
+		return answer_error(c, code_of(err), result.why.text, NULL);
+	done = json_pack("{s:i, s:i}", "groups", (int)result.groups, "term", (int)result.term);
+	body = xr_status_dump(done, false);
+	json_decref(done);
+	return answer(c, MHD_HTTP_OK, body, NULL);
+}
+
+/*
  * ---- routes ----
  */
 static const struct route {
@@ -161,6 +219,7 @@ static const struct route {
 } routes[] = {
 	{MHD_HTTP_METHOD_GET, "/v1/status", get_status},
 	{MHD_HTTP_METHOD_GET, "/v1/events", get_events},
+	{MHD_HTTP_METHOD_POST, "/v1/step-down", post_step_down},
 };
 
 static enum MHD_Result route(struct xr_api *api, struct MHD_Connection *c, const char *path,
@@ -180,7 +239,8 @@ static enum MHD_Result route(struct xr_api *api, struct MHD_Connection *c, const
 				    "this path knows another method; see the Allow header",
 				    other->method);
 	return answer_error(c, MHD_HTTP_NOT_FOUND,
-			    "there is no such path; try /v1/status or /v1/events", NULL);
+			    "there is no such path; try /v1/status, /v1/events or /v1/step-down",
+			    NULL);
 }
 
 /* Called once with the header, again for each piece of the body, and a last time without any. */
@@ -317,7 +377,7 @@ static int start_at_normal_priority(struct xr_api *api)
 }
 
 int xr_api_start(struct xr_api **out, const char *path, const struct xr_maps *maps,
-		 struct xr_reporter *reporter, struct xr_why *why)
+		 struct xr_reporter *reporter, struct xr_orders *orders, struct xr_why *why)
 {
 	struct xr_api *api;
 	int err;
@@ -333,6 +393,7 @@ int xr_api_start(struct xr_api **out, const char *path, const struct xr_maps *ma
 		return xr_fail(why, -ENOMEM, "no memory for the API");
 	api->maps = maps;
 	api->reporter = reporter;
+	api->orders = orders;
 	api->listen_fd = -1;
 	api->address.sun_family = AF_UNIX;
 	strcpy(api->address.sun_path, path);

@@ -4,6 +4,9 @@
  *
  *   GET /v1/status                 the object of lib/status.h
  *   GET /v1/events[?from=oldest]   the reporter's JSON lines as they come, until either side ends
+ *   POST /v1/step-down[?group=NAME[&to=NODE]]
+ *                                  lead that group no longer, or any; NODE goes first. {"groups":
+ *                                  how many it led, "term": of the last}. 409: it does not lead
  *
  * An error is {"error": "a sentence"} with a fitting status. It runs on threads of its own, all of
  * normal priority with all signals blocked, whatever the priority of the thread that starts it;
@@ -12,6 +15,7 @@
 #ifndef XRAFT_API_H
 #define XRAFT_API_H
 
+#include "daemon/orders.h"
 #include "daemon/report.h"
 #include "nic/maps.h"
 
@@ -19,11 +23,11 @@ struct xr_api;
 
 /*
  * Listen at `path`; its folder is made if only that is missing. A socket file that nobody listens
- * on is replaced; -EADDRINUSE: another daemon does; -EEXIST: it is no socket. `maps` and `reporter`
- * must outlive the API.
+ * on is replaced; -EADDRINUSE: another daemon does; -EEXIST: it is no socket. `maps`, `reporter` and
+ * `orders` (NULL: it takes none) must outlive the API.
  */
 int xr_api_start(struct xr_api **out, const char *path, const struct xr_maps *maps,
-		 struct xr_reporter *reporter, struct xr_why *why);
+		 struct xr_reporter *reporter, struct xr_orders *orders, struct xr_why *why);
 
 /* Ends open event streams too, within half a second; removes the socket file. NULL does nothing. */
 void xr_api_stop(struct xr_api *api);

@@ -11,6 +11,7 @@
 #include "common/common.h"
 #include "core/raft.h"
 #include "daemon/ballot.h"
+#include "daemon/orders.h"
 #include "daemon/report.h"
 #include "daemon/timers.h"
 #include "daemon/warden.h"
@@ -40,6 +41,7 @@ struct xr_engine {
 	struct xr_nic *nic;
 	struct xr_writer *writer;
 	struct xr_reporter *reporter;
+	struct xr_orders orders;
 
 	struct xr_member *members; /* [env.ngroups], by id; voters 0: none */
 	struct xr_timing timing;
@@ -95,6 +97,7 @@ void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
 void xr_group_step(struct xr_engine *e, uint32_t id, struct xr_event *ev);
 void xr_group_message(struct xr_engine *e, uint32_t id, const struct xr_message *m);
 void xr_group_step_down_all(struct xr_engine *e, const struct xr_why_event *why);
+void xr_group_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r);
 
 /*
  * A late ack goes to whatever heartbeat asked for it, and datagrams overtake each other: only the

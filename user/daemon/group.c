@@ -276,6 +276,79 @@ void xr_group_step_down_all(struct xr_engine *e, const struct xr_why_event *why)
 	}
 }
 
+/*
+ * ---- orders ----
+ */
+static struct xr_member *find_group(struct xr_engine *e, const char *name)
+{
+	for (uint32_t id = 0; id < e->env.ngroups; id++)
+		if (e->members[id].raft.voters && !strcmp(e->env.groups[id].name, name))
+			return &e->members[id];
+	return NULL;
+}
+
+/* Nobody gains by a leader that hands over to one who is not there. */
+static bool is_there(struct xr_engine *e, const struct xr_member *m, uint8_t heir)
+{
+	uint64_t echo_ns = e->env.acks[m->raft.group].echo_ns[heir];
+
+	return echo_ns && xr_now_ns() - echo_ns < e->env.control->quorum_lapse_us * NS_PER_US;
+}
+
+static void step_down_as_told(struct xr_engine *e, struct xr_member *m,
+			      const struct xr_order *order, struct xr_order_result *r)
+{
+	struct xr_event ev = {
+		.kind = XR_EV_STEP_DOWN,
+		.heir = order->heir,
+		.why = {.cause = order->heir ? XR_CAUSE_TRANSFER : XR_CAUSE_ORDER,
+			.node = order->heir},
+	};
+
+	if (m->raft.role != XR_LEADER) {
+		r->err = m->raft.leader
+				 ? xr_fail(&r->why, -EPERM, "node %u leads %s: ask it",
+					   m->raft.leader, order->group)
+				 : xr_fail(&r->why, -EPERM, "%s has no leader that this node knows",
+					   order->group);
+	} else if (order->heir && !(m->raft.voters >> order->heir & 1)) {
+		r->err = xr_fail(&r->why, -EINVAL, "node %u is no voter of %s", order->heir,
+				 order->group);
+	} else if (order->heir && order->heir != m->raft.self && !is_there(e, m, order->heir)) {
+		r->err = xr_fail(&r->why, -EHOSTDOWN,
+				 "node %u has not answered for so long that handing %s over to it "
+				 "would leave nobody",
+				 order->heir, order->group);
+	} else {
+		r->groups = 1;
+		r->term = m->raft.term;
+		if (order->heir != m->raft.self)
+			xr_group_step(e, m->raft.group, &ev);
+	}
+}
+
+void xr_group_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r)
+{
+	struct xr_why_event why = {.cause = XR_CAUSE_ORDER};
+	struct xr_member *m = find_group(e, order->group);
+
+	*r = (struct xr_order_result){0};
+	if (m) {
+		step_down_as_told(e, m, order, r);
+		return;
+	}
+	if (order->group[0]) {
+		r->err = xr_fail(&r->why, -ENOENT, "there is no group %s here", order->group);
+		return;
+	}
+	for (uint32_t id = 0; id < e->env.ngroups; id++)
+		if (e->members[id].raft.role == XR_LEADER) {
+			r->groups++;
+			r->term = e->members[id].raft.term;
+		}
+	xr_group_step_down_all(e, &why);
+}
+
 void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
 		    const struct xr_vote *vote, uint64_t promise_until_ns)
 {

@@ -203,6 +203,23 @@ static int on_ring(void *data, void *bytes, size_t size)
 	return 0;
 }
 
+static int on_order(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct xr_engine *e = data;
+	struct xr_order_result result;
+	const struct xr_order *order;
+
+	(void)source, (void)fd, (void)events;
+	begin_turn(e);
+	order = xr_orders_take(&e->orders);
+	if (order) {
+		xr_group_order(e, order, &result);
+		xr_orders_done(&e->orders, &result);
+	}
+	end_turn(e);
+	return 0;
+}
+
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
 	struct xr_engine *e = data;
@@ -287,6 +304,8 @@ static int add_sources(struct xr_engine *e)
 				      on_socket, e);
 	if (err >= 0)
 		err = sd_event_add_io(e->loop, NULL, e->fresh_fd, EPOLLIN, on_fresh, e);
+	if (err >= 0)
+		err = sd_event_add_io(e->loop, NULL, e->orders.asked_fd, EPOLLIN, on_order, e);
 	if (err >= 0)
 		err = sd_event_add_signal(e->loop, NULL, SIGTERM, on_stop, e);
 	if (err >= 0)

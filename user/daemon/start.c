@@ -72,7 +72,9 @@ static int start_threads(struct node *n, struct xr_why *why)
 
 	if (w->fresh && w->starts == 1)
 		promise_until_ns = 0;
-	err = xr_reporter_start(&n->reporter, w->name, why);
+	err = xr_orders_init(&e->orders, why);
+	if (!err)
+		err = xr_reporter_start(&n->reporter, w->name, why);
 	e->reporter = n->reporter;
 	if (!err)
 		err = xr_engine_init(e, n->journal, promise_until_ns, why);
@@ -80,7 +82,8 @@ static int start_threads(struct node *n, struct xr_why *why)
 		err = xr_writer_start(&n->writer, n->journal, why);
 	e->writer = n->writer;
 	if (!err)
-		err = xr_api_start(&n->api, w->config.socket, &w->nic.maps, n->reporter, why);
+		err = xr_api_start(&n->api, w->config.socket, &w->nic.maps, n->reporter, &e->orders,
+				   why);
 	return err;
 }
 
