@@ -309,7 +309,7 @@ static uint64_t expiry_ns(const struct xr_raft *r, uint64_t contact_ns)
 
 static uint64_t poll_ns(const struct xr_raft *r, uint64_t contact_ns)
 {
-	return later(later(r->base_ns, contact_ns) + r->timing->min_timeout_ns * 2 / 3,
+	return later(later(r->base_ns, contact_ns) + r->timing->min_timeout_ns * 4 / 5,
 		     r->resend_ns); /* late enough that a quiet cluster never polls */
 }
 

@@ -416,15 +416,22 @@ int xr_api_start(struct xr_api **out, const char *path, const struct xr_maps *ma
 	return err;
 }
 
-void xr_api_stop(struct xr_api *api)
+void xr_api_end_streams(struct xr_api *api)
 {
 	if (!api)
 		return;
 	atomic_store(&api->stopping, true);
-	remove_socket(api);
 	/* Let streams end as HTTP has it, so that a client can tell it from a crash. */
 	for (int ms = 0; ms < 2 * EVENT_WAIT_MS && atomic_load(&api->streams); ms += 10)
 		poll(NULL, 0, 10);
+}
+
+void xr_api_stop(struct xr_api *api)
+{
+	if (!api)
+		return;
+	remove_socket(api);
+	xr_api_end_streams(api);
 	MHD_stop_daemon(api->http);
 	free(api);
 }

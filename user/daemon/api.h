@@ -29,6 +29,9 @@ struct xr_api;
 int xr_api_start(struct xr_api **out, const char *path, const struct xr_maps *maps,
 		 struct xr_reporter *reporter, struct xr_orders *orders, struct xr_why *why);
 
+/* Ends open event streams, within half a second, for a process that then ends. NULL does nothing. */
+void xr_api_end_streams(struct xr_api *api);
+
 /* Ends open event streams too, within half a second; removes the socket file. NULL does nothing. */
 void xr_api_stop(struct xr_api *api);
 

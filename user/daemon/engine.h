@@ -89,7 +89,6 @@ void xr_engine_keys(struct xr_engine *e, const struct xr_key *keys, int n);
 
 /* Run until SIGTERM or SIGINT; steps down first. Returns the exit code. */
 int xr_engine_run(struct xr_engine *e, struct xr_why *why);
-void xr_engine_free(struct xr_engine *e);
 
 /* group.c */
 void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,

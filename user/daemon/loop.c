@@ -105,10 +105,11 @@ static void end_turn(struct xr_engine *e)
 
 	if (e->fenced)
 		return;
-	xr_outbox_flush(&e->outbox);
 	if (e->submitted)
-		xr_writer_kick(e->writer); /* many votes, one kick, one fsync */
+		xr_writer_kick(
+			e->writer); /* many votes, one kick, one fsync; the disk is slowest */
 	e->submitted = false;
+	xr_outbox_flush(&e->outbox);
 	if (next_ns > renew_ns)
 		next_ns = renew_ns;
 	if (next_ns > e->path.next_ns)
@@ -397,14 +398,4 @@ int xr_engine_run(struct xr_engine *e, struct xr_why *why)
 	if (err < 0)
 		xr_fail(why, err, "the event loop failed: %s", strerror(-err));
 	return err;
-}
-
-void xr_engine_free(struct xr_engine *e)
-{
-	if (e->ring)
-		ring_buffer__free(e->ring);
-	sd_event_source_unref(e->timer);
-	sd_event_unref(e->loop);
-	xr_timers_free(&e->timers);
-	free(e->members);
 }

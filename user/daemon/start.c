@@ -36,6 +36,19 @@ static int open_journal(struct node *n, struct xr_why *why)
 	return xr_journal_open(&n->journal, &opts, why);
 }
 
+/*
+ * From here on this thread's descriptors are its own, so that the socket dies with the thread that
+ * elects (rule 8): at once, and not when the last thread has left the disk and the memory of all
+ * is freed. The others keep theirs, among them the journal's.
+ */
+static int part_descriptors(struct node *n, struct xr_why *why)
+{
+	if (unshare(CLONE_FILES))
+		return xr_fail(why, errno, "cannot have descriptors of its own: %m");
+	xr_journal_let_go(n->journal);
+	return 0;
+}
+
 /* Only this life of the engine knows the mark of its socket (rule 8). */
 static int open_socket(struct node *n, struct xr_why *why)
 {
@@ -171,9 +184,11 @@ static int run(struct node *n, int ready_fd, struct xr_why *why)
 	e->nic = &w->nic;
 	err = open_journal(n, why);
 	if (!err)
-		err = open_socket(n, why);
-	if (!err)
 		err = start_threads(n, why);
+	if (!err)
+		err = part_descriptors(n, why);
+	if (!err)
+		err = open_socket(n, why);
 	if (err)
 		return err;
 	raise_priority(n);
@@ -189,16 +204,13 @@ static int run(struct node *n, int ready_fd, struct xr_why *why)
 	return xr_engine_run(e, why);
 }
 
-static void release(struct node *n)
+/* What has been begun is finished; the rest ends with the process. */
+static void finish(struct node *n)
 {
-	if (n->engine.outbox.fd > 0)
-		close(n->engine.outbox.fd);
-	xr_engine_free(&n->engine);
-	xr_api_stop(n->api);
+	xr_api_end_streams(n->api);
 	xr_writer_stop(n->writer);
 	if (n->reporter)
 		xr_reporter_stop(n->reporter);
-	xr_journal_close(n->journal);
 }
 
 int xr_engine_main(struct xr_warden *w, int ready_fd)
@@ -209,7 +221,7 @@ int xr_engine_main(struct xr_warden *w, int ready_fd)
 
 	node.warden = w;
 	err = run(&node, ready_fd, &why);
-	release(&node);
+	finish(&node);
 	if (why.text[0] && err)
 		fprintf(stderr, "xraftd: %s\n", why.text);
 	return err ? 1 : 0;

@@ -21,7 +21,6 @@
 #include "lib/status.h"
 #include "net/datagram.h"
 
-#define BACK_OFF_MS	 10u /* doubled each time, up to */
 #define BACK_OFF_MOST_MS 10000u
 
 /*
@@ -446,17 +445,21 @@ static int bury(struct xr_warden *w, struct grave *grave)
 	return status;
 }
 
-/* A crash at each start must not keep the machine busy; one after a good while costs nothing. */
+/*
+ * The first pause is D: before it is over a new engine may not vote anyway (rule 6), and what it
+ * reads and writes would only delay the votes of its peers on a disk they share. Crash after
+ * crash it is doubled, so that the machine is not kept busy.
+ */
 static void back_off(const struct xr_warden *w, uint64_t lived_ns)
 {
 	static uint32_t delay_ms;
 
-	delay_ms = delay_ms ? delay_ms * 2 : BACK_OFF_MS;
+	delay_ms *= 2;
+	if (lived_ns > 10 * w->config.max_timeout_us * NS_PER_US || !delay_ms)
+		delay_ms = (w->config.min_timeout_us + 999) / 1000;
 	if (delay_ms > BACK_OFF_MOST_MS)
 		delay_ms = BACK_OFF_MOST_MS;
-	if (lived_ns > 10 * w->config.max_timeout_us * NS_PER_US)
-		delay_ms = 0;
-	if (delay_ms && !stopping)
+	if (!stopping)
 		nanosleep(&(struct timespec){.tv_sec = delay_ms / 1000,
 					     .tv_nsec = delay_ms % 1000 * (long)NS_PER_MS},
 			  NULL);

@@ -356,6 +356,12 @@ int xr_journal_lock(const struct xr_journal_opts *o, struct xr_why *why)
 	return ret;
 }
 
+void xr_journal_let_go(const struct xr_journal *j)
+{
+	j->disk->close(j->disk->ctx, j->file);
+	j->disk->close(j->disk->ctx, j->dir);
+}
+
 /* The lock goes last: until then nobody else may open what is being closed. */
 void xr_journal_close(struct xr_journal *j)
 {

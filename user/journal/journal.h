@@ -65,6 +65,12 @@ int xr_journal_lock(const struct xr_journal_opts *o, struct xr_why *why);
  */
 int xr_journal_open(struct xr_journal **out, const struct xr_journal_opts *o, struct xr_why *why);
 
+/*
+ * For a thread that has descriptors of its own (unshare(CLONE_FILES)) and leaves the journal to
+ * another: close the copies here, so that a compaction can give back the old file.
+ */
+void xr_journal_let_go(const struct xr_journal *j);
+
 /* Releases the lock and all memory. Writes nothing: what returned 0 is durable already. NULL ok. */
 void xr_journal_close(struct xr_journal *j);
 
