@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# libxraft as others use it: installed, found by pkg-config, the example of the manual on each node.
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+cmake --install "$XR_BUILD" --prefix "$work/usr" >/dev/null
+flags=$(PKG_CONFIG_PATH=$work/usr/lib/pkgconfig pkg-config --cflags --libs xraft)
+# shellcheck disable=SC2086 # several words
+cc -Wall -Wextra -Werror -o "$work/leader" "$xr_root/tests/example/leader.c" $flags "-Wl,-rpath,$work/usr/lib" \
+	${XR_SANITIZED:+-fsanitize=address,undefined} || fail "the example does not compile"
+man -l "$work/usr/share/man/man3/libxraft.3" >/dev/null 2>&1 || say "no man(1) here to look at the manual page"
+
+mapfile -t all < <(seq 1 3)
+up 3
+for n in "${all[@]}"; do
+	nsenter --net="/run/netns/xr-$XR_CLUSTER-$n" "$work/leader" "$XR_CLUSTER" "$n" g1 >"$work/said.$n" 2>&1 &
+	readers+=($!)
+done
+trap 'kill "${readers[@]}" 2>/dev/null || true; finish' EXIT
+
+acted() {
+	[[ $(tail -n 1 "$work/said.$1") == "acting with token $2" ]]
+}
+
+# Nobody but the leader acts any more: what the others said does not grow.
+alone() {
+	local n before after
+	before=$(for n in $(others 3 "$1"); do wc -l <"$work/said.$n"; done)
+	nap 0.5
+	after=$(for n in $(others 3 "$1"); do wc -l <"$work/said.$n"; done)
+	[[ $before == "$after" ]]
+}
+
+for fault in crash kill step-down; do
+	wait_for 15000 "all agree" agreed "${all[@]}"
+	# shellcheck disable=SC2154 # agreed() sets them
+	wait_for 5000 "node $leader acts with token $term" acted "$leader" "$term"
+	alone "$leader" || fail "another than node $leader acts"
+	old=$leader
+	case $fault in
+	step-down) xraft -n "$XR_CLUSTER.$old" step-down g1 >/dev/null ;;
+	*) cluster "$fault" "$old" ;;
+	esac
+	[[ $fault != kill ]] || cluster start "$old"
+done
+wait_for 15000 "all agree" agreed "${all[@]}"
+wait_for 5000 "node $leader acts with token $term" acted "$leader" "$term"
+kill "${readers[@]}"
+down

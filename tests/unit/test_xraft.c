@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * libxraft (rule 16): each clause of "this node leads" taken away by itself, and whatever may
+ * happen between two of its reads. The library's source is compiled in, with a hook between them.
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <linux/seccomp.h>
+#include <string.h>
+#include <cmocka.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void (*between)(int where);
+static int pauses;
+static void pause_here(void);
+#define XR_PAUSE pause_here()
+#include "lib/xraft.c"
+
+static struct xr_handle *h;
+static struct xr_group *g;
+static struct xr_acks *acks;
+static struct xr_control *control;
+
+static void pause_here(void)
+{
+	if (between)
+		between(++pauses);
+}
+
+/* Node 1 of three leads group 1 in term 7, with an ack of node 2 a millisecond ago. */
+static int start(void **state)
+{
+	static const struct xr_maps none = XR_MAPS_NONE;
+	uint64_t now_ns = xr_now_ns();
+	struct xr_why why;
+
+	(void)state;
+	between = NULL;
+	pauses = 0;
+	h = calloc(1, sizeof(*h));
+	h->maps = none;
+	assert_int_equal(xr_maps_alloc(&h->maps, 2, &why), 0);
+	g = &h->maps.groups[1];
+	acks = &h->maps.acks[1];
+	control = h->maps.control;
+	*control = (struct xr_control){
+		.abi = XR_ABI,
+		.self = 1,
+		.min_timeout_us = 10000000, /* ten seconds, against what slows a test down */
+		.drift_permille = 100,
+		.alive_until_ns = now_ns + 60 * NS_PER_S,
+	};
+	*g = (struct xr_group){
+		.view = {.term = 7, .leader = 1, .mode = XR_LEAD},
+		.voters = 0xe,
+		.lead_since_ns = now_ns - 2 * NS_PER_MS,
+		.name = "main",
+	};
+	acks->echo_ns[2] = now_ns - NS_PER_MS;
+	strcpy(h->pin, "/proc/self/ns/time"); /* some file */
+	assert_int_equal(look_around(h, &why), 0);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	xr_close(h);
+	return 0;
+}
+
+static bool leads(void)
+{
+	pauses = 0;
+	return xr_is_leader(h, 1, NULL);
+}
+
+static void leads_with_its_term_as_token(void **state)
+{
+	uint64_t token = 0;
+
+	(void)state;
+	assert_true(xr_is_leader(h, xr_group_id(h, "main"), &token));
+	assert_int_equal(token, 7);
+	assert_int_equal(xr_leader(h, 1, &token), 1);
+	assert_int_equal(xr_group_id(h, "nobody"), -1);
+	assert_false(xr_is_leader(h, 0, NULL)); /* no such group */
+	assert_false(xr_is_leader(h, -1, NULL));
+	assert_false(xr_is_leader(h, 2, NULL));
+}
+
+static void a_follower_does_not(void **state)
+{
+	(void)state;
+	g->view.mode = XR_FOLLOW;
+	assert_false(leads());
+	g->view.mode = XR_NONE;
+	assert_false(leads());
+	assert_int_equal(xr_leader(h, 1, NULL), 0);
+}
+
+static void not_behind_the_deadline(void **state)
+{
+	(void)state;
+	control->alive_until_ns = xr_now_ns() - 1;
+	assert_false(leads());
+	control->alive_until_ns = 0;
+	assert_false(leads());
+}
+
+static void not_without_a_majority(void **state)
+{
+	(void)state;
+	acks->echo_ns[2] = 0;
+	assert_false(leads());
+	acks->echo_ns[4] = xr_now_ns(); /* of no voter */
+	assert_false(leads());
+	acks->echo_ns[3] = xr_now_ns();
+	assert_true(leads());
+}
+
+/* D (1-r)/(1+r) = 8.18 s after what was acked was sent. */
+static void not_when_the_lease_is_over(void **state)
+{
+	(void)state;
+	g->lead_since_ns = xr_now_ns() - 100 * NS_PER_S;
+	acks->echo_ns[2] = xr_now_ns() - 8 * NS_PER_S;
+	assert_true(leads());
+	acks->echo_ns[2] = xr_now_ns() - 8182 * NS_PER_MS;
+	assert_false(leads());
+}
+
+/* Rule 5: what an earlier leadership sent nobody promised to this one. */
+static void not_by_acks_from_before_it_led(void **state)
+{
+	(void)state;
+	acks->echo_ns[2] = g->lead_since_ns - 1;
+	assert_false(leads());
+	acks->echo_ns[2] = g->lead_since_ns;
+	assert_true(leads());
+}
+
+static void fence_it(int where)
+{
+	if (where == 1)
+		g->view = (struct xr_view){.term = 7, .mode = XR_NONE};
+}
+
+static void lead_anew(int where)
+{
+	if (where == 3)
+		g->view.term = 9;
+}
+
+/* Fenced, or led anew in a later term, between two reads: the view is looked at again. */
+static void not_if_the_view_has_changed_meanwhile(void **state)
+{
+	(void)state;
+	between = fence_it;
+	assert_false(leads());
+	g->view = (struct xr_view){.term = 7, .leader = 1, .mode = XR_LEAD};
+	between = lead_anew;
+	assert_false(leads());
+	between = NULL;
+	assert_true(leads());
+}
+
+static void let_it_lapse(int where)
+{
+	struct timespec t;
+
+	while (where == 2 &&
+	       (clock_gettime(CLOCK_BOOTTIME, &t), xr_now_ns() <= control->alive_until_ns))
+		;
+}
+
+/* The clock is read after what it is compared with: a pause before it counts. */
+static void not_if_it_lapses_before_the_clock_is_read(void **state)
+{
+	(void)state;
+	control->alive_until_ns = xr_now_ns() + 20 * NS_PER_MS;
+	between = let_it_lapse;
+	assert_false(leads());
+}
+
+/* In a child: once more looked at which clock it has; then as before. */
+static void leads_in_a_child_with_the_same_clock(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	pid = fork();
+	if (!pid) {
+		bool before = *h->place == FORKED, led = leads();
+
+		_exit(before && led && *h->place == SAME_CLOCK ? 0 : 1);
+	}
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+}
+
+static void not_in_a_child_with_another_clock(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	control->timens = 1;  /* no namespace has this inode */
+	assert_true(leads()); /* it was another when the handle was opened */
+	pid = fork();
+	if (!pid)
+		_exit(leads() ? 1 : 0);
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+}
+
+/* Under strict seccomp any system call but read, write and exit kills. */
+static void makes_no_system_call(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_true(leads());
+	pid = fork();
+	if (!pid) {
+		int led = leads(); /* it may look around once, after a fork */
+
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+		for (int i = 0; i < 1000; i++)
+			led += leads();
+		syscall(SYS_exit, led == 1001 ? 0 : 1);
+	}
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+}
+
+static void says_why_it_cannot_open(void **state)
+{
+	struct xr_handle *none = NULL;
+	char why[200] = "";
+
+	(void)state;
+	assert_int_equal(xr_open(&none, "no-such-cluster", 1, why, sizeof(why)), -ENOENT);
+	assert_non_null(strstr(why, "no-such-cluster"));
+	assert_null(none);
+	xr_close(NULL);
+}
+
+static void notices_that_the_maps_were_replaced(void **state)
+{
+	(void)state;
+	assert_false(xr_stale(h));
+	h->ino++;
+	assert_true(xr_stale(h));
+	strcpy(h->pin, "/no/such/file");
+	assert_true(xr_stale(h));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
+	const struct CMUnitTest tests[] = {
+		T(leads_with_its_term_as_token),
+		T(a_follower_does_not),
+		T(not_behind_the_deadline),
+		T(not_without_a_majority),
+		T(not_when_the_lease_is_over),
+		T(not_by_acks_from_before_it_led),
+		T(not_if_the_view_has_changed_meanwhile),
+		T(not_if_it_lapses_before_the_clock_is_read),
+		T(leads_in_a_child_with_the_same_clock),
+		T(not_in_a_child_with_another_clock),
+		T(makes_no_system_call),
+		T(says_why_it_cannot_open),
+		T(notices_that_the_maps_were_replaced),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
