@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# SIGHUP: a key is rotated and a group added without anybody losing the leadership; what is wrong in
+# the file is said, and changes nothing.
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+mapfile -t all < <(seq 1 3)
+up 3
+agreed "${all[@]}" || fail "no leader"
+# shellcheck disable=SC2154 # agreed() sets them
+old=$leader old_term=$term
+
+as_before() {
+	agreed "${all[@]}" && [[ $leader == "$old" && $term == "$old_term" ]]
+}
+
+# said TIMES "what": each node's log has it so often
+said() {
+	local n
+	for n in "${all[@]}"; do
+		[[ $(grep -c "$2" "$run/node.$n.log") -ge $1 ]] || return 1
+	done
+}
+
+reload() {
+	local n
+	for n in "${all[@]}"; do
+		kill -HUP "$(daemon_pid "$n")"
+	done
+}
+
+xraft keygen --add "$run/key" >/dev/null
+reload
+wait_for 15000 "all have two keys" said 1 "configuration reloaded: 2 key(s), sending with key 1"
+as_before || fail "a new key unmade the leader"
+xraft keygen --use "$run/key" >/dev/null
+reload
+wait_for 15000 "all send with the second" said 1 "configuration reloaded: 2 key(s), sending with key 2"
+holds_for 700 "node $old leads as before" as_before
+
+for n in "${all[@]}"; do
+	echo "more = 2: 1 2 3" >>"$run/node.$n.conf"
+done
+reload
+wait_for 15000 "all have the new group" said 1 "1 new group(s)"
+has_leader() {
+	[[ $(field 1 '[.groups[] | select(.name == "more").leader][0] // 0') != 0 ]]
+}
+wait_for 15000 "the new group has a leader" has_leader
+as_before || fail "a new group unmade the leader of the old one"
+
+for n in "${all[@]}"; do
+	echo "nonsense" >>"$run/node.$n.conf"
+done
+reload
+wait_for 15000 "all refuse what is wrong" said 1 "not reloaded: .*node.[1-3].conf:"
+as_before || fail "a refused file unmade the leader"
+
+# What came by reload is there after a crash, too.
+sed -i '/nonsense/d' "$run"/node.?.conf
+cluster crash "$old"
+wait_for 15000 "all agree, by the second key" agreed "${all[@]}"
+has_both() {
+	[[ $(field "$old" '[.groups[] | select(.leader != null)] | length') == 2 ]]
+}
+wait_for 15000 "node $old takes part in both groups" has_both
+down
