@@ -265,7 +265,7 @@ static void watch(struct round *r, uint64_t t0_ns)
 
 static void print_disk(void)
 {
-	static char block[4096];
+	static char block[8192]; /* a pair (user/journal/journal.c) */
 
 	printf("],\"disk_us\":[");
 	for (int i = 0; i < DISK_WRITES; i++) {

@@ -1,0 +1,168 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What the benches share. A bench (NAME.sh) sources this, sets `takes`, defines usage(), and calls
+#
+#   bench_begin "$@"         options, build, traps; from here on $out, $build, $quick ... are set
+#   bench_json FILTER        its figures, from $work/samples, into $out/NAME.json with the machine's
+#   bench_table              tab-separated lines on stdin: what people read, kept in $out/NAME.txt
+#   bench_cdf LABEL          lines "TITLE<tab>VALUE" on stdin: the distribution as SVG and PNG
+#   bench_target WHAT GOT OP LIMIT UNIT
+#   bench_end                says which targets are met; with --check that decides the exit code
+#
+# Figures are printed as they were measured; nothing here judges time unless asked to by --check.
+set -euo pipefail
+# shellcheck source=../../scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
+
+# shellcheck disable=SC2034 # the benches read these
+name=$(basename "$0" .sh) check='' quick='' full='' missed='' out='' work=''
+build=${XR_BUILD:-$xr_root/build}
+declare -A takes=() # options of this bench alone: [--rounds]=rounds sets $rounds
+
+bench_options() {
+	while [[ $# -gt 0 ]]; do
+		case $1 in
+		--check | --quick | --full) printf -v "${1#--}" 1 ;;
+		-h | --help)
+			usage
+			exit
+			;;
+		*)
+			[[ ${takes[$1]-} ]] || die "unknown argument '$1'; see scripts/bench $name --help"
+			[[ $# -ge 2 ]] || die "$1 needs a value; see scripts/bench $name --help"
+			printf -v "${takes[$1]}" %s "$2"
+			shift
+			;;
+		esac
+		shift
+	done
+}
+
+# Whatever a bench started ends with it; bench_stop(), if it is defined, ends what only it knows.
+bench_finish() {
+	local rc=$?
+	trap '' INT TERM HUP
+	if declare -F bench_stop >/dev/null; then bench_stop || true; fi
+	"$xr_root/scripts/cluster" down >/dev/null 2>&1 || true
+	rm -rf "$work"
+	exit "$rc"
+}
+
+bench_begin() {
+	bench_options "$@"
+	need_root
+	if [[ ! ${XR_BUILD-} ]]; then
+		"$xr_root/scripts/setup" >&2
+		"$xr_root/scripts/build" >&2
+	fi
+	export XR_CLUSTER=b$$ XR_BUILD=$build
+	work=$(mktemp -d /tmp/xraft-bench.XXXXXX)
+	trap bench_finish EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	out=$build/bench
+	mkdir -p "$out"
+	: >"$work/samples"
+	rm -f "$out/$name".{txt,json,svg,png}
+}
+
+progress() {
+	printf '%s: %s\n' "$name" "$*" >&2
+}
+
+bench_up() {
+	"$xr_root/scripts/cluster" up "$@" --no-build --owner $$ >/dev/null
+}
+
+bench_down() {
+	"$xr_root/scripts/cluster" down >/dev/null
+}
+
+# The machine, as every table and file names it.
+bench_machine() {
+	jq -n --arg bench "$name" --arg cpu "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" \
+		--argjson cpus "$(nproc)" --arg kernel "$(uname -r)" --arg date "$(date -u +%F)" \
+		--arg virtual "$(systemd-detect-virt 2>/dev/null || true)" \
+		--arg commit "$(git -C "$xr_root" describe --always --dirty 2>/dev/null || echo unknown)" \
+		'{$bench, machine: {$cpu, $cpus, $kernel, $virtual}, $commit, $date}'
+}
+
+# Functions that every filter may use: nearest-rank percentiles of a list.
+# shellcheck disable=SC2016 # the variables are jq's
+readonly bench_defs='
+	def at($p): sort | if length == 0 then null else .[([length * $p | ceil, 1] | max) - 1] end;
+	def spread: {n: length, p50: at(0.5), p99: at(0.99), p999: at(0.999), max: max};
+	def round($digits): . * pow(10; $digits) | round / pow(10; $digits);'
+
+# bench_json FILTER [JQ OPTIONS]: what the filter makes of the list of all samples.
+bench_json() {
+	local filter=$1
+	shift
+	bench_machine >"$work/machine"
+	jq -s --slurpfile machine "$work/machine" "$@" "$bench_defs \$machine[0] + ($filter)" \
+		"$work/samples" >"$out/$name.json"
+}
+
+# bench_query FILTER: of the figures that bench_json() has written.
+bench_query() {
+	jq -r "$bench_defs $1" "$out/$name.json"
+}
+
+bench_say() {
+	tee -a "$out/$name.txt"
+}
+
+bench_table() {
+	{
+		bench_query '"\(.machine.cpu), \(.machine.cpus) CPUs" + (.machine.virtual | if . == "" then . else " (\(.))" end)
+			+ ", kernel \(.machine.kernel), commit \(.commit), \(.date)"'
+		column -t -s $'\t'
+	} | bench_say
+}
+
+bench_cdf() {
+	local label=$1 plots='' titles title form number=0
+	command -v gnuplot >/dev/null || die "no picture without gnuplot; scripts/setup installs it"
+	sort -t $'\t' -k 1,1 -k 2,2g >"$work/cdf"
+	mapfile -t titles < <(cut -f 1 "$work/cdf" | uniq)
+	for title in "${titles[@]}"; do
+		number=$((number + 1))
+		awk -F '\t' -v title="$title" '$1 == title { v[n++] = $2 }
+			END { for (i = 0; i < n; i++) print v[i], (i + 1) / n }' "$work/cdf" >"$work/cdf.$number"
+		plots+="'$work/cdf.$number' with steps lw 2 title '$title', "
+	done
+	for form in svg png; do
+		gnuplot -e "set terminal $form size 900,500; set output '$out/$name.$form'; set logscale x;
+			set xlabel '$label'; set ylabel 'share'; set yrange [0:1]; set key bottom right; set grid;
+			plot ${plots%, }"
+	done
+	echo "distribution: $out/$name.svg, .png" >&2
+}
+
+# bench_target WHAT GOT OP LIMIT UNIT: OP is <= or >=. A figure that is missing is missed.
+bench_target() {
+	local verdict=met
+	if [[ ! $2 || $2 == null ]] || ! awk -v got="$2" -v limit="$4" -v op="$3" \
+		'BEGIN { exit !(op == "<=" ? got + 0 <= limit + 0 : got + 0 >= limit + 0) }'; then
+		verdict=MISSED
+		missed+="$1 is ${2:-unknown} $5, the target $3 $4; "
+	fi
+	printf '%s\t%s\t%s %s %s\t%s\n' "$verdict" "$1" "$3" "$4" "$5" "${2:-unknown}" >>"$work/targets"
+}
+
+bench_end() {
+	if [[ -s $work/targets ]]; then
+		{
+			echo
+			{
+				printf 'target\twhat\tlimit\tmeasured\n'
+				cat "$work/targets"
+			} | column -t -s $'\t'
+		} | bench_say
+	fi
+	echo "all figures: $out/$name.json" >&2
+	[[ $check ]] || return 0
+	[[ ! $missed ]] || die "missed: ${missed%; }"
+	echo "all targets of $name are met"
+}
