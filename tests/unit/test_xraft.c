@@ -5,10 +5,9 @@
  */
 #include <stdarg.h>
 #include <setjmp.h>
-#include <linux/seccomp.h>
 #include <string.h>
 #include <cmocka.h>
-#include <sys/prctl.h>
+#include <seccomp.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -218,7 +217,19 @@ static void not_in_a_child_with_another_clock(void **state)
 	assert_int_equal(status, 0);
 }
 
-/* Under strict seccomp any system call but read, write and exit kills. */
+/*
+ * Any system call but exit kills. By a filter, since strict mode takes the time stamp counter away,
+ * too, by which the vDSO reads the clock on most machines.
+ */
+static void allow_only_exit(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+
+	if (!filter || seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(exit), 0) ||
+	    seccomp_load(filter))
+		_exit(2);
+}
+
 static void makes_no_system_call(void **state)
 {
 	int status;
@@ -230,7 +241,7 @@ static void makes_no_system_call(void **state)
 	if (!pid) {
 		int led = leads(); /* it may look around once, after a fork */
 
-		prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+		allow_only_exit();
 		for (int i = 0; i < 1000; i++)
 			led += leads();
 		syscall(SYS_exit, led == 1001 ? 0 : 1);
