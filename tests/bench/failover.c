@@ -4,9 +4,12 @@
  * ten thousand times a second; nothing is asked of the daemons. Prints a JSON object a round.
  *
  *   bench_failover --cluster NAME --nodes N --kind engine|both|link|transfer --rounds R [--seed S]
+ *                  [--look-us 50] [--spread-ms 40]
+ *
+ * Faults happen at random moments: `spread` should be several heartbeat intervals.
  *
  * Time begins right before the fault, and ends when every survivor has published the new leader.
- * Between the rounds the disk is measured alone: a write of 4 KB and fdatasync, as a vote costs.
+ * Between the rounds the disk is measured alone: 8 KB and fdatasync, as a vote costs.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -23,7 +26,6 @@
 
 #define NODES_MAX   9
 #define GROUP	    1
-#define LOOK_NS	    50000
 #define LIMIT_NS    (20 * NS_PER_S)
 #define DISK_WRITES 5
 
@@ -34,11 +36,20 @@ static struct {
 	const char *cluster, *script;
 	int nodes, rounds;
 	enum kind kind;
-	uint64_t seed;
+	uint64_t seed, look_ns, spread_ns;
 	struct xr_maps maps[NODES_MAX + 1];
 	int switch_fd; /* a socket in the network namespace of the bridge */
 	int disk_fd, request_fd;
-} b = {.request_fd = -1, .nodes = 3, .rounds = 200, .seed = 1, .switch_fd = -1, .disk_fd = -1};
+} b = {
+	.request_fd = -1,
+	.nodes = 3,
+	.rounds = 200,
+	.seed = 1,
+	.look_ns = 50 * NS_PER_US,
+	.spread_ns = 40 * NS_PER_MS,
+	.switch_fd = -1,
+	.disk_fd = -1,
+};
 
 static _Noreturn void die(const char *what)
 {
@@ -259,7 +270,7 @@ static void watch(struct round *r, uint64_t t0_ns)
 		first(&r->announced_ns, r->leader != 0, t0_ns);
 		if (xr_now_ns() - t0_ns > LIMIT_NS)
 			die("stuck: no new leader within 20 s");
-		nap(LOOK_NS);
+		nap(b.look_ns);
 	}
 }
 
@@ -286,7 +297,7 @@ static void one_round(int number)
 	uint64_t t0_ns;
 
 	r.victim = await_settled(&r.before);
-	nap((20 + next_random() % 40) * NS_PER_MS + next_random() % NS_PER_MS);
+	nap(20 * NS_PER_MS + next_random() % b.spread_ns);
 	if (settled(&r.before) != r.victim)
 		return one_round(number); /* an election of its own; the soak counts those */
 	t0_ns = do_fault(r.victim);
@@ -319,6 +330,8 @@ static void parse(int argc, char **argv)
 		{"rounds", required_argument, NULL, 'r'},
 		{"seed", required_argument, NULL, 's'},
 		{"script", required_argument, NULL, 'x'},
+		{"look-us", required_argument, NULL, 'l'},
+		{"spread-ms", required_argument, NULL, 'p'},
 		{0},
 	};
 	int c;
@@ -336,6 +349,10 @@ static void parse(int argc, char **argv)
 			b.seed = strtoull(optarg, NULL, 0);
 		else if (c == 'x')
 			b.script = optarg;
+		else if (c == 'l')
+			b.look_ns = strtoull(optarg, NULL, 0) * NS_PER_US;
+		else if (c == 'p')
+			b.spread_ns = strtoull(optarg, NULL, 0) * NS_PER_MS;
 		else
 			exit(2);
 	}
