@@ -761,6 +761,8 @@ void stage_answer(struct cluster *c, int from, bool granted)
 
 void stage_candidate(struct cluster *c)
 {
+	if (c->node[1].raft.role == XR_CANDIDATE)
+		stage_answer(c, 2, false);
 	stage_time_out(c);
 	for (int peer = 2; peer <= c->n && c->node[1].raft.role != XR_CANDIDATE; peer++)
 		stage_answer(c, peer, true);

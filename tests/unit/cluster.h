@@ -169,7 +169,7 @@ bool cluster_follows(const struct cluster *c, int id, int leader);
 
 void stage_time_out(struct cluster *c); /* until it asks for prevotes */
 void stage_answer(struct cluster *c, int from, bool granted);
-void stage_candidate(struct cluster *c);
+void stage_candidate(struct cluster *c); /* if it is one, that vote is split first */
 void stage_leader(struct cluster *c);
 void stage_follow(struct cluster *c, int leader, uint32_t term);
 

@@ -489,6 +489,40 @@ static void pre_vote_with_split_vote(void **state)
 	assert_true(raft(c, cluster_await_leader(c, 3 * MAX_MS))->term > 2);
 }
 
+/*
+ * The voters' disks are slower than the election timeout. Term after term, each with another write,
+ * would get nobody elected: the candidate waits in this one, and asks again.
+ */
+static void slow_voters_cost_no_term(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_candidate(c);
+	cluster_run_ms(c, 5 * MAX_MS);
+	assert_int_equal(raft(c, 1)->role, XR_CANDIDATE);
+	assert_int_equal(raft(c, 1)->term, 1);
+	assert_int_equal(c->node[1].writes, 1);
+	assert_true(cluster_count(c, 1, 2, XR_VOTE) > 5);
+	stage_answer(c, 2, true);
+	assert_int_equal(raft(c, 1)->role, XR_LEADER);
+}
+
+/* Who has a vote on its way to the disk could not give another one. */
+static void writing_voter_grants_no_prevote(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	c->node[1].disk_delay_ns = MS(20);
+	cluster_deliver(c, 1, say_vote(2, 1));
+	cluster_deliver(c, 1, say_prevote(3, 2));
+	assert_false(cluster_sent(c, 1, 3, XR_PREVOTE_ANSWER)->m.granted);
+	cluster_run_ms(c, 21);
+	cluster_deliver(c, 1, say_prevote(3, 2));
+	assert_true(cluster_sent(c, 1, 3, XR_PREVOTE_ANSWER)->m.granted);
+}
+
 /* Only the node left behind may time out; a refused prevote tells it the term that it needs. */
 static void node_with_smaller_term_can_complete_election(void **state)
 {
@@ -1406,6 +1440,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(disruptive_follower_pre_vote),
 	cmocka_unit_test(pre_vote_with_check_quorum),
 	cmocka_unit_test(pre_vote_with_split_vote),
+	cmocka_unit_test(slow_voters_cost_no_term),
+	cmocka_unit_test(writing_voter_grants_no_prevote),
 	cmocka_unit_test(node_with_smaller_term_can_complete_election),
 	cmocka_unit_test(transfer_to_up_to_date_node),
 	cmocka_unit_test(transfer_to_self),

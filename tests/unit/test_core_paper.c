@@ -127,7 +127,10 @@ static void follower_start_election(void **state)
 	campaigns_in(c, 2);
 }
 
-/* [5.2] "each candidate will time out and start a new election by incrementing its term" */
+/*
+ * [5.2] "If many followers become candidates at the same time, votes could be split ... When this
+ * happens, each candidate will time out and start a new election by incrementing its term"
+ */
 static void candidate_start_new_election(void **state)
 {
 	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);

@@ -74,6 +74,15 @@ static void start_prevote(struct xr_raft *r, const struct xr_event *ev, struct x
 		send_request(r, up, XR_PREVOTE, r->term + 1);
 }
 
+/*
+ * A new term is for a vote that was split (5.2). The own vote first has to reach the disk; and where
+ * nobody has refused, the voters are slow: in another term they would only write once more.
+ */
+bool xr_election_waits(const struct xr_raft *r)
+{
+	return r->phase == XR_VOTING && (r->op.writing || !r->refused);
+}
+
 /* Once a timeout a new election, until there is a leader (5.2); in between, ask the silent again. */
 void xr_election_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
@@ -84,9 +93,7 @@ void xr_election_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_u
 		r->phase = XR_IDLE; /* heard the leader meanwhile: no election */
 		return;
 	}
-	if (r->op.writing)
-		expired = false; /* the own vote first has to reach the disk */
-	if (expired || r->phase == XR_IDLE) {
+	if ((expired && !xr_election_waits(r)) || r->phase == XR_IDLE) {
 		start_prevote(r, ev, up);
 	} else if ((int64_t)(ev->now_ns - r->resend_ns) >= 0) {
 		r->resend_ns = ev->now_ns + xr_raft_gap_ns(r);

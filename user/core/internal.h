@@ -82,6 +82,7 @@ void xr_raft_beat(struct xr_raft *r, const struct xr_event *ev, struct xr_update
 
 /* election.c */
 void xr_election_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+bool xr_election_waits(const struct xr_raft *r); /* for the answers of this term, however long */
 void xr_election_campaign(struct xr_raft *r, const struct xr_event *ev,
 			  const struct xr_why_event *why, struct xr_update *up);
 void xr_election_requests(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);

@@ -321,8 +321,10 @@ static uint64_t next_timer(const struct xr_raft *r, const struct xr_event *ev)
 		return UINT64_MAX;
 	if (r->role == XR_LEADER)
 		return r->beat_ns;
+	if (xr_election_waits(r))
+		return r->resend_ns;
 	if (r->op.writing)
-		return r->op.kind == XR_OP_CAMPAIGN ? r->resend_ns : UINT64_MAX;
+		return UINT64_MAX;
 	if (r->phase == XR_IDLE && !r->leader)
 		return expiry;
 	other = r->phase == XR_IDLE ? poll_ns(r, ev->contact_ns) : r->resend_ns;

@@ -43,12 +43,15 @@ static bool would_vote(const struct xr_raft *r, const struct xr_event *ev, struc
 	return xr_raft_lifted(r, m) || !xr_raft_sticky(r, ev, why);
 }
 
-/* Changes nothing here: no term, no vote, no timer. */
+/*
+ * Changes nothing here: no term, no vote, no timer. Who waits for the disk with another vote could
+ * not give this one: to say so would only bring that election to nothing.
+ */
 void xr_voter_prevote(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
 	const struct xr_message *m = &ev->message;
 	struct xr_why_event why = {0};
-	bool granted = m->term > xr_raft_term(r) && would_vote(r, ev, &why);
+	bool granted = !r->op.writing && m->term > r->term && would_vote(r, ev, &why);
 	struct xr_message *answer;
 
 	if (why.cause == XR_CAUSE_LEAP) /* rule 14; other refusals of a prevote are everyday */
