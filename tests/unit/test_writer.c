@@ -45,7 +45,7 @@ static struct setup begin(uint32_t blocks)
 	struct xr_why why;
 
 	s.j = open_journal(s.f, true, blocks);
-	if (xr_writer_start(&s.w, s.j, &why) < 0)
+	if (xr_writer_start(&s.w, s.j, 0, &why) < 0)
 		fail_msg("%s", why.text);
 	return s;
 }

@@ -368,7 +368,7 @@ static void *start_http(void *arg)
 static int start_at_normal_priority(struct xr_api *api)
 {
 	pthread_t starter;
-	int err = xr_thread_start(&starter, "xraft-http", THREAD_STACK_BYTES, start_http, api);
+	int err = xr_thread_start(&starter, "xraft-http", 0, THREAD_STACK_BYTES, start_http, api);
 
 	if (err)
 		return -err;

@@ -515,7 +515,7 @@ int xr_reporter_start(struct xr_reporter **out, const char *name, struct xr_why 
 	pthread_condattr_destroy(&monotonic);
 	p->wake_fd = eventfd(0, EFD_CLOEXEC);
 	err = p->wake_fd < 0 ? errno
-			     : xr_thread_start(&p->thread, "xraft-report", STACK_SIZE, run, p);
+			     : xr_thread_start(&p->thread, "xraft-report", 0, STACK_SIZE, run, p);
 	if (err) {
 		release(p);
 		errno = err;

@@ -92,7 +92,7 @@ static int start_threads(struct node *n, struct xr_why *why)
 	if (!err)
 		err = xr_engine_init(e, n->journal, promise_until_ns, why);
 	if (!err)
-		err = xr_writer_start(&n->writer, n->journal, why);
+		err = xr_writer_start(&n->writer, n->journal, w->config.realtime ? 1 : 0, why);
 	e->writer = n->writer;
 	if (!err)
 		err = xr_api_start(&n->api, w->config.socket, &w->nic.maps, n->reporter, &e->orders,

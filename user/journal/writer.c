@@ -146,13 +146,9 @@ static void *writer_main(void *arg)
 	}
 }
 
-/*
- * The election thread is SCHED_FIFO; a journal at that priority gains nothing, since the kernel's
- * block workers are not. Signals are for the threads that expect them.
- */
-static int start_thread(struct xr_writer *w)
+static int start_thread(struct xr_writer *w, int priority)
 {
-	return -xr_thread_start(&w->thread, "xr-journal", STACK_BYTES, writer_main, w);
+	return -xr_thread_start(&w->thread, "xr-journal", priority, STACK_BYTES, writer_main, w);
 }
 
 static void free_writer(struct xr_writer *w)
@@ -179,7 +175,7 @@ static struct xr_writer *new_writer(struct xr_journal *j)
 	return w;
 }
 
-int xr_writer_start(struct xr_writer **out, struct xr_journal *j, struct xr_why *why)
+int xr_writer_start(struct xr_writer **out, struct xr_journal *j, int priority, struct xr_why *why)
 {
 	struct xr_writer *w = new_writer(j);
 	int ret;
@@ -191,7 +187,7 @@ int xr_writer_start(struct xr_writer **out, struct xr_journal *j, struct xr_why 
 	else if (w->wake < 0 || w->ready < 0)
 		ret = -EMFILE;
 	else
-		ret = start_thread(w);
+		ret = start_thread(w, priority);
 	if (ret < 0) {
 		free_writer(w);
 		return xr_fail(why, ret,

@@ -23,11 +23,11 @@ struct xr_done {
 };
 
 /*
- * Start the thread: normal priority whatever the caller's, all signals blocked. The journal stays
+ * Start the thread: SCHED_FIFO at `priority` (0: ordinary), all signals blocked. The journal stays
  * the caller's, to close after stop. `*out` is untouched on failure. Errors: -ENOMEM, and what
  * eventfd and pthread_create return.
  */
-int xr_writer_start(struct xr_writer **out, struct xr_journal *j, struct xr_why *why);
+int xr_writer_start(struct xr_writer **out, struct xr_journal *j, int priority, struct xr_why *why);
 
 /* An eventfd, readable while completions wait and once after a failure. The writer owns it. */
 int xr_writer_fd(const struct xr_writer *w);
