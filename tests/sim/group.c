@@ -209,11 +209,12 @@ static bool look(struct node *n, int g, struct xr_event *ev)
 		return false;
 	ev->now_ns = sim_local(n);
 	ev->random = sim_random(n->w);
-	if (m->raft.role != XR_LEADER)
-		return true;
-	ev->lease = xr_quorum_fresh(record, acks, n->id, ev->now_ns, xr_lease_ns(c));
-	ev->may_lead = xr_may_lead(record, acks, c, ev->now_ns);
-	ev->heir = find_heir(n, g);
+	if (m->raft.role == XR_LEADER) {
+		ev->lease = xr_quorum_fresh(record, acks, n->id, ev->now_ns, xr_lease_ns(c));
+		ev->may_lead = xr_may_lead(record, acks, c, ev->now_ns);
+	}
+	if (m->raft.role == XR_LEADER || ev->message.type == XR_POLL)
+		ev->heir = find_heir(n, g);
 	return true;
 }
 

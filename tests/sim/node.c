@@ -168,13 +168,13 @@ static bool passed_heartbeat(struct node *n, struct xr_env *env, const struct xr
 	return true;
 }
 
-static bool passed_ack(struct node *n, struct xr_env *env, const struct xr_wire *h,
-		       const struct xr_record *rec)
+static bool passed_record(struct node *n, struct xr_env *env, const struct xr_wire *h,
+			  const struct xr_record *rec)
 {
-	struct xr_message m = {.type = XR_ACK, .node = h->source, .term = rec->term};
+	struct xr_message m = {.type = h->type, .node = h->source, .term = rec->term};
 	struct xr_group *g = xr_env_group(env, rec->group);
 
-	if (!g || rec->digest != g->digest || !(rec->flags & XR_REFUSED))
+	if (!g || rec->digest != g->digest || (h->type == XR_ACK && !(rec->flags & XR_REFUSED)))
 		return true;
 	return group_message(n, rec->group, &m);
 }
@@ -203,8 +203,8 @@ static bool passed_up(struct node *n, struct xr_env *env, const struct packet *p
 	for (int i = 0; alive && i < h->count; i++) {
 		if (h->type == XR_HEARTBEAT)
 			alive = passed_heartbeat(n, env, h, &rec[i]);
-		else if (h->type == XR_ACK)
-			alive = passed_ack(n, env, h, &rec[i]);
+		else if (h->type == XR_ACK || h->type == XR_POLL)
+			alive = passed_record(n, env, h, &rec[i]);
 		else if (h->type >= XR_VOTE)
 			alive = passed_ballot(n, env, h, &ballot[i]);
 	}

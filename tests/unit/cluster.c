@@ -148,7 +148,8 @@ static void check_leaves(const struct node *n, const struct datagram *d)
 			       n->writing.vote == n->id),
 		      "node %d campaigns for term %u without its own vote", n->id, term);
 	if (d->h.type == XR_RESIGN)
-		CHECK(xr_view_read(&n->group).view.mode == XR_NONE,
+		CHECK(xr_view_read(&n->group).view.mode == XR_NONE ||
+			      xr_view_read(&n->group).view.term > term,
 		      "node %d resigns before it has fenced", n->id);
 }
 

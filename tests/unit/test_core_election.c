@@ -573,6 +573,40 @@ static void transfer_to_non_existing_node(void **state)
 	cluster_await_leader(c, MAX_MS);
 }
 
+/* The leader is back before anyone missed it, and leads no more: it says so to who polls it. */
+static void restarted_leader_resigns_when_polled(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+	uint64_t began_ns;
+
+	(void)state;
+	cluster_elect(c, 1);
+	began_ns = c->now_ns;
+	cluster_crash(c, 1);
+	cluster_restart(c, 1);
+	c->node[1].heir = 2;
+	assert_int_equal(cluster_await_leader(c, D_MS), 2);
+	assert_true(c->now_ns - began_ns < MS(D_MS));
+	assert_int_equal(cluster_sent(c, 1, 0, XR_RESIGN)->m.term, 1);
+	assert_int_equal(raft(c, 1)->term, 2); /* it kept its promise, and follows */
+}
+
+/* It may yet win the term for which it is polled: no resignation. */
+static void candidate_does_not_resign_when_polled(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+	struct xr_message poll = {.type = XR_POLL, .node = 2, .term = 1};
+
+	(void)state;
+	stage_candidate(c);
+	cluster_deliver(c, 1, poll);
+	assert_null(cluster_sent(c, 1, 2, XR_RESIGN));
+	stage_answer(c, 2, true);
+	assert_int_equal(raft(c, 1)->role, XR_LEADER);
+	cluster_deliver(c, 1, poll);
+	assert_null(cluster_sent(c, 1, 2, XR_RESIGN));
+}
+
 /* The heir is dead: the others elect among themselves, in a quarter of their usual time. */
 static void transfer_timeout(void **state)
 {
@@ -1447,6 +1481,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(transfer_to_self),
 	cmocka_unit_test(transfer_to_non_existing_node),
 	cmocka_unit_test(transfer_timeout),
+	cmocka_unit_test(restarted_leader_resigns_when_polled),
+	cmocka_unit_test(candidate_does_not_resign_when_polled),
 	cmocka_unit_test(transfer_receive_higher_term_vote),
 	cmocka_unit_test(second_transfer_to_another_node),
 	cmocka_unit_test(transfer_non_member),

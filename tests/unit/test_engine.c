@@ -357,6 +357,24 @@ static void hands_over_only_to_a_voter_that_is_there(void **state)
 	assert_int_equal(seen.heir, 3);
 }
 
+/* A poll that the rules pass up: who led in that term, says so, and names the newest acker. */
+static void polled_for_an_earlier_leadership_it_resigns(void **state)
+{
+	struct xr_record rec = {.group = 0, .term = 4, .digest = group.digest};
+	struct xr_wire poll = {.type = XR_POLL, .min_timeout_us = D_US, .sent_ns = 1000000};
+
+	(void)state;
+	acks[0].echo_ns[3] = 7; /* of that earlier life */
+	engine.members[0].raft.vote = 1;
+	arrive(poll, &rec);
+	assert_int_equal(sent(XR_RESIGN), 1);
+	assert_int_equal(seen.sent[0].to, 2);
+	assert_int_equal(seen.heir, 3);
+	rec.digest++;
+	arrive(poll, &rec);
+	assert_int_equal(seen.nsent, 1);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -368,6 +386,7 @@ int main(void)
 		T(fenced_while_the_disk_is_busy),
 		T(orders_to_others_than_the_leader_are_refused),
 		T(hands_over_only_to_a_voter_that_is_there),
+		T(polled_for_an_earlier_leadership_it_resigns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,6 +79,22 @@ void xr_follower_resignation(struct xr_raft *r, const struct xr_event *ev, struc
 }
 
 /*
+ * Somebody still takes this node for the leader of a term that it led in an earlier life, and will
+ * never lead in again (rule 5). Nothing changes here; to say so is a resignation (DESIGN 4).
+ */
+void xr_follower_poll(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+{
+	const struct xr_message *m = &ev->message;
+	bool led = m->term < r->term || (m->term == r->term && r->vote == r->self);
+	struct xr_message *answer;
+
+	if (!led || r->role != XR_FOLLOWER || r->op.writing)
+		return;
+	answer = xr_raft_send(r, up, XR_RESIGN, m->node, m->term);
+	answer->heir = ev->heir;
+}
+
+/*
  * Rule 11: a dead socket is a hint, never a proof. It only brings the PreVote forward, to the
  * moment at which the others may grant it.
  */

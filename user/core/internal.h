@@ -99,6 +99,7 @@ void xr_voter_answer(struct xr_raft *r, uint8_t node, uint32_t round, bool grant
 /* follower.c */
 void xr_follower_heartbeat(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_follower_resignation(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+void xr_follower_poll(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_follower_hint(struct xr_raft *r, const struct xr_event *ev);
 
 #endif

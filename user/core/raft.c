@@ -247,6 +247,9 @@ static void on_message(struct xr_raft *r, const struct xr_event *ev, struct xr_u
 		if (r->role == XR_LEADER && m->term > r->term)
 			xr_raft_enter_term(r, ev, up);
 		break;
+	case XR_POLL: /* likewise only where nothing can be answered for this node */
+		xr_follower_poll(r, ev, up);
+		break;
 	case XR_VOTE:
 		xr_voter_vote(r, ev, up);
 		break;

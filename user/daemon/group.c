@@ -234,12 +234,12 @@ static void look(struct xr_engine *e, struct xr_member *m, struct xr_event *ev)
 	ev->contact_ns = *(const volatile __u64 *)&g->contact_ns;
 	ev->now_ns = xr_now_ns();
 	ev->random = next_random(e);
-	if (m->raft.role != XR_LEADER)
-		return;
-	ev->lease = xr_quorum_fresh(g, acks, c->self, ev->now_ns, xr_lease_ns(c));
-	ev->may_lead = xr_may_lead(g, acks, c, ev->now_ns);
-	if (!ev->heir) /* a transfer names its own */
-		ev->heir = xr_heir(g, acks, c->self);
+	if (m->raft.role == XR_LEADER) {
+		ev->lease = xr_quorum_fresh(g, acks, c->self, ev->now_ns, xr_lease_ns(c));
+		ev->may_lead = xr_may_lead(g, acks, c, ev->now_ns);
+	}
+	if (!ev->heir && (m->raft.role == XR_LEADER || ev->message.type == XR_POLL))
+		ev->heir = xr_heir(g, acks, c->self); /* a transfer names its own */
 }
 
 void xr_group_step(struct xr_engine *e, uint32_t id, struct xr_event *ev)

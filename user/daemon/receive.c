@@ -53,13 +53,13 @@ static void passed_heartbeat(struct xr_engine *e, const struct xr_wire *h,
 	xr_outbox_record(&e->outbox, h->source, XR_ACK, h->sent_ns, &answer);
 }
 
-/* A refusal that carries a newer term. */
-static void passed_ack(struct xr_engine *e, const struct xr_wire *h, const struct xr_record *rec)
+/* A refusal that carries a newer term; a poll that only this node itself can answer. */
+static void passed_record(struct xr_engine *e, const struct xr_wire *h, const struct xr_record *rec)
 {
-	struct xr_message m = {.type = XR_ACK, .node = h->source, .term = rec->term};
+	struct xr_message m = {.type = h->type, .node = h->source, .term = rec->term};
 	struct xr_group *g = xr_env_group(&e->env, rec->group);
 
-	if (g && rec->digest == g->digest && rec->flags & XR_REFUSED)
+	if (g && rec->digest == g->digest && (h->type == XR_POLL || rec->flags & XR_REFUSED))
 		xr_group_message(e, rec->group, &m);
 }
 
@@ -96,8 +96,8 @@ static void passed_up(struct xr_engine *e, const struct xr_datagram *d)
 	for (int i = 0; i < h->count; i++) {
 		if (h->type == XR_HEARTBEAT)
 			passed_heartbeat(e, h, &rec[i]);
-		else if (h->type == XR_ACK)
-			passed_ack(e, h, &rec[i]);
+		else if (h->type == XR_ACK || h->type == XR_POLL)
+			passed_record(e, h, &rec[i]);
 		else if (h->type >= XR_VOTE)
 			passed_ballot(e, h, &ballot[i]);
 	}
