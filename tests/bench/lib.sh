@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What the benches share. A bench (NAME.sh) sources this, sets `takes`, defines usage(), and calls
+# What the benches share. A bench (NAME.sh) sources this, sets `takes` and `switches`, defines
+# usage(), and calls
 #
 #   bench_begin "$@"         options, build, traps; from here on $out, $build, $quick ... are set
 #   bench_json FILTER        its figures, from $work/samples, into $out/NAME.json with the machine's
@@ -18,9 +19,11 @@ set -euo pipefail
 # shellcheck disable=SC2034 # the benches read these
 name=$(basename "$0" .sh) check='' quick='' full='' missed='' out='' work=''
 build=${XR_BUILD:-$xr_root/build}
-declare -A takes=() # options of this bench alone: [--rounds]=rounds sets $rounds
+# Options of this bench alone: [--rounds]=rounds sets $rounds to what follows, or, of a switch, to 1.
+declare -A takes=() switches=()
 
 bench_options() {
+	local value
 	while [[ $# -gt 0 ]]; do
 		case $1 in
 		--check | --quick | --full) printf -v "${1#--}" 1 ;;
@@ -28,7 +31,17 @@ bench_options() {
 			usage
 			exit
 			;;
+		--*=*)
+			value=${1#*=}
+			set -- "${1%%=*}" "$value" "${@:2}"
+			continue
+			;;
 		*)
+			if [[ ${switches[$1]-} ]]; then
+				printf -v "${switches[$1]}" 1
+				shift
+				continue
+			fi
 			[[ ${takes[$1]-} ]] || die "unknown argument '$1'; see scripts/bench $name --help"
 			[[ $# -ge 2 ]] || die "$1 needs a value; see scripts/bench $name --help"
 			printf -v "${takes[$1]}" %s "$2"
@@ -37,21 +50,38 @@ bench_options() {
 		esac
 		shift
 	done
+	[[ ! $quick || ! $full ]] || die "--quick or --full, not both; see scripts/bench $name --help"
 }
 
-# Whatever a bench started ends with it; bench_stop(), if it is defined, ends what only it knows.
+# Whatever a bench started ends with it: its background jobs, its cluster, and what only bench_stop()
+# knows. What takes long is best run as such a job and waited for: no trap runs before a command ends.
 bench_finish() {
-	local rc=$?
+	local rc=$? job
 	trap '' INT TERM HUP
+	for job in $(jobs -p); do
+		kill "$job" 2>/dev/null || true
+	done
 	if declare -F bench_stop >/dev/null; then bench_stop || true; fi
 	"$xr_root/scripts/cluster" down >/dev/null 2>&1 || true
 	rm -rf "$work"
 	exit "$rc"
 }
 
+# Two at a time would measure each other, and build over each other.
+bench_alone() {
+	local lock
+	mkdir -p "$build"
+	exec {lock}>"$build/bench.lock"
+	if ! flock -n "$lock"; then
+		progress "waits until another bench has ended"
+		flock "$lock"
+	fi
+}
+
 bench_begin() {
 	bench_options "$@"
 	need_root
+	bench_alone
 	if [[ ! ${XR_BUILD-} ]]; then
 		"$xr_root/scripts/setup" >&2
 		"$xr_root/scripts/build" >&2
@@ -123,7 +153,10 @@ bench_table() {
 
 bench_cdf() {
 	local label=$1 plots='' titles title form number=0
-	command -v gnuplot >/dev/null || die "no picture without gnuplot; scripts/setup installs it"
+	if ! command -v gnuplot >/dev/null; then
+		progress "no picture: there is no gnuplot; scripts/setup installs it"
+		return
+	fi
 	sort -t $'\t' -k 1,1 -k 2,2g >"$work/cdf"
 	mapfile -t titles < <(cut -f 1 "$work/cdf" | uniq)
 	for title in "${titles[@]}"; do
