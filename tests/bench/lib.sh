@@ -163,11 +163,12 @@ bench_cdf() {
 		number=$((number + 1))
 		awk -F '\t' -v title="$title" '$1 == title { v[n++] = $2 }
 			END { for (i = 0; i < n; i++) print v[i], (i + 1) / n }' "$work/cdf" >"$work/cdf.$number"
-		plots+="'$work/cdf.$number' with steps lw 2 title '$title', "
+		# gnuplot has eight colours.
+		plots+="'$work/cdf.$number' with steps lw 2 dt $(((number + 7) / 8)) title '$title', "
 	done
 	for form in svg png; do
 		gnuplot -e "set terminal $form size 900,500; set output '$out/$name.$form'; set logscale x;
-			set xlabel '$label'; set ylabel 'share'; set yrange [0:1]; set key bottom right; set grid;
+			set xlabel '$label'; set ylabel 'share'; set yrange [0:1]; set key outside right; set grid;
 			plot ${plots%, }"
 	done
 	echo "distribution: $out/$name.svg, .png" >&2
