@@ -32,6 +32,11 @@ int main(int argc, char **argv)
 	printf("%" PRIu64 " samples of all nodes, %.0f us apart in the mean, %.1f ms at worst, "
 	       "%" PRIu64 " more than 1 ms\n",
 	       f.rounds, ms(f.mean_ns) * 1000, ms(f.worst_sample_ns), f.late);
+	if (f.readers)
+		printf("%lu readers made %" PRIu64
+		       " calls, at most %.1f ms apart, and were told of "
+		       "%lu terms\n",
+		       f.readers, f.calls, ms(f.worst_call_ns), f.read_terms);
 	printf("%d violations\n", violations);
 	return violations > 0;
 }

@@ -15,7 +15,7 @@
 struct entry {
 	char kind;
 	char mode;
-	uint64_t t0, t1;
+	uint64_t t0, t1, t2, t3;
 	int node, group;
 	uint32_t term;
 	int peer; /* leader, or whom the vote went to */
@@ -60,6 +60,13 @@ static bool parse(struct entry *e, const char *line)
 			     &e->group, &e->term);
 		e->peer = e->node;
 		return got == 5 && e->t0 <= e->t1;
+	case 'R':
+		got = sscanf(line, "R %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %d %d %u",
+			     &e->t0, &e->t1, &e->t2, &e->t3, &e->node, &e->group, &e->term);
+		e->peer = e->node;
+		return got == 7 && e->t0 <= e->t1 && e->t0 <= e->t2 && e->t1 <= e->t3;
+	case 'Q':
+		return sscanf(line, "Q %" SCNu64 " %d", &e->t1, &e->node) == 2;
 	case 'M':
 		return sscanf(line, "M %" SCNu64 " %n", &e->t1, &at) == 1 && at > 0;
 	case 'S':
@@ -70,7 +77,7 @@ static bool parse(struct entry *e, const char *line)
 
 static bool in_range(const struct check *c, const struct entry *e)
 {
-	if (!strchr("VDL", e->kind))
+	if (!strchr("VDLR", e->kind))
 		return true;
 	return e->node >= 1 && e->node <= c->nodes && e->group >= 1 && e->group <= c->groups &&
 	       e->peer >= 0 && e->peer <= NODES;
@@ -90,6 +97,22 @@ static bool append(struct check *c, const struct entry *e, const char *line)
 	c->entries[c->n] = *e;
 	c->entries[c->n].text = strdup(line);
 	return c->entries[c->n++].text;
+}
+
+static void note_figures(struct xr_figures *f, const struct entry *e, const char *line)
+{
+	uint64_t calls = 0, worst_ns = 0;
+
+	if (e->kind == 'S')
+		sscanf(line, "S %*u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &f->rounds,
+		       &f->mean_ns, &f->worst_sample_ns, &f->late);
+	if (e->kind != 'Q')
+		return;
+	sscanf(line, "Q %*u %*d %" SCNu64 " %" SCNu64, &calls, &worst_ns);
+	f->readers++;
+	f->calls += calls;
+	if (worst_ns > f->worst_call_ns)
+		f->worst_call_ns = worst_ns;
 }
 
 static bool read_all(struct check *c, FILE *history)
@@ -114,9 +137,7 @@ static bool read_all(struct check *c, FILE *history)
 			c->nodes = e.node;
 			c->groups = e.group;
 		}
-		if (e.kind == 'S')
-			sscanf(line, "S %*u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
-			       &f->rounds, &f->mean_ns, &f->worst_sample_ns, &f->late);
+		note_figures(f, &e, line);
 	}
 	if (c->n && c->entries[c->n - 1].kind == 'S')
 		return true;
@@ -158,6 +179,8 @@ __attribute__((format(printf, 4, 5))) static void violation(struct check *c, con
 		fprintf(c->out, "  line %td: %s\n", b - c->entries + 1, b->text);
 	if (b && b->kind == 'L')
 		print_around(c, b->t0);
+	else if (b && b->kind == 'R')
+		print_around(c, b->t2);
 	else if (a || b)
 		print_around(c, (b ? b : a)->t1);
 }
@@ -192,7 +215,7 @@ static size_t collect(struct check *c, bool (*take)(const struct entry *),
 
 static bool names_leader(const struct entry *e)
 {
-	return e->kind == 'L' || (e->kind == 'V' && e->mode != 'n');
+	return e->kind == 'L' || e->kind == 'R' || (e->kind == 'V' && e->mode != 'n');
 }
 
 static void check_leaders(struct check *c)
@@ -371,6 +394,47 @@ static void check_leases(struct check *c)
 }
 
 /*
+ * ---- readers ----
+ */
+static bool is_read(const struct entry *e)
+{
+	return e->kind == 'R';
+}
+
+static const struct entry *returned_first(const struct entry *a, const struct entry *b)
+{
+	return a && (!b || a->t1 <= b->t1) ? a : b;
+}
+
+/* From the newest term back: `newer` is the call of all newer terms that returned true first. */
+static void check_readers(struct check *c)
+{
+	size_t n = collect(c, is_read, by_term);
+	const struct entry *newer = NULL, *same = NULL;
+
+	for (size_t i = n; i-- > 0;) {
+		const struct entry *e = c->sorted[i];
+
+		if (same && (same->group != e->group || same->term != e->term)) {
+			newer = same->group == e->group ? returned_first(same, newer) : NULL;
+			same = NULL;
+		}
+		c->f->read_terms += !same;
+		same = returned_first(same, e);
+		if (newer && e->t2 > newer->t1)
+			violation(
+				c, newer, e,
+				"group %d: node %d's reader was told that it leads in term %u by a "
+				"call that began %.3f ms after one of term %u had returned on "
+				"node %d",
+				e->group, e->node, e->term, (double)(e->t2 - newer->t1) / 1e6,
+				newer->term, newer->node);
+	}
+	if (c->f->readers && !n)
+		violation(c, NULL, NULL, "no reader was ever told that its node leads");
+}
+
+/*
  * ---- after the faults ----
  */
 static bool agree(const struct check *c, const struct entry *views[NODES + 1])
@@ -453,6 +517,7 @@ int xr_history_check(FILE *history, FILE *out, struct xr_figures *figures)
 		check_leaders(&c);
 		check_majorities(&c);
 		check_leases(&c);
+		check_readers(&c);
 		for (int group = 1; group <= c.groups; group++) {
 			for (int node = 1; node <= c.nodes; node++)
 				check_node(&c, node, group);

@@ -9,6 +9,10 @@
  *	D T0 T1 NODE GROUP TERM VOTE	what is durable, likewise (VOTE 0: nobody)
  *	L T0 T1 NODE GROUP TERM		a lease: a reader at T0 would have been told that this node
  *					leads, one at T1 too, and it did not lapse between them
+ *	R T0 T1 T2 T3 NODE GROUP TERM	a reader of this node called xr_is_leader() again and again, and
+ *					was told TERM each time: the first of these calls began at T0
+ *					and returned at T1, the last T2 and T3
+ *	Q T NODE CALLS WORST		such a reader ended after so many calls, at most WORST apart
  *	M T TEXT			a note: what was done to the nodes. "heal LIMIT" ends all
  *					faults: within LIMIT ms all must agree, until "storm" or the
  *					end of the history
@@ -24,6 +28,7 @@
  *	- a node's terms, published and durable, never go back;
  *	- its vote never changes within a term;
  *	- leases do not overlap, and never return to an older term;
+ *	- no reader's call that began after one of a newer term had returned true, wherever, is true;
  *	- after each "heal" all nodes agree in time, and go on agreeing;
  *	- something was recorded of each node.
  */
@@ -41,6 +46,8 @@ struct xr_figures {
 	uint64_t typical_gap_ns; /* the median of those between leases of different terms */
 	uint64_t worst_heal_ns;	 /* from the end of all faults until all agree */
 	uint64_t rounds, mean_ns, worst_sample_ns, late;
+	unsigned long readers, read_terms; /* terms in which one was told that its node leads */
+	uint64_t calls, worst_call_ns;
 };
 
 /* Returns the number of violations, each of them explained in `out`; -1: not a history. */

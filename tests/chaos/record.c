@@ -6,8 +6,9 @@
  *   chaos_record CLUSTER NODES GROUPS HISTORY LEADER
  *
  * until its standard input ends. Each line that comes in there is noted in the history. The file
- * LEADER always holds the node that has a valid lease in group 1, or 0. history.h explains the
- * file. All times are CLOCK_BOOTTIME, which is one for all nodes of a machine.
+ * LEADER always holds two numbers about group 1: the node that has a valid lease, or 0; and the
+ * term in which all nodes, alive, agree on this leader, or 0. history.h explains the history. All
+ * times are CLOCK_BOOTTIME, which is one for all nodes of a machine.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -120,19 +121,6 @@ static void lease_ends(struct node *n, int id, struct group *g)
 	g->lease = false;
 }
 
-static void show_leader(uint8_t node, bool leads)
-{
-	static uint8_t shown;
-	char text[8];
-
-	if (leads ? shown == node : shown != node)
-		return;
-	shown = leads ? node : 0;
-	snprintf(text, sizeof(text), "%u\n", shown);
-	if (pwrite(leader_fd, text, 2, 0) != 2)
-		fprintf(stderr, "chaos_record: cannot show the leader: %m\n");
-}
-
 /* True at two clock readings, it was true between them only if it cannot have lapsed. */
 static void saw_lease(struct node *n, int id, struct group *g, uint32_t term, uint64_t since,
 		      uint64_t until, uint64_t now)
@@ -152,8 +140,6 @@ static void saw_lease(struct node *n, int id, struct group *g, uint32_t term, ui
 		g->to_ns = now;
 		g->until_ns = until;
 	}
-	if (id == 1)
-		show_leader(n->id, valid);
 }
 
 /*
@@ -223,6 +209,53 @@ static void sample_all(void)
 }
 
 /*
+ * ---- the file LEADER ----
+ */
+
+static bool is_alive(const struct node *n)
+{
+	return n->open &&
+	       (int64_t)(load(&n->maps.control->alive_until_ns) - n->groups[1].sampled_ns) > 0;
+}
+
+/* The term in which all follow this leader; 0: they do not. */
+static uint32_t settled_term(uint8_t leader)
+{
+	uint32_t term = nodes[leader].groups[1].view.view.term;
+
+	for (int i = 1; leader && i <= nnodes; i++) {
+		struct xr_view v = nodes[i].groups[1].view.view;
+
+		if (!is_alive(&nodes[i]) || v.mode == XR_NONE || v.leader != leader ||
+		    v.term != term)
+			return 0;
+	}
+	return leader ? term : 0;
+}
+
+static void show_leader(void)
+{
+	static uint8_t shown = UINT8_MAX;
+	static uint32_t shown_term;
+	uint8_t leader = 0;
+	uint32_t term;
+	char text[32];
+	int len;
+
+	for (int i = 1; i <= nnodes; i++)
+		if (nodes[i].groups[1].lease)
+			leader = (uint8_t)i;
+	term = settled_term(leader);
+	if (leader == shown && term == shown_term)
+		return;
+	shown = leader;
+	shown_term = term;
+	len = snprintf(text, sizeof(text), "%u %-10u\n", leader, term);
+	if (pwrite(leader_fd, text, (size_t)len, 0) != len)
+		fprintf(stderr, "chaos_record: cannot show the leader: %m\n");
+}
+
+/*
  * ---- notes ----
  */
 
@@ -263,6 +296,7 @@ static void watch(void)
 			reopen(&nodes[i]);
 		looked = now - looked > REOPEN_NS ? now : looked;
 		sample_all();
+		show_leader();
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 	}
 	for (int i = 1; i <= nnodes; i++)
@@ -293,7 +327,7 @@ int main(int argc, char **argv)
 		xr_maps_dir(nodes[i].dir, sizeof(nodes[i].dir), argv[1], (uint8_t)i);
 	}
 	fprintf(history, "C %" PRIu64 " %d %d\n", xr_now_ns(), nnodes, ngroups);
-	show_leader(0, false);
+	show_leader();
 	prctl(PR_SET_TIMERSLACK, 1);
 	setpriority(PRIO_PROCESS, 0, -10);
 	fcntl(0, F_SETFL, O_NONBLOCK);

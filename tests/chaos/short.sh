@@ -14,7 +14,7 @@ skip() {
 }
 
 [[ $EUID -eq 0 ]] || skip "needs root"
-for file in xraftd xraft bpf/pass.bpf.o tests/chaos/chaos_record tests/chaos/chaos_check; do
+for file in xraftd xraft bpf/pass.bpf.o tests/chaos/chaos_record tests/chaos/chaos_read tests/chaos/chaos_check; do
 	[[ -e $XR_BUILD/$file ]] || skip "$XR_BUILD/$file is not built"
 done
 
@@ -32,7 +32,7 @@ killed() {
 	chaos --seconds 60 --seed 3 >/dev/null 2>&1 &
 	victim=$!
 	for ((tries = 0; tries < 1500; tries++)); do
-		[[ ! -s /run/xraft-cluster/chaos-$victim/chaos.leader ]] || break
+		[[ ! -s /run/xraft-cluster/chaos-$victim/leader ]] || break
 		nap 0.01
 	done
 	nap 1

@@ -51,25 +51,34 @@ static const char good[] = "C 0 3 1\n"
 			   "D 4100 4101 2 1 3 0\n"
 			   "V 4100 4102 2 1 3 f 3\n"
 			   "L 3804 5000 3 1 3\n"
+			   "R 103 104 1030 1031 1 1 1\n"
+			   "R 1032 1033 1038 1039 1 1 1\n"
+			   "R 1205 1206 3500 3501 2 1 2\n"
+			   "R 3805 3806 4990 4991 3 1 3\n"
+			   "Q 5000 1 1000 500\n"
+			   "Q 5000 2 1000 600\n"
+			   "Q 5000 3 1000 700\n"
 			   "S 5000 50000 100 200 0\n";
 
 static struct xr_figures figures;
 
-/* Append one line, with its times (one, or two for V, D and L) in nanoseconds. */
+/* Append one line, with its times (one, two for V, D and L, four for R) in nanoseconds. */
 static void put_line(FILE *out, const char *line, size_t len)
 {
-	int times = strchr("VDL", line[0]) ? 2 : line[0] ? 1 : 0, used = 0;
-	unsigned long t[2];
+	int times = line[0] == 'R' ? 4 : strchr("VDL", line[0]) ? 2 : 1;
+	const char *rest = line + 1;
 
-	if (sscanf(line + 1, " %lu%n", &t[0], &used) != 1 ||
-	    (times == 2 && sscanf(line + 1, " %lu %lu%n", &t[0], &t[1], &used) != 2)) {
-		fwrite(line, len, 1, out);
-		return;
-	}
 	fprintf(out, "%c", line[0]);
-	for (int i = 0; i < times; i++)
-		fprintf(out, " %lu000000", t[i]);
-	fwrite(line + 1 + used, len - 1 - (size_t)used, 1, out);
+	for (int i = 0; i < times; i++) {
+		unsigned long t;
+		int used = 0;
+
+		if (sscanf(rest, " %lu%n", &t, &used) != 1)
+			break;
+		fprintf(out, " %lu000000", t);
+		rest += used;
+	}
+	fwrite(rest, len - (size_t)(rest - line), 1, out);
 }
 
 /* The good history, with each `old` line replaced by `new` ("" removes it); pairs, NULL ends. */
@@ -131,6 +140,10 @@ static void good_history_passes(void **state)
 	assert_int_equal(figures.worst_gap_ns, 204 * NS_PER_MS);
 	assert_int_equal(figures.worst_heal_ns, 102 * NS_PER_MS);
 	assert_int_equal(figures.rounds, 50000);
+	assert_int_equal(figures.readers, 3);
+	assert_int_equal(figures.read_terms, 3);
+	assert_int_equal(figures.calls, 3000);
+	assert_int_equal(figures.worst_call_ns, 700);
 }
 
 /* Refused, and for that reason. */
@@ -205,6 +218,30 @@ static void lease_of_an_older_term(void **state)
 		"L 102 1040 1 1 1\nL 3700 3701 1 1 1");
 }
 
+static void reader_of_an_older_term(void **state)
+{
+	static const char *const at_the_same_time[] = {"R 1032 1033 1038 1039 1 1 1",
+						       "R 1032 1033 1206 1300 1 1 1", NULL};
+	_cleanup_free_ char *text = edited(at_the_same_time);
+	char *said;
+
+	(void)state;
+	/* A call that had begun when the newer one returned may return later. */
+	assert_int_equal(check(text, &said), 0);
+	free(said);
+	REFUSED("in term 1 by a call that began 1.000 ms after one of term 2 had returned on node "
+		"2",
+		"R 1032 1033 1038 1039 1 1 1", "R 1032 1033 1207 1300 1 1 1");
+	/* It is the last call that counts, whichever node and run it is of. */
+	REFUSED("node 1's reader was told that it leads in term 1", "R 103 104 1030 1031 1 1 1",
+		"R 103 104 4000 4001 1 1 1");
+	/* And the first one of the newer term, not that of the newest. */
+	REFUSED("after one of term 3 had returned on node 3", "R 1205 1206 3500 3501 2 1 2",
+		"R 1205 1206 3807 3808 2 1 2");
+	REFUSED("two leaders, 1 and 2", "R 1032 1033 1038 1039 1 1 1",
+		"R 1032 1033 1038 1039 2 1 1");
+}
+
 static void disagreement_after_the_faults(void **state)
 {
 	(void)state;
@@ -224,6 +261,9 @@ static void nothing_seen_is_nothing_shown(void **state)
 		"L 3804 5000 3 1 3", "");
 	REFUSED("nothing was seen of node 1", "D 100 100 1 1 1 1", "", "D 2003 2004 1 1 2 0", "",
 		"D 3800 3801 1 1 3 3", "");
+	REFUSED("no reader was ever told", "R 103 104 1030 1031 1 1 1", "",
+		"R 1032 1033 1038 1039 1 1 1", "", "R 1205 1206 3500 3501 2 1 2", "",
+		"R 3805 3806 4990 4991 3 1 3", "");
 }
 
 static void offending_lines_and_schedule_are_printed(void **state)
@@ -266,7 +306,9 @@ static void what_is_no_history(void **state)
 	not_a_history("V 100 100 1 1 1 l 1", "V 100 100 1 1 1 x 1");
 	not_a_history("V 100 100 1 1 1 l 1", "V 100 100 1 1 1 l");
 	not_a_history("L 102 1040 1 1 1", "L 1040 102 1 1 1");
-	not_a_history("M 1000 cut node 1", "Q 1000");
+	not_a_history("R 103 104 1030 1031 1 1 1", "R 103 104 102 1031 1 1 1");
+	not_a_history("R 103 104 1030 1031 1 1 1", "R 103 104 1030 1031 1 1");
+	not_a_history("M 1000 cut node 1", "X 1000");
 }
 
 int main(void)
@@ -279,6 +321,7 @@ int main(void)
 		cmocka_unit_test(vote_that_changes),
 		cmocka_unit_test(leases_that_overlap),
 		cmocka_unit_test(lease_of_an_older_term),
+		cmocka_unit_test(reader_of_an_older_term),
 		cmocka_unit_test(disagreement_after_the_faults),
 		cmocka_unit_test(nothing_seen_is_nothing_shown),
 		cmocka_unit_test(offending_lines_and_schedule_are_printed),
