@@ -3,6 +3,10 @@
  * Known bugs, planted on purpose in a build of their own (XR_PLANT_BUGS), one at a time: name, what
  * it breaks, rule of DESIGN 3, seeds within which it has to be found. planted.patch puts the
  * switches of core, rules and journal into a copy of these; what is shipped knows nothing of them.
+ *
+ * Not planted, since no honest node's history can show them: a reader without the first fence (this
+ * is one CPU), a lift that names another leader than the voter knows (a term has one), an heir that
+ * is no voter (all are).
  */
 #ifndef XRAFT_SIM_BUGS_H
 #define XRAFT_SIM_BUGS_H
@@ -36,11 +40,18 @@
 	X(no_fsync, "the journal does not wait for the disk", 7, 50) \
 	X(rename_not_synced, "a compaction's rename is not made durable", 7, 50) \
 	X(flip_is_torn_tail, "one damaged copy at the end of the log is taken for a torn write", 7, 50) \
-	X(zombie_answers, "the NIC path answers for a daemon that hangs", 8, 200) \
+	X(zombie_answers, "the NIC path answers for a daemon that hangs", 8, 1000) \
 	X(tag_not_checked, "datagrams with a wrong tag are accepted", 10, 100) \
 	X(replay_accepted, "heartbeats seen before refresh the contact", 10, 100) \
 	X(no_check_quorum, "a leader goes on without the acks of a majority", 12, 500) \
-	X(beat_put_off, "each message puts off the leader's next heartbeat", 12, 1000)
+	X(beat_put_off, "each message puts off the leader's next heartbeat", 12, 1000) \
+	X(lift_claimed, "a candidate speaks of a resignation that nobody sent", 3, 100) \
+	X(warden_resigns_first, "the warden tells the peers before it fences", 5, 20) \
+	X(hint_is_proof, "a dead socket lifts the stickiness", 11, 200) \
+	X(reader_old_clock, "a reader takes the time of its last call for now", 16, 100) \
+	X(reader_view_once, "a reader does not read the view again", 16, 1000) \
+	X(reader_no_since, "a reader counts acks of an earlier leadership", 16, 1000) \
+	X(reader_no_deadline, "a reader does not ask whether its daemon is late", 16, 100)
 /* clang-format on */
 
 enum xr_bug {

@@ -292,6 +292,32 @@ void check_turn(struct node *n)
 	}
 }
 
+/* Somebody was told that he leads (rule 16). */
+void check_read(struct node *n, int g, uint64_t token, uint32_t newest, bool alive)
+{
+	const struct term *term = term_of(n->w, g, token);
+
+	n->w->result->reads++;
+	sim_trace(n->w, n->id, "%s is told that it leads group %llu in term %llu", "a reader", g,
+		  token, 0, 0);
+	if (token < newest)
+		sim_violation(n->w, "no reader is told of an older term after a newer one",
+			      "node %u group %d: term %u, another had been told of term %u", n->id,
+			      g, (uint32_t)token, newest);
+	if (term->leader != n->id)
+		sim_violation(n->w, "a reader is told of its own node's terms",
+			      "node %u group %d term %u, whose leader is %u", n->id, g,
+			      (uint32_t)token, term->leader);
+	if (__builtin_popcount(term->acked | 1u << n->id) <= n->w->n / 2)
+		sim_violation(n->w, "what a reader is told a majority has promised",
+			      "node %u group %d term %u", n->id, g, (uint32_t)token);
+	if (!alive)
+		sim_violation(n->w, "a reader is told nothing after the deadline",
+			      "node %u group %d term %u", n->id, g, (uint32_t)token);
+	if (token > n->w->newest_read[g])
+		n->w->newest_read[g] = token;
+}
+
 /*
  * ---- liveness: a healed majority elects a leader and keeps it ----
  */

@@ -26,6 +26,9 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 	[SIM_DISK_FAILED] = "failed fsyncs",
 	[SIM_CLOCK_RATE] = "clocks changing their rate",
 	[SIM_STEPPED_DOWN] = "leaders asked to step down",
+	[SIM_HANDED_OVER] = "leaders asked to hand over to a node",
+	[SIM_SOCKET_GONE] = "senders told that a socket is gone",
+	[SIM_READER_HELD] = "readers held between two reads",
 };
 
 static struct node *any_node(struct world *w)
@@ -285,6 +288,11 @@ static void strike_node(struct world *w)
 	case 11:
 		w->result->faults[SIM_CLOCK_RATE]++;
 		sim_clock_set(n, sim_local(n), any_rate(w));
+		break;
+	case 12:
+		w->result->faults[SIM_HANDED_OVER]++;
+		n->asked_to_hand_over = any_node(w)->id;
+		node_wake(n);
 		break;
 	case 15:
 		n->asked_to_stop = true;

@@ -20,6 +20,8 @@ void group_set_view(struct node *n, int g, struct xr_view view)
 		n->w->lead_views[g] |= 1u << n->id;
 	else
 		n->w->lead_views[g] &= ~(1u << n->id);
+	if (view.mode == XR_LEAD)
+		reader_start(n, g);
 }
 
 static void publish(struct node *n, int g, struct xr_view view)
@@ -183,18 +185,6 @@ static bool carry_out(struct node *n, int g, const struct xr_update *up)
 	return !n->w->failed && sim_hold_daemon(n);
 }
 
-static uint8_t find_heir(const struct node *n, int g)
-{
-	const struct xr_acks *acks = &n->maps.acks[g];
-	uint8_t heir = 0;
-
-	for (uint8_t node = 1; node <= n->w->n; node++)
-		if (node != n->id && acks->echo_ns[node] &&
-		    (!heir || acks->echo_ns[node] > acks->echo_ns[heir]))
-			heir = node;
-	return heir;
-}
-
 /* What the maps say at this moment; false: died between two reads. */
 static bool look(struct node *n, int g, struct xr_event *ev)
 {
@@ -213,8 +203,8 @@ static bool look(struct node *n, int g, struct xr_event *ev)
 		ev->lease = xr_quorum_fresh(record, acks, n->id, ev->now_ns, xr_lease_ns(c));
 		ev->may_lead = xr_may_lead(record, acks, c, ev->now_ns);
 	}
-	if (m->raft.role == XR_LEADER || ev->message.type == XR_POLL)
-		ev->heir = find_heir(n, g);
+	if (!ev->heir && (m->raft.role == XR_LEADER || ev->message.type == XR_POLL))
+		ev->heir = xr_heir(record, acks, n->id); /* a transfer names its own */
 	return true;
 }
 

@@ -10,7 +10,7 @@
 #define JOBS_MAX 64
 
 struct totals {
-	uint64_t seeds, elections, events, datagrams, writes, virtual_ns, tried_liveness;
+	uint64_t seeds, elections, events, datagrams, writes, reads, virtual_ns, tried_liveness;
 	uint64_t faults[SIM_FAULTS];
 	uint64_t violations, first_bad, slowest_ns, slowest_seed;
 };
@@ -52,6 +52,7 @@ static void add(struct totals *t, uint64_t seed, const struct sim_result *r)
 	t->events += r->events;
 	t->datagrams += r->datagrams;
 	t->writes += r->writes;
+	t->reads += r->reads;
 	t->virtual_ns += r->virtual_ns;
 	t->tried_liveness += r->tried_liveness;
 	for (int i = 0; i < SIM_FAULTS; i++)
@@ -77,6 +78,7 @@ static void merge(struct totals *t, const struct totals *job)
 	t->events += job->events;
 	t->datagrams += job->datagrams;
 	t->writes += job->writes;
+	t->reads += job->reads;
 	t->virtual_ns += job->virtual_ns;
 	t->tried_liveness += job->tried_liveness;
 	t->violations += job->violations;
@@ -94,6 +96,8 @@ static void print_totals(const struct totals *t, double took, int jobs)
 	       "writes\n",
 	       (double)t->virtual_ns / 1e9, (double)t->events / 1e6, (double)t->datagrams / 1e6,
 	       (unsigned long long)t->writes);
+	printf("readers were told %.1f million times that their node leads\n",
+	       (double)t->reads / 1e6);
 	printf("liveness tried in %llu seeds; slowest: %.0f ms after the faults stopped (seed "
 	       "%llu)\n\n",
 	       (unsigned long long)t->tried_liveness, (double)t->slowest_ns / 1e6,

@@ -174,11 +174,27 @@ void outbox_drop(struct node *n)
 		n->outbox[to].size = n->outbox[to].wire.count = 0;
 }
 
+/* Port unreachable; the kernel limits the rate of such messages. */
+void net_say_gone(struct node *n, const struct packet *p)
+{
+	struct world *w = n->w;
+
+	if (!n->powered || p->port != XR_PORT || w->cut[n->id][p->from] || sim_chance(w, 300))
+		return;
+	w->result->faults[SIM_SOCKET_GONE]++;
+	sim_at(w, w->now_ns + travel_ns(w), SIM_EV_GONE, p->from, n->id);
+}
+
 /* The warden speaks for its dead engine, from a port of its own (DESIGN 4). */
 void net_resign_by_warden(struct node *n, int group, uint32_t term)
 {
 	struct packet p = {.from = n->id, .port = WARDEN_PORT};
-	struct xr_ballot ballot = {.group = group, .term = term, .digest = SIM_DIGEST};
+	struct xr_ballot ballot = {
+		.group = group,
+		.term = term,
+		.digest = SIM_DIGEST,
+		.node = xr_heir(&n->maps.groups[group], &n->maps.acks[group], n->id),
+	};
 
 	sim_trace(n->w, n->id, "%s resigns group %llu term %llu", "warden", group, term, 0, 0);
 	for (p.to = 1; p.to <= n->w->n; p.to++) {

@@ -100,9 +100,10 @@ void nic_receive(struct node *n, uint32_t index)
 {
 	struct node *before = held_node;
 
-	if (!n->powered || !n->socket)
-		sim_packet_free(n->w, index); /* rule 8: without the socket nobody answers */
-	else if (n->no_nic)
+	if (!n->powered || !n->socket) { /* rule 8: without the socket nobody answers */
+		net_say_gone(n, &n->w->packets[index]);
+		sim_packet_free(n->w, index);
+	} else if (n->no_nic)
 		to_socket(n, index);
 	else
 		run(n, index);

@@ -269,10 +269,28 @@ static struct packet *take_packet(struct node *n, struct packet *copy)
 	return copy;
 }
 
+/* As receive_errors() in daemon/receive.c (rule 11). */
+static bool hear_of_gone(struct node *n)
+{
+	uint32_t gone = n->gone;
+
+	n->gone = 0;
+	for (uint8_t node = 1; gone && node <= n->w->n; node++)
+		for (int g = 0; gone >> node & 1 && g < n->w->groups; g++) {
+			struct xr_event ev = {.kind = XR_EV_HINT, .message.node = node};
+
+			if (n->member[g].raft.leader == node && !group_step(n, g, &ev))
+				return false;
+		}
+	return true;
+}
+
 static bool receive_all(struct node *n)
 {
 	struct packet copy;
 
+	if (!hear_of_gone(n))
+		return false;
 	for (int i = 0; i < SIM_SOCKET && take_packet(n, &copy); i++)
 		if (!receive(n, &copy))
 			return false;
@@ -324,12 +342,29 @@ static bool on_durable(struct node *n)
 	return true;
 }
 
+/* Whether the heir is there or not: the engine asks, but he may go at any moment. */
+static bool hand_over(struct node *n, uint8_t heir)
+{
+	n->asked_to_hand_over = 0;
+	for (int g = 0; heir && heir != n->id && g < n->w->groups; g++) {
+		struct xr_event ev = {
+			.kind = XR_EV_STEP_DOWN,
+			.heir = heir,
+			.why = {.cause = XR_CAUSE_TRANSFER, .node = heir},
+		};
+
+		if (n->member[g].raft.role == XR_LEADER && !group_step(n, g, &ev))
+			return false;
+	}
+	return true;
+}
+
 static bool on_request(struct node *n)
 {
 	uint32_t groups = n->asked_to_step_down;
 
 	n->asked_to_step_down = 0;
-	if (!step_down(n, groups, XR_CAUSE_SHUTDOWN))
+	if (!hand_over(n, n->asked_to_hand_over) || !step_down(n, groups, XR_CAUSE_SHUTDOWN))
 		return false;
 	if (!n->asked_to_stop)
 		return true;
@@ -452,7 +487,7 @@ void node_start(struct node *n, bool fresh)
 	n->life++;
 	n->turn_due = n->again = false;
 	n->turned_ns = n->probed_ns = n->armed_ns = 0;
-	n->asked_to_step_down = 0;
+	n->asked_to_step_down = n->asked_to_hand_over = n->gone = 0;
 	n->asked_to_stop = false;
 	n->paused_until_ns = 0;
 	memset(n->peer_min_timeout_us, 0, sizeof(n->peer_min_timeout_us));
@@ -483,6 +518,8 @@ void node_reboot(struct node *n, int64_t ppm)
 	if (n->running)
 		node_die(n);
 	n->life++;
+	n->boots++;
+	n->reader_clock_ns = 0;
 	store_crash(n, true);
 	for (int g = 0; g < n->w->groups; g++) {
 		n->maps.groups[g] = (struct xr_group){0};
@@ -502,6 +539,10 @@ void node_warden(struct node *n)
 
 		if (view.mode != XR_LEAD)
 			continue;
+		if (XR_BUG(warden_resigns_first)) {
+			net_resign_by_warden(n, g, view.term);
+			return;
+		}
 		group_set_view(n, g, (struct xr_view){.term = view.term, .mode = XR_NONE});
 		net_resign_by_warden(n, g, view.term);
 	}

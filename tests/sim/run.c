@@ -41,6 +41,7 @@ static void draw(struct world *w)
 	w->chaos_ns = sim_between(w, MS(300), MS(3000));
 	w->drift = sim_chance(w, 300) ? 250 : 100;
 	w->hold_nic = holds[sim_below(w, ARRAY_SIZE(holds))];
+	w->hold_reader = holds[sim_below(w, ARRAY_SIZE(holds))];
 	w->hold_daemon = holds[sim_below(w, ARRAY_SIZE(holds))];
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The simulator: up to nine nodes with many groups in one thread, in virtual time; one 64-bit seed
- * replays everything. Real are the core, the rules, the journal and the wire; the engine's part
- * (daemon/group.c, loop.c, receive.c) is rebuilt in node.c and group.c, as it hangs on sockets and
- * clocks. Nodes exchange datagrams as bytes through xr_rules_run(), so that tags, replay marks and
- * partly answered datagrams (rule 15) are part of what is tested; it costs 0.2 us a datagram.
+ * replays everything. Real are the core, the rules, the journal, the wire, and libxraft, which
+ * readers on all nodes ask all the time (reader.c); the engine's part (daemon/group.c, loop.c,
+ * receive.c) is rebuilt in node.c and group.c, as it hangs on sockets and clocks. Nodes exchange
+ * datagrams as bytes through xr_rules_run(), so that tags, replay marks and partly answered
+ * datagrams (rule 15) are part of what is tested; it costs 0.2 us a datagram.
  *
  * Steps of one node overlap in time: a NIC path's run or a daemon may be held between any two of
  * its steps (sim_hold), while all others go on: the event loop is entered again from there, until
@@ -60,6 +61,9 @@ enum sim_fault {
 	SIM_DISK_FAILED,
 	SIM_CLOCK_RATE,
 	SIM_STEPPED_DOWN,
+	SIM_HANDED_OVER,
+	SIM_SOCKET_GONE, /* and the network said so */
+	SIM_READER_HELD,
 	SIM_FAULTS,
 };
 
@@ -84,6 +88,8 @@ enum sim_event {
 	SIM_EV_HEAL,   /* of the network */
 	SIM_EV_REPLAY, /* an attacker, in the calm phase */
 	SIM_EV_WATCH,  /* of liveness */
+	SIM_EV_READER, /* arg: group */
+	SIM_EV_GONE,   /* arg: the node whose socket is gone */
 };
 
 struct event {
@@ -144,7 +150,8 @@ struct node {
 	uint8_t id;
 	bool powered, running, socket, no_nic;
 	uint32_t life; /* changes with each start and each end of the daemon */
-	int held;      /* NIC runs between two of their steps */
+	uint32_t boots;
+	int held; /* NIC runs between two of their steps */
 	struct {
 		uint64_t true_ns, local_ns;
 		int64_t ppm;
@@ -168,7 +175,11 @@ struct node {
 	uint64_t turned_ns, probed_ns, armed_ns, timer_at_ns;
 	bool asked_to_stop;
 	uint32_t asked_to_step_down;	 /* bit g */
+	uint8_t asked_to_hand_over;	 /* all groups, to this node; 0: no */
+	uint32_t gone;			 /* bit n: the network says that node n has no socket */
 	uint64_t stamped_ns[SIM_GROUPS]; /* when the slow path last stamped; true time */
+	int readers[SIM_GROUPS];
+	uint64_t reader_clock_ns;
 };
 
 struct term {
@@ -194,7 +205,7 @@ struct sim_options {
 };
 
 struct sim_result {
-	uint64_t elections, events, datagrams, writes, virtual_ns;
+	uint64_t elections, events, datagrams, writes, reads, virtual_ns;
 	uint64_t faults[SIM_FAULTS];
 	bool violated, tried_liveness;
 	char invariant[64];
@@ -211,7 +222,8 @@ struct world {
 	struct node node[XR_NODE_MAX + 1];
 	struct term *terms[SIM_GROUPS]; /* [SIM_TERMS], grown on demand */
 	uint32_t nterms[SIM_GROUPS];
-	uint32_t lead_views[SIM_GROUPS]; /* bit n: node n's view says LEAD */
+	uint32_t lead_views[SIM_GROUPS];  /* bit n: node n's view says LEAD */
+	uint32_t newest_read[SIM_GROUPS]; /* the newest term that a reader was told it leads in */
 
 	struct event *heap;
 	int nheap, heap_room;
@@ -230,8 +242,8 @@ struct world {
 	/* drawn once a seed */
 	struct xr_timing timing;
 	uint64_t stall_ns, disk_ns, fault_ns, chaos_ns;
-	int hold_nic, hold_daemon; /* permille */
-	int drift;		   /* permille: r of rule 5 */
+	int hold_nic, hold_daemon, hold_reader; /* permille */
+	int drift;				/* permille: r of rule 5 */
 
 	/* liveness */
 	uint32_t core; /* bit n */
@@ -255,6 +267,7 @@ void sim_run_until(struct world *w, uint64_t until_ns);
 /* Let all others go on for a while. False: the daemon that was held has died, or all is over. */
 bool sim_hold_daemon(struct node *n);
 void sim_hold_nic(struct node *n);
+void sim_hold_reader(struct node *n, int g);
 
 /* net.c */
 struct packet *sim_packet(struct world *w, uint32_t *index);
@@ -267,10 +280,15 @@ void outbox_record(struct node *n, uint8_t to, uint8_t type, uint64_t echo_ns,
 void outbox_ballot(struct node *n, uint8_t to, uint8_t type, const struct xr_ballot *ballot);
 void outbox_flush(struct node *n);
 void outbox_drop(struct node *n);
+void net_say_gone(struct node *n, const struct packet *p);
 void net_resign_by_warden(struct node *n, int group, uint32_t term);
 
 /* nic.c */
 void nic_receive(struct node *n, uint32_t index);
+
+/* reader.c */
+void reader_start(struct node *n, int g);
+void reader_turn(struct node *n, int g);
 
 /* store.c */
 int store_open(struct node *n, uint64_t *promise_ns);
@@ -318,6 +336,8 @@ void check_decided(struct node *n, int g, uint32_t term, uint8_t vote);
 void check_durable(struct node *n, const struct xr_vote *v);
 void check_found(struct node *n, int g, const struct xr_vote *v);
 void check_turn(struct node *n);
+/* `newest`: of what readers had been told when this call began. */
+void check_read(struct node *n, int g, uint64_t token, uint32_t newest, bool alive);
 void check_liveness(struct world *w);
 
 /* trace.c; `word` is for the first %s, all other arguments are %llu */

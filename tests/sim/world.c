@@ -148,6 +148,13 @@ static void carry_out(struct world *w, const struct event *ev)
 	case SIM_EV_WATCH:
 		check_liveness(w);
 		break;
+	case SIM_EV_READER:
+		reader_turn(n, ev->arg);
+		break;
+	case SIM_EV_GONE:
+		n->gone |= 1u << ev->arg;
+		node_wake(n);
+		break;
 	}
 }
 
@@ -230,4 +237,16 @@ void sim_hold_nic(struct node *n)
 	n->held++;
 	hold(w, hold_ns(w));
 	n->held--;
+}
+
+/* What counts here: the view still says LEAD, and the lease is over. */
+void sim_hold_reader(struct node *n, int g)
+{
+	struct world *w = n->w;
+	int permille = w->hold_reader && !check_lease(n, g) ? 500 : w->hold_reader;
+
+	if (w->holds >= SIM_HOLDS || !sim_chance(w, permille))
+		return;
+	w->result->faults[SIM_READER_HELD]++;
+	hold(w, hold_ns(w));
 }
