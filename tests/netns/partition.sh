@@ -27,6 +27,9 @@ replaced() {
 	[[ $leader != "$old" && $term -gt $old_term ]] || fail "node $leader leads in term $term after term $old_term"
 	new_term=$term
 	wait_for 5000 "node $old no longer leads" no_longer_leads "$old"
+	# One that still hears the others may learn of their new term first.
+	[[ $shape == leader-out ]] || grep -q "no longer leads in term $old_term: no majority has answered" "$run/node.$old.log" ||
+		fail "node $old does not say why it stepped down"
 	holds_for 1500 "node $old does not lead while cut off" no_longer_leads "$old"
 	if ! agreed "${rest[@]}" || [[ $term -ne $new_term ]]; then
 		fail "the others did not keep their leader"

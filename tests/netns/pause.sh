@@ -74,6 +74,8 @@ leader-long)
 	signal "$old" CONT
 	wait_for 15000 "all agree" agreed "${all[@]}"
 	[[ "$leader $term" == "$new $new_term" ]] || fail "the old leader came back and moved it to node $leader, term $term"
+	grep -q "no longer leads in term $old_term: the event loop of this node stood still" "$run/node.$old.log" ||
+		fail "node $old does not say why it stepped down"
 	;;
 all)
 	for n in "${all[@]}"; do

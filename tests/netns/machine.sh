@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# usage: machine.sh interface|bpffs|link|twice
+# What a machine or its administrator does to a node that runs.
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+mapfile -t all < <(seq 1 3)
+up 3
+agreed "${all[@]}" || fail "no leader"
+# shellcheck disable=SC2154 # agreed() sets them
+old=$leader old_term=$term
+mapfile -t rest < <(others 3 "$old")
+
+as_before() {
+	agreed "${all[@]}" && [[ $leader == "$old" && $term == "$old_term" ]]
+}
+
+in_switch() {
+	nsenter --net="/run/netns/xr-$XR_CLUSTER-sw" "$@"
+}
+
+replaced() {
+	wait_for 5000 "node $old no longer leads" no_longer_leads "$old"
+	wait_for 15000 "the others have another leader" agreed "${rest[@]}"
+	[[ $term -gt $old_term ]] || fail "node $leader leads in term $term"
+	grep -q "g1: no longer leads in term $old_term: no majority has answered" "$run/node.$old.log" ||
+		fail "node $old does not say why it stepped down"
+}
+
+# CPU time of a node's daemon, in clock ticks.
+ticks() {
+	local pid
+	for pid in $(pgrep -s "$(daemon_pid "$1")"); do
+		cut -d ' ' -f 14,15 "/proc/$pid/stat"
+	done | awk '{ n += $1 + $2 } END { print n }'
+}
+
+case $1 in
+interface)
+	# Gone with its address, the XDP program and all; later another one is there in its place.
+	in_switch ip link del "port$old"
+	replaced
+	before=$(ticks "$old")
+	holds_for 2000 "node $old does not lead" no_longer_leads "$old"
+	(($(ticks "$old") - before < 100)) || fail "node $old spins without its interface"
+	in_switch ip -batch - <<-END
+		link add port$old type veth peer name eth0 address 02:00:00:77:00:0$old netns xr-$XR_CLUSTER-$old
+		link set dev port$old xdpdrv obj $XR_BUILD/bpf/pass.bpf.o sec xdp
+		link set port$old master bridge up
+	END
+	cluster exec "$old" ip -batch - <<-END
+		addr add 10.77.0.$old/24 dev eth0
+		link set eth0 up
+	END
+	# Without a program there the daemon answers by itself; a start puts one there.
+	wait_for 15000 "with another interface node $old takes part" agreed "${all[@]}"
+	cluster kill "$old"
+	cluster start "$old"
+	wait_for 15000 "after a start, too" agreed "${all[@]}"
+	before=$(counter "$old" heartbeat_answered)
+	answers() {
+		[[ $leader == "$old" || $(counter "$old" heartbeat_answered) -gt $before ]]
+	}
+	wait_for 15000 "its NIC path answers again" answers
+	;;
+bpffs)
+	# What runs holds its maps; a start makes new ones.
+	rm -rf "$pins-$old"
+	as_before_by_others() {
+		follows "${rest[0]}" "$old" && follows "${rest[1]}" "$old" && in_term "${rest[0]}" "$old_term"
+	}
+	holds_for 1500 "the others follow node $old, whose pins were removed" as_before_by_others
+	signal "$old" KILL
+	wait_for 15000 "the others have another leader" agreed "${rest[@]}"
+	cluster start "$old"
+	wait_for 15000 "after a start node $old takes part, with new maps" agreed "${all[@]}"
+	[[ $(find "$pins-$old" -type f | wc -l) -ge 6 ]] || fail "node $old has no pins"
+	;;
+link)
+	in_switch ip link set "port$old" down
+	replaced
+	in_switch ip link set "port$old" up
+	wait_for 15000 "its link up again, all agree" agreed "${all[@]}"
+	;;
+twice)
+	# Every datagram arrives twice, the second on a way of its own.
+	in_switch nft -f - <<-END || skip "nft cannot duplicate here"
+		table netdev xraft_twice {
+			$(for from in "${all[@]}"; do
+				echo "chain in_$from { type filter hook ingress device \"port$from\" priority 2; policy accept;"
+				for to in "${all[@]}"; do
+					[[ $from == "$to" ]] || echo "ether daddr 02:00:00:77:00:0$to udp dport 7007 dup to \"port$to\""
+				done
+				echo "}"
+			done)
+		}
+	END
+	before=$(counter "${rest[0]}" drop_replay)
+	holds_for 1500 "all comes twice, and node $old leads in term $old_term" as_before
+	dropped=$(($(counter "${rest[0]}" drop_replay) - before))
+	((dropped >= 10)) || fail "node ${rest[0]} dropped $dropped copies only"
+	say "node ${rest[0]} dropped $dropped copies"
+	for ((round = 0; round < 5; round++)); do
+		cluster crash "$leader"
+		wait_for 15000 "another leader, though all comes twice" agreed "${all[@]}"
+	done
+	;;
+*) fail "usage: machine.sh interface|bpffs|link|twice" ;;
+esac
+down
