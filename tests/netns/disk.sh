@@ -13,16 +13,15 @@ for tool in mkfs.ext4 fsfreeze; do
 done
 [[ -e /dev/loop-control ]] || skip "the kernel has no loop devices"
 
-finish_disk() {
+# What is frozen cannot be ended; all else is done by `down`.
+thaw() {
 	local rc=$?
-	[[ ! $frozen ]] || fsfreeze -u "$run/node.$old" || true
-	! mountpoint -q "$run/node.$old" 2>/dev/null || {
-		cluster kill "$old" >/dev/null 2>&1 || true
-		umount "$run/node.$old" || true
-	}
+	set +e
+	[[ ! $frozen ]] || fsfreeze -u "$run/node.$old"
 	(exit "$rc")
 	finish
 }
+trap thaw EXIT
 
 mapfile -t all < <(seq 1 3)
 up 3 --stall "$stall"
@@ -42,7 +41,6 @@ chown --reference="$run/node.$old" "$work/mnt"
 chmod 700 "$work/mnt"
 umount "$work/mnt"
 mount -o loop "$work/disk" "$run/node.$old"
-trap finish_disk EXIT
 cluster start "$old"
 
 lead() {
@@ -111,9 +109,4 @@ full)
 	;;
 *) fail "usage: disk.sh hung|read-only|full" ;;
 esac
-umount_state() {
-	cluster kill "$old" >/dev/null
-	umount "$run/node.$old"
-}
-umount_state
 down
