@@ -457,17 +457,18 @@ static bool note_is(const struct entry *e, const char *word)
 	return text && !strncmp(text + 1, word, strlen(word));
 }
 
-/* Views change, `from` is a heal; until the next storm. */
+/* Views change, `from` is a heal; until the next storm, which may come before they have to agree. */
 static void check_heal(struct check *c, size_t from, int group,
 		       const struct entry *views[NODES + 1])
 {
 	const struct entry *heal = &c->entries[from];
 	uint64_t limit_ns = strtoull(strstr(heal->text, "heal ") + 5, NULL, 10) * NS_PER_MS;
-	uint64_t agreed_ns = agree(c, views) ? heal->t1 : 0;
+	uint64_t agreed_ns = agree(c, views) ? heal->t1 : 0, end_ns = 0;
 
-	for (size_t i = from + 1; i < c->n && !note_is(&c->entries[i], "storm"); i++) {
+	for (size_t i = from + 1; i < c->n && !note_is(&c->entries[i - 1], "storm"); i++) {
 		const struct entry *e = &c->entries[i];
 
+		end_ns = e->t1;
 		if (e->kind != 'V' || e->group != group)
 			continue;
 		views[e->node] = e;
@@ -476,7 +477,7 @@ static void check_heal(struct check *c, size_t from, int group,
 		else if (!agreed_ns)
 			agreed_ns = e->t1 > heal->t1 ? e->t1 : heal->t1;
 	}
-	if (!agreed_ns)
+	if (!agreed_ns && end_ns - heal->t1 >= limit_ns)
 		violation(c, heal, NULL, "group %d: the nodes do not agree", group);
 	else if (agreed_ns - heal->t1 > limit_ns)
 		violation(c, heal, NULL,
