@@ -477,7 +477,9 @@ static void check_heal(struct check *c, size_t from, int group,
 		else if (!agreed_ns)
 			agreed_ns = e->t1 > heal->t1 ? e->t1 : heal->t1;
 	}
-	if (!agreed_ns && end_ns - heal->t1 >= limit_ns)
+	if (!agreed_ns && end_ns - heal->t1 < limit_ns)
+		return;
+	if (!agreed_ns)
 		violation(c, heal, NULL, "group %d: the nodes do not agree", group);
 	else if (agreed_ns - heal->t1 > limit_ns)
 		violation(c, heal, NULL,
