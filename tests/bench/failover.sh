@@ -51,9 +51,9 @@ for nodes in ${sizes//,/ }; do
 	for kind in ${kinds//,/ }; do
 		progress "$rounds rounds of $kind with $nodes nodes"
 		bench_up "$nodes" --timing 5-10 --heartbeat 1
-		"$build/tests/bench/bench_failover" --cluster "$XR_CLUSTER" --nodes "$nodes" --kind "$kind" \
-			--rounds "$rounds" --seed "$seed" --script "$xr_root/scripts/cluster" |
-			jq -c --arg kind "$kind" --argjson nodes "$nodes" '{$kind, $nodes} + .' >>"$work/samples"
+		bench_run "$build/tests/bench/bench_failover" --cluster "$XR_CLUSTER" --nodes "$nodes" --kind "$kind" \
+			--rounds "$rounds" --seed "$seed" --script "$xr_root/scripts/cluster" >"$work/rounds"
+		jq -c --arg kind "$kind" --argjson nodes "$nodes" '{$kind, $nodes} + .' "$work/rounds" >>"$work/samples"
 		bench_down
 	done
 done

@@ -53,8 +53,14 @@ bench_options() {
 	[[ ! $quick || ! $full ]] || die "--quick or --full, not both; see scripts/bench $name --help"
 }
 
+# Run what takes long, in a way that a signal can interrupt: no trap runs before a command ends.
+bench_run() {
+	"$@" &
+	wait $!
+}
+
 # Whatever a bench started ends with it: its background jobs, its cluster, and what only bench_stop()
-# knows. What takes long is best run as such a job and waited for: no trap runs before a command ends.
+# knows.
 bench_finish() {
 	local rc=$? job
 	trap '' INT TERM HUP

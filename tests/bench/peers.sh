@@ -180,9 +180,8 @@ run_nodes() {
 		[[ $system == xraft ]] || "configure_$system" "$node" "$interval" "$more" >"$run/peer.$node.conf"
 	done
 	command_of "$system"
-	"${peer_env[@]}" "$build/tests/bench/bench_peers" --system "$system" --cluster "$XR_CLUSTER" --owner $$ \
-		--seed "$seed" --phase $((${interval%.*} * 2)) "$@" -- "${command[@]}" >"$work/$system" &
-	if ! wait $!; then
+	if ! bench_run "${peer_env[@]}" "$build/tests/bench/bench_peers" --system "$system" --cluster "$XR_CLUSTER" \
+		--owner $$ --seed "$seed" --phase $((${interval%.*} * 2)) "$@" -- "${command[@]}" >"$work/$system"; then
 		tail -n 3 "$run"/peer.*.log >&2
 		progress "$system at $setting: something went wrong; the nodes' last words stand above"
 	fi
@@ -225,10 +224,10 @@ run_xraft() {
 	run_nodes xraft "$setting:$heartbeat:$timing" --steady "$steady"
 	for kind; do
 		bench_up 3 --timing "$timing" --heartbeat "$heartbeat"
-		"$build/tests/bench/bench_failover" --cluster "$XR_CLUSTER" --nodes 3 --kind "$kind" \
-			--rounds "$rounds" --seed "$seed" --script "$xr_root/scripts/cluster" |
-			jq -c --arg setting "$setting" --arg kind "${kind/both/daemon}" \
-				'{system: "xraft", $setting, $kind} + .' >>"$work/samples"
+		bench_run "$build/tests/bench/bench_failover" --cluster "$XR_CLUSTER" --nodes 3 --kind "$kind" \
+			--rounds "$rounds" --seed "$seed" --script "$xr_root/scripts/cluster" >"$work/xraft"
+		jq -c --arg setting "$setting" --arg kind "${kind/both/daemon}" \
+			'{system: "xraft", $setting, $kind} + .' "$work/xraft" >>"$work/samples"
 		bench_down
 	done
 }
