@@ -72,6 +72,14 @@ static _Noreturn void die(const char *what)
 	exit(1);
 }
 
+/* At once, and whatever became of their parents. */
+static void on_end(int signal)
+{
+	for (int node = 1; node <= b.nodes; node++)
+		stop(node);
+	_exit(128 + signal);
+}
+
 static uint64_t random_state;
 static uint64_t next_random(void)
 {
@@ -460,6 +468,8 @@ int main(int argc, char **argv)
 {
 	parse(argc, argv);
 	random_state = (uint64_t)b.seed;
+	signal(SIGTERM, on_end);
+	signal(SIGINT, on_end);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	prctl(PR_SET_TIMERSLACK, 1);
 	/* Above the nodes, so that what they say is heard at once. */
