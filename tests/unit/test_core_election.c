@@ -1278,6 +1278,48 @@ static void new_leader_has_a_grace(void **state)
 	assert_int_equal(view(c, 1).mode, XR_NONE);
 }
 
+/* Nobody polled, nobody acked, since nobody had the CPU. A host that stops a machine does that. */
+static void all_slept_and_nobody_is_replaced(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	cluster_run_ms(c, 2 * MAX_MS);
+	for (int id = 1; id <= 3; id++)
+		c->node[id].paused = true;
+	cluster_run_ms(c, 2 * MAX_MS);
+	for (int id = 1; id <= 3; id++)
+		cluster_resume(c, id);
+	leads_undisturbed(c, 1, 1000);
+	assert_int_equal(raft(c, 1)->term, 1);
+}
+
+/* The quorum of a leader that slept has D to answer, and no more, however often it sleeps. */
+static void sleeping_leader_has_grace_once(void **state)
+{
+	(void)state;
+	for (int keeps_up = 0; keeps_up <= 1; keeps_up++) {
+		_cleanup_cluster_ struct cluster *c = cluster_new(3);
+		uint64_t until_ns;
+
+		cluster_elect(c, 1);
+		cluster_crash(c, 2);
+		cluster_crash(c, 3);
+		c->node[1].paused = true;
+		cluster_run_ms(c, 2 * MAX_MS);
+		cluster_resume(c, 1);
+		cluster_run_ms(c, HEARTBEAT_MS);
+		assert_int_equal(view(c, 1).mode, XR_LEAD);
+		assert_false(cluster_lease(c, 1));
+		until_ns = c->now_ns + MS(D_MS);
+		do
+			c->node[1].late = !keeps_up;
+		while (cluster_turn(c, until_ns));
+		assert_int_equal(view(c, 1).mode, XR_NONE);
+	}
+}
+
 /* It made its way for a candidate: it must not send a rival against the one it votes for. */
 static void leader_that_votes_names_no_rival(void **state)
 {
@@ -1527,6 +1569,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(only_a_granted_vote_puts_the_timer_off),
 	cmocka_unit_test(quorum_lost_is_fenced_resigned_and_explained),
 	cmocka_unit_test(new_leader_has_a_grace),
+	cmocka_unit_test(all_slept_and_nobody_is_replaced),
+	cmocka_unit_test(sleeping_leader_has_grace_once),
 	cmocka_unit_test(leader_that_votes_names_no_rival),
 	cmocka_unit_test(hint_brings_the_prevote_forward),
 	cmocka_unit_test(hinted_survivors_go_by_rank),

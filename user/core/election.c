@@ -145,6 +145,7 @@ static void lead_if_won(struct xr_raft *r, const struct xr_event *ev, struct xr_
 	r->role = XR_LEADER;
 	r->phase = XR_IDLE;
 	r->leader = r->self;
+	r->grace_ns = 0;
 	up->what |= XR_DO_PUBLISH;
 	xr_raft_beat(r, ev, up); /* at once, to prevent new elections (5.2) */
 	up->view = (struct xr_view){.term = r->term, .leader = r->self, .mode = XR_LEAD};

@@ -351,6 +351,19 @@ static bool ask_first(struct xr_raft *r, const struct xr_event *ev)
 	return true;
 }
 
+/*
+ * Rule 12, and rule 11 for a leader: acks that lapsed while it slept itself say nothing of its
+ * followers, which it has asked nothing. It asks, and they have D to answer; once for a lapse.
+ */
+static bool quorum_has_time(struct xr_raft *r, const struct xr_event *ev)
+{
+	if (ev->may_lead)
+		r->grace_ns = 0;
+	else if (ev->late && !r->grace_ns)
+		r->grace_ns = ev->now_ns + r->timing->min_timeout_ns;
+	return ev->may_lead || (int64_t)(ev->now_ns - r->grace_ns) < 0;
+}
+
 static void on_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
 	struct xr_why_event lost = {
@@ -358,7 +371,7 @@ static void on_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_upd
 		.ns = r->timing->max_timeout_ns,
 	};
 
-	if (r->role == XR_LEADER && !ev->may_lead) {
+	if (r->role == XR_LEADER && !quorum_has_time(r, ev)) {
 		xr_raft_step_down(r, ev, &lost, up);
 	} else if (r->role == XR_LEADER) {
 		xr_raft_beat(r, ev, up);

@@ -108,6 +108,7 @@ struct xr_raft {
 	uint64_t resend_ns;	   /* next poll, or next repetition of an unanswered request */
 	uint64_t beat_ns;	   /* of a leader: its next heartbeat */
 	uint64_t hint_ns;	   /* when the leader's socket was found gone; 0: it was not */
+	uint64_t grace_ns;	   /* of a leader that slept: so long its quorum may answer */
 
 	uint64_t last_index; /* of the log; 0 until there is one */
 	uint32_t last_term;
