@@ -4,6 +4,7 @@
  * follows; with LEADS node 1 leads all groups in term 7. Nodes 1, 2 and 3 vote; node 4 is known
  * and does not; groups are 0 ... 63, and each has its own digest.
  */
+#include <string.h>
 #include <linux/bpf.h>
 #include "cases.h"
 
@@ -219,3 +220,51 @@ const struct nic_case nic_cases[] = {
 	{"34 votes", SET(H(type, XR_VOTE), H(count, 34)), PASS, ONE(pass_vote)},
 };
 const unsigned nic_ncases = ARRAY_SIZE(nic_cases);
+/* clang-format on */
+
+static void packet_default(struct packet *p, bool ipv6, unsigned records)
+{
+	memset(p, 0, sizeof(*p));
+	p->d.h = (struct xr_wire){.magic = XR_WIRE_MAGIC,
+				  .version = XR_WIRE_VERSION,
+				  .type = XR_HEARTBEAT,
+				  .source = 2,
+				  .dest = RIG_SELF,
+				  .count = records ? (__u16)records : 1,
+				  .key_id = 4,
+				  .min_timeout_us = 150000,
+				  .sent_ns = CASE_SENT};
+	for (__u32 i = 0; i < p->d.h.count; i++)
+		p->d.rec[i] = (struct xr_record){
+			.group = i, .term = 7, .digest = (__u16)(0x1000 + i)};
+	p->payload = p->udp_len = -1;
+	p->ipv6 = ipv6;
+	p->from = 2;
+	p->to = RIG_SELF;
+	p->from_port = p->to_port = XR_PORT;
+}
+
+static void apply(const struct case_set *set, struct world *w, struct packet *p, bool built)
+{
+	for (int i = 0; i < CASE_SETS && set[i].where != SET_NOTHING; i++) {
+		char *base = set[i].where == SET_WORLD ? (char *)w : (char *)p;
+		__u64 value = set[i].value + (set[i].from_now ? w->now : 0);
+
+		if ((set[i].where == SET_FRAME) != built)
+			continue;
+		if (set[i].where == SET_FRAME)
+			base = (char *)p->frame;
+		memcpy(base + set[i].offset, &value, set[i].size);
+	}
+}
+
+void case_prepare(const struct nic_case *c, bool ipv6, struct world *w, struct packet *p)
+{
+	world_default(w, ipv6);
+	if (c->role == LEADS)
+		world_lead(w);
+	packet_default(p, ipv6, c->records);
+	apply(c->set, w, p, false);
+	frame_build(p, w->keys);
+	apply(c->set, w, p, true);
+}

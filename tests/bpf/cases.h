@@ -44,4 +44,7 @@ struct nic_case {
 extern const struct nic_case nic_cases[];
 extern const unsigned nic_ncases;
 
+/* The state and the frame of a case. The socket is the caller's. */
+void case_prepare(const struct nic_case *c, bool ipv6, struct world *w, struct packet *p);
+
 #endif

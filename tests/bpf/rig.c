@@ -289,6 +289,14 @@ static void difference(struct xr_stats *out, const struct xr_stats *now, struct 
 	*before = *now;
 }
 
+void rig_moved(struct rig *rig, struct xr_stats *moved)
+{
+	struct xr_stats now;
+
+	read_counters(rig, &now);
+	difference(moved, &now, &rig->seen);
+}
+
 /*
  * ---- both runs ----
  */
@@ -297,7 +305,6 @@ int rig_run_kernel(struct rig *rig, const __u8 *frame, __u32 len, struct outcome
 {
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = len,
 		    .data_out = out->frame, .data_size_out = sizeof(out->frame), .repeat = 1);
-	struct xr_stats now;
 	int err;
 
 	out->nevents = 0;
@@ -312,8 +319,7 @@ int rig_run_kernel(struct rig *rig, const __u8 *frame, __u32 len, struct outcome
 	memcpy(out->world.groups, rig->groups, sizeof(out->world.groups));
 	memcpy(out->world.acks, rig->acks, sizeof(out->world.acks));
 	memcpy(&out->world.control, rig->control, sizeof(out->world.control));
-	read_counters(rig, &now);
-	difference(&out->moved, &now, &rig->seen);
+	rig_moved(rig, &out->moved);
 	rig->out = out;
 	if (!rig->deaf)
 		ring_buffer__consume(rig->ring);

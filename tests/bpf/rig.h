@@ -69,6 +69,9 @@ void world_lead(struct world *w);
 
 void rig_load(struct rig *rig, const struct world *w);
 
+/* How far each counter has moved since the last time. */
+void rig_moved(struct rig *rig, struct xr_stats *moved);
+
 /* Through the program, from the state that is loaded. `began` and `ended` enclose its clock. */
 int rig_run_kernel(struct rig *rig, const __u8 *frame, __u32 len, struct outcome *out, __u64 *began,
 		   __u64 *ended);

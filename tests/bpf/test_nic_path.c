@@ -25,53 +25,11 @@ static const char *where = ""; /* for messages: the case at hand */
 		}                                   \
 	} while (0)
 
-static void packet_default(struct packet *p, bool ipv6, unsigned records)
-{
-	memset(p, 0, sizeof(*p));
-	p->d.h = (struct xr_wire){.magic = XR_WIRE_MAGIC,
-				  .version = XR_WIRE_VERSION,
-				  .type = XR_HEARTBEAT,
-				  .source = 2,
-				  .dest = RIG_SELF,
-				  .count = records ? (__u16)records : 1,
-				  .key_id = 4,
-				  .min_timeout_us = 150000,
-				  .sent_ns = CASE_SENT};
-	for (__u32 i = 0; i < p->d.h.count; i++)
-		p->d.rec[i] = (struct xr_record){
-			.group = i, .term = 7, .digest = (__u16)(0x1000 + i)};
-	p->payload = p->udp_len = -1;
-	p->ipv6 = ipv6;
-	p->from = 2;
-	p->to = RIG_SELF;
-	p->from_port = p->to_port = XR_PORT;
-}
-
-static void apply(const struct case_set *set, struct world *w, struct packet *p, bool built)
-{
-	for (int i = 0; i < CASE_SETS && set[i].where != SET_NOTHING; i++) {
-		char *base = set[i].where == SET_WORLD ? (char *)w : (char *)p;
-		__u64 value = set[i].value + (set[i].from_now ? w->now : 0);
-
-		if ((set[i].where == SET_FRAME) != built)
-			continue;
-		if (set[i].where == SET_FRAME)
-			base = (char *)p->frame;
-		memcpy(base + set[i].offset, &value, set[i].size);
-	}
-}
-
 static void prepare(const struct nic_case *c, bool ipv6, struct world *w, struct packet *p)
 {
 	int err = 0;
 
-	world_default(w, ipv6);
-	if (c->role == LEADS)
-		world_lead(w);
-	packet_default(p, ipv6, c->records);
-	apply(c->set, w, p, false);
-	frame_build(p, w->keys);
-	apply(c->set, w, p, true);
+	case_prepare(c, ipv6, w, p);
 	if (c->socket == NO_SOCKET)
 		rig_socket_close(&rig);
 	else
