@@ -33,7 +33,7 @@ static __always_inline void xr_answer_ipv4(struct iphdr *ip)
 
 	ip->saddr = ip->daddr;
 	ip->daddr = address;
-	ip->ttl = XR_TTL;
+	half[4] = bpf_htons(XR_TTL << 8 | IPPROTO_UDP); /* one store, as it is read again below */
 	ip->check = 0;
 	for (int i = 0; i < 10; i++)
 		sum += half[i];
@@ -49,21 +49,37 @@ static __always_inline void xr_answer_ipv6(struct ipv6hdr *ip6)
 	ip6->hop_limit = XR_TTL;
 }
 
+/* One's complement sum of a datagram, which is a whole number of words. */
+static __noinline __u64 xr_answer_sum(const struct xr_wire *h, const void *end, __u32 len)
+{
+	const __u64 *word = (const __u64 *)h;
+	__u64 sum = 0;
+
+	for (__u32 i = 0; i < XR_DATAGRAM_MAX / 8 && i < len / 8; i++, word++) {
+		if ((const void *)(word + 1) > end)
+			break;
+		sum += (*word & 0xffffffff) + (*word >> 32);
+	}
+	return sum;
+}
+
 /*
  * A sender on the same machine leaves its UDP checksum partial, so it cannot be patched. IPv4
- * allows none; IPv6 wants it in full: `sum` is that of the payload.
+ * allows none; IPv6 wants it in full.
  */
-static __always_inline void xr_answer_udp(struct xr_packet *p, __u64 sum)
+static __always_inline void xr_answer_udp(struct xr_packet *p)
 {
 	struct udphdr *udp = p->udp;
 	__be16 port = udp->source;
 	const __u32 *word;
+	__u64 sum;
 
 	udp->source = udp->dest;
 	udp->dest = port;
 	udp->check = 0;
 	if (!p->ip6)
 		return;
+	sum = xr_answer_sum(p->wire, p->end, p->len);
 	word = (const __u32 *)&p->ip6->saddr;
 	for (int i = 0; i < 8; i++)
 		sum += word[i];
@@ -74,14 +90,14 @@ static __always_inline void xr_answer_udp(struct xr_packet *p, __u64 sum)
 		udp->check = 0xffff;
 }
 
-static __always_inline void xr_answer(struct xr_packet *p, __u64 sum)
+static __always_inline void xr_answer(struct xr_packet *p)
 {
 	xr_answer_eth(p->eth);
 	if (p->ip6)
 		xr_answer_ipv6(p->ip6);
 	if (p->ip)
 		xr_answer_ipv4(p->ip);
-	xr_answer_udp(p, sum);
+	xr_answer_udp(p);
 }
 
 #endif

@@ -29,7 +29,6 @@ int xr_nic(struct xdp_md *ctx)
 	struct xr_packet packet = {};
 	struct xr_env env = {.ctx = ctx, .packet = &packet};
 	enum xr_parsed parsed;
-	__u64 sum = 0;
 	__u32 zero = 0;
 
 	env.control = bpf_map_lookup_elem(&xr_control, &zero);
@@ -48,11 +47,11 @@ int xr_nic(struct xdp_md *ctx)
 		return XDP_PASS;
 	}
 	switch (xr_rules_run(&env, packet.wire, packet.end, packet.len, &packet.from,
-			     bpf_ktime_get_boot_ns(), &sum)) {
+			     bpf_ktime_get_boot_ns())) {
 	case XR_DROP:
 		return XDP_DROP;
 	case XR_TX:
-		xr_answer(&packet, sum);
+		xr_answer(&packet);
 		return XDP_TX;
 	default:
 		return XDP_PASS;

@@ -226,6 +226,18 @@ static __always_inline void xr_env_count(struct xr_env *env, enum xr_reason reas
 static __always_inline void xr_env_report(struct xr_env *env, const struct xr_wire *h,
 					  const struct xr_record *rec);
 
+/* Body `i` of a datagram, or NULL where it ends. */
+static __always_inline void *xr_body(const struct xr_wire *h, const void *end, __u32 i, __u32 size)
+{
+	char *body = (char *)(h + 1);
+
+	if (i >= XR_RECORDS)
+		return NULL;
+	body += i * size;
+	asm volatile("" : "+r"(body)); /* one register: the verifier checks that which is used */
+	return (const void *)(body + size) > end ? NULL : body;
+}
+
 /*
  * Bodies are walked by callback (bpf_loop in the kernel), so that the verifier proves one step and
  * not fifty-eight. A step returns 1 to stop.
@@ -233,76 +245,80 @@ static __always_inline void xr_env_report(struct xr_env *env, const struct xr_wi
 typedef long (*xr_step)(__u32 i, void *arg);
 static __always_inline void xr_env_each(__u32 count, xr_step step, void *arg);
 
-/* Body `i` of a datagram, or NULL where it ends. */
-static __always_inline void *xr_body(const struct xr_wire *h, const void *end, __u32 i, __u32 size)
+/* `words` is known when it is compiled: unrolled, the state of the hash stays in registers. */
+static __always_inline void xr_tag_words(struct xr_sip *sip, const __u64 *word, __u32 words)
 {
-	__u32 offset = i * size;
-	char *body = (char *)(h + 1);
-
-	if (i >= XR_RECORDS || offset > XR_DATAGRAM_MAX)
-		return NULL;
-	body += offset;
-	asm volatile("" : "+r"(body)); /* one register: the verifier checks that which is used */
-	return (const void *)(body + sizeof(struct xr_record)) > end ? NULL : body;
+#pragma GCC unroll 8
+	for (__u32 i = 0; i < words; i++)
+		xr_sip_word(sip, word[i]);
 }
 
-/* The tag's state, and the one's complement sum for whoever has to write a UDP checksum. */
 struct xr_hash {
 	struct xr_sip sip;
-	__u64 sum;
 	const struct xr_wire *h;
 	const void *end;
 };
 
-static __always_inline void xr_hash_word(struct xr_hash *hash, __u64 word)
-{
-	hash->sum += (word & 0xffffffff) + (word >> 32);
-	xr_sip_word(&hash->sip, word);
-}
-
-static long xr_step_hash_record(__u32 i, void *arg)
+static long xr_step_tag_record(__u32 i, void *arg)
 {
 	struct xr_hash *hash = arg;
 	const __u64 *word = xr_body(hash->h, hash->end, i, sizeof(struct xr_record));
 
 	if (!word)
 		return 1;
-	for (int n = 0; n < 3; n++)
-		xr_hash_word(hash, word[n]);
+	xr_tag_words(&hash->sip, word, sizeof(struct xr_record) / 8);
 	return 0;
 }
 
-static long xr_step_hash_ballot(__u32 i, void *arg)
+static long xr_step_tag_ballot(__u32 i, void *arg)
 {
 	struct xr_hash *hash = arg;
 	const __u64 *word = xr_body(hash->h, hash->end, i, sizeof(struct xr_ballot));
 
-	if (!word || (const void *)(word + 5) > hash->end)
+	if (!word)
 		return 1;
-	for (int n = 0; n < 5; n++)
-		xr_hash_word(hash, word[n]);
+	xr_tag_words(&hash->sip, word, sizeof(struct xr_ballot) / 8);
 	return 0;
+}
+
+static __always_inline void xr_tag_begin(struct xr_sip *sip, const struct xr_wire *h,
+					 const struct xr_sip_key *key)
+{
+	xr_sip_init(sip, key);
+	xr_tag_words(sip, (const __u64 *)h, offsetof(struct xr_wire, tag) / 8);
+}
+
+static __noinline __u64 xr_tag_any(const struct xr_wire *h, const void *end, __u32 len,
+				   const struct xr_sip_key *key)
+{
+	struct xr_hash hash = {.h = h, .end = end};
+
+	if ((const void *)(h + 1) > end)
+		return 0;
+	xr_tag_begin(&hash.sip, h, key);
+	if (xr_wire_body_size(h->type) == sizeof(struct xr_record))
+		xr_env_each(h->count, xr_step_tag_record, &hash);
+	else if (h->count)
+		xr_env_each(h->count, xr_step_tag_ballot, &hash);
+	return xr_sip_final(&hash.sip, len - sizeof(h->tag));
 }
 
 /*
  * The tag: SipHash-2-4 of the header before it followed by all bodies, as any implementation
- * computes it (rule 10). `len`: of the whole datagram, the tag's own eight bytes included.
+ * computes it (rule 10). `len`: of the whole datagram, the tag's own eight bytes included. Most
+ * carry one record: for these there is neither a loop nor a call.
  */
 static __always_inline __u64 xr_tag(const struct xr_wire *h, const void *end, __u32 len,
-				    const struct xr_sip_key *key, __u64 *sum)
+				    const struct xr_sip_key *key)
 {
-	struct xr_hash hash = {.h = h, .end = end};
-	const __u64 *word = (const __u64 *)h;
+	const struct xr_record *first = (const struct xr_record *)(h + 1);
+	struct xr_sip sip;
 
-	xr_sip_init(&hash.sip, key);
-	for (__u32 i = 0; i < offsetof(struct xr_wire, tag) / 8; i++)
-		xr_hash_word(&hash, word[i]);
-	if (xr_wire_body_size(h->type) == sizeof(struct xr_record))
-		xr_env_each(h->count, xr_step_hash_record, &hash);
-	else if (h->count)
-		xr_env_each(h->count, xr_step_hash_ballot, &hash);
-	*sum = hash.sum;
-	return xr_sip_final(&hash.sip, len - sizeof(h->tag));
+	if (len != sizeof(*h) + sizeof(*first) || (const void *)(first + 1) > end)
+		return xr_tag_any(h, end, len, key);
+	xr_tag_begin(&sip, h, key);
+	xr_tag_words(&sip, (const __u64 *)first, sizeof(*first) / 8);
+	return xr_sip_final(&sip, len - sizeof(h->tag));
 }
 
 /* Cheap checks first, the digest last. XR_REASON_END: authentic and for us. */
@@ -313,7 +329,6 @@ static __always_inline enum xr_reason xr_rules_check(struct xr_env *env, const s
 	const struct xr_control *c = xr_env_control(env);
 	struct xr_peer *peer;
 	struct xr_key *key;
-	__u64 sum;
 
 	if (len < sizeof(*h) || (const void *)(h + 1) > end)
 		return XR_R_drop_short;
@@ -339,10 +354,31 @@ static __always_inline enum xr_reason xr_rules_check(struct xr_env *env, const s
 	key = xr_env_key(env, h->key_id & 1);
 	if (!key || !key->used || key->id != h->key_id)
 		return XR_R_drop_key;
-	if (xr_tag(h, end, len, &key->sip, &sum) != h->tag)
+	if (xr_tag(h, end, len, &key->sip) != h->tag)
 		return XR_R_drop_tag;
-	__sync_fetch_and_add(&peer->received, 1);
+	peer->received++; /* a peer's datagrams come through one receive queue */
 	return XR_REASON_END;
+}
+
+/*
+ * What is written in bytes and then read as a word, by the tag, stalls until it has reached the
+ * cache. So these write whole words.
+ */
+static __always_inline void xr_record_set_flags(struct xr_record *rec, __u16 flags)
+{
+	__u64 *word = (__u64 *)&rec->digest;
+
+	*word = (*word & ~0xffff0000ull) | (__u64)flags << 16;
+}
+
+static __always_inline void xr_wire_turn(struct xr_wire *h, __u8 type, __u8 self,
+					 __u32 min_timeout_us)
+{
+	__u64 *word = (__u64 *)h;
+
+	word[0] = (word[0] & 0xffffffffffull) | (__u64)type << 40 | (__u64)self << 48 |
+		  (__u64)h->source << 56;
+	word[1] = (__u32)word[1] | (__u64)min_timeout_us << 32;
 }
 
 struct xr_walk {
@@ -357,8 +393,17 @@ static __always_inline struct xr_record *xr_walk_record(const struct xr_walk *w,
 	return xr_body(w->h, w->end, i, sizeof(struct xr_record));
 }
 
+/* Most datagrams carry one record; a callback would cost more than the step itself. */
+static __always_inline void xr_walk_each(struct xr_walk *w, __u32 count, xr_step step)
+{
+	if (count == 1)
+		step(0, w);
+	else
+		xr_env_each(count, step, w);
+}
+
 /* Decide about one heartbeat record; nothing of the datagram is written yet. */
-static long xr_step_heartbeat(__u32 i, void *arg)
+static __always_inline long xr_step_heartbeat(__u32 i, void *arg)
 {
 	struct xr_walk *w = arg;
 	struct xr_record *rec = xr_walk_record(w, i);
@@ -378,12 +423,13 @@ static long xr_step_heartbeat(__u32 i, void *arg)
 	else if (reason == XR_R_pass_heartbeat)
 		run->up++;
 	run->reason[i & 63] = reason;
-	run->term[i & 63] = g ? xr_view_read(g).view.term : 0;
+	if (g)
+		run->term[i & 63] = xr_view_read(g).view.term;
 	return 0;
 }
 
 /* Write an answer into its record. Rule 15: what is left over goes up by xr_events. */
-static long xr_step_write_ack(__u32 i, void *arg)
+static __always_inline long xr_step_write_ack(__u32 i, void *arg)
 {
 	struct xr_walk *w = arg;
 	struct xr_record *rec = xr_walk_record(w, i);
@@ -398,13 +444,11 @@ static long xr_step_write_ack(__u32 i, void *arg)
 		xr_env_report(w->env, w->h, rec);
 	}
 	xr_env_count(w->env, reason);
-	rec->flags = XR_PENDING;
-	if (reason == XR_R_heartbeat_answered) {
-		rec->flags = XR_ACKED;
-	} else if (reason == XR_R_heartbeat_refused) {
-		rec->flags = XR_REFUSED;
+	if (reason == XR_R_heartbeat_refused)
 		rec->term = run->term[i & 63];
-	}
+	xr_record_set_flags(rec, reason == XR_R_heartbeat_answered  ? XR_ACKED
+				 : reason == XR_R_heartbeat_refused ? XR_REFUSED
+								    : XR_PENDING);
 	return 0;
 }
 
@@ -412,16 +456,16 @@ static __always_inline enum xr_verdict xr_rules_heartbeat(struct xr_walk *w, __u
 {
 	struct xr_run *run = xr_env_run(w->env);
 
-	xr_env_each(count, xr_step_heartbeat, w);
+	xr_walk_each(w, count, xr_step_heartbeat);
 	if (!run->stamped && run->up) {
 		xr_env_count(w->env, XR_R_pass_heartbeat);
 		return XR_PASS;
 	}
-	xr_env_each(count, xr_step_write_ack, w);
+	xr_walk_each(w, count, xr_step_write_ack);
 	return run->stamped || run->refused ? XR_TX : XR_DROP;
 }
 
-static long xr_step_ack(__u32 i, void *arg)
+static __always_inline long xr_step_ack(__u32 i, void *arg)
 {
 	struct xr_walk *w = arg;
 	struct xr_record *rec = xr_walk_record(w, i);
@@ -443,11 +487,11 @@ static long xr_step_ack(__u32 i, void *arg)
 
 static __always_inline enum xr_verdict xr_rules_ack(struct xr_walk *w, __u32 count)
 {
-	xr_env_each(count, xr_step_ack, w);
+	xr_walk_each(w, count, xr_step_ack);
 	return xr_env_run(w->env)->up ? XR_PASS : XR_DROP;
 }
 
-static long xr_step_poll(__u32 i, void *arg)
+static __always_inline long xr_step_poll(__u32 i, void *arg)
 {
 	struct xr_walk *w = arg;
 	struct xr_record *rec = xr_walk_record(w, i);
@@ -471,14 +515,15 @@ static long xr_step_poll(__u32 i, void *arg)
 	return 0;
 }
 
-static long xr_step_write_beat(__u32 i, void *arg)
+static __always_inline long xr_step_write_beat(__u32 i, void *arg)
 {
 	struct xr_walk *w = arg;
 	struct xr_record *rec = xr_walk_record(w, i);
 
 	if (!rec)
 		return 1;
-	rec->flags = xr_env_run(w->env)->reason[i & 63] == XR_R_poll_answered ? 0 : XR_PENDING;
+	xr_record_set_flags(
+		rec, xr_env_run(w->env)->reason[i & 63] == XR_R_poll_answered ? 0 : XR_PENDING);
 	return 0;
 }
 
@@ -487,10 +532,10 @@ static __always_inline enum xr_verdict xr_rules_poll(struct xr_walk *w, __u32 co
 {
 	struct xr_run *run = xr_env_run(w->env);
 
-	xr_env_each(count, xr_step_poll, w);
+	xr_walk_each(w, count, xr_step_poll);
 	if (!run->answered)
 		return run->up ? XR_PASS : XR_DROP;
-	xr_env_each(count, xr_step_write_beat, w);
+	xr_walk_each(w, count, xr_step_write_beat);
 	return XR_TX;
 }
 
@@ -520,29 +565,24 @@ static __always_inline enum xr_verdict xr_rules_decide(struct xr_walk *w)
 	}
 }
 
-/* Turn the decided datagram round and seal it. `sum` as for xr_tag(), the new tag included. */
+/* Turn the decided datagram round and seal it. */
 static __always_inline void xr_rules_seal(struct xr_env *env, struct xr_wire *h, const void *end,
-					  __u32 len, __u64 now, __u64 *sum)
+					  __u32 len, __u64 now)
 {
 	const struct xr_control *c = xr_env_control(env);
 	struct xr_peer *peer = xr_env_peer(env, h->source);
 	struct xr_key *key = xr_env_key(env, h->key_id & 1);
+	__u8 type;
 
 	if (peer)
-		__sync_fetch_and_add(&peer->answered, 1);
+		peer->answered++;
 	/* What answers what: nothing answers an answer (rule 9). A poll fetches a heartbeat. */
-	h->type = h->type == XR_HEARTBEAT ? XR_ACK
-		  : h->type == XR_POLL	  ? XR_HEARTBEAT
-					  : XR_PATH_ECHO;
-	h->dest = h->source;
-	h->source = c->self;
+	type = h->type == XR_HEARTBEAT ? XR_ACK : h->type == XR_POLL ? XR_HEARTBEAT : XR_PATH_ECHO;
+	xr_wire_turn(h, type, c->self, c->min_timeout_us);
 	h->echo_ns = h->sent_ns;
 	h->sent_ns = now;
-	h->min_timeout_us = c->min_timeout_us;
-	if (!key)
-		return;
-	h->tag = xr_tag(h, end, len, &key->sip, sum);
-	*sum += (h->tag & 0xffffffff) + (h->tag >> 32);
+	if (key)
+		h->tag = xr_tag(h, end, len, &key->sip);
 }
 
 /*
@@ -551,8 +591,7 @@ static __always_inline void xr_rules_seal(struct xr_env *env, struct xr_wire *h,
  */
 static __always_inline enum xr_verdict xr_rules_run(struct xr_env *env, struct xr_wire *h,
 						    const void *end, __u32 len,
-						    const struct xr_from *from, __u64 now,
-						    __u64 *sum)
+						    const struct xr_from *from, __u64 now)
 {
 	enum xr_reason reason = xr_rules_check(env, h, end, len, from);
 	struct xr_walk walk = {.env = env, .h = h, .end = end, .now = now};
@@ -572,7 +611,7 @@ static __always_inline enum xr_verdict xr_rules_run(struct xr_env *env, struct x
 		return XR_DROP;
 	verdict = xr_rules_decide(&walk);
 	if (verdict == XR_TX)
-		xr_rules_seal(env, h, end, len, now, sum);
+		xr_rules_seal(env, h, end, len, now);
 	return verdict;
 }
 

@@ -333,7 +333,6 @@ static enum xr_verdict native_rules(struct xr_env *env, bool ours, struct xr_wir
 {
 	const struct xr_control *c = env->control;
 	enum xr_reason why_not = XR_REASON_END;
-	__u64 sum;
 
 	if (xr_rules_check(env, h, end, r->len, &r->from) == XR_REASON_END &&
 	    (__s64)(c->alive_until_ns - now) > 0) {
@@ -343,7 +342,7 @@ static enum xr_verdict native_rules(struct xr_env *env, bool ours, struct xr_wir
 			why_not = XR_R_pass_no_answer;
 	}
 	if (why_not == XR_REASON_END)
-		return xr_rules_run(env, h, end, r->len, &r->from, now, &sum);
+		return xr_rules_run(env, h, end, r->len, &r->from, now);
 	xr_env_count(env, why_not);
 	return XR_PASS;
 }

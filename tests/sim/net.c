@@ -106,8 +106,6 @@ void net_replay(struct world *w, const struct packet *p)
 
 static void seal(struct node *n, struct packet *p)
 {
-	__u64 sum;
-
 	p->wire.magic = XR_WIRE_MAGIC;
 	p->wire.version = XR_WIRE_VERSION;
 	p->wire.source = n->id;
@@ -115,7 +113,7 @@ static void seal(struct node *n, struct packet *p)
 	p->wire.key_id = n->maps.keys[0].id;
 	p->wire.min_timeout_us = n->maps.control.min_timeout_us;
 	p->wire.sent_ns = sim_local(n);
-	p->wire.tag = xr_tag(&p->wire, p->bytes + p->size, p->size, &n->maps.keys[0].sip, &sum);
+	p->wire.tag = xr_tag(&p->wire, p->bytes + p->size, p->size, &n->maps.keys[0].sip);
 }
 
 static void seal_and_send(struct node *n, uint8_t to)

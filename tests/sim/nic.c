@@ -71,7 +71,6 @@ static void run(struct node *n, uint32_t index)
 	uint64_t began_ns = n->w->now_ns;
 	enum xr_verdict verdict;
 	struct xr_env env;
-	__u64 sum;
 
 	env.groups = n->maps.groups;
 	env.acks = n->maps.acks;
@@ -83,8 +82,7 @@ static void run(struct node *n, uint32_t index)
 	env.npending = 0;
 	memcpy(from.ip, n->maps.peers[p->from].ip, sizeof(from.ip));
 	held_node = n;
-	verdict = xr_rules_run(&env, &p->wire, p->bytes + p->size, p->size, &from, sim_local(n),
-			       &sum);
+	verdict = xr_rules_run(&env, &p->wire, p->bytes + p->size, p->size, &from, sim_local(n));
 	held_node = NULL;
 	note(n, p, verdict);
 	to_ring(n, &env);

@@ -230,11 +230,9 @@ static bool receive(struct node *n, struct packet *p)
 	struct xr_env env = slow_path(n);
 	struct xr_from from = {.port = p->port};
 	bool alive = true;
-	__u64 sum;
 
 	memcpy(from.ip, n->maps.peers[p->from].ip, sizeof(from.ip));
-	switch (xr_rules_run(&env, &p->wire, p->bytes + p->size, p->size, &from, sim_local(n),
-			     &sum)) {
+	switch (xr_rules_run(&env, &p->wire, p->bytes + p->size, p->size, &from, sim_local(n))) {
 	case XR_TX:
 		p->from = n->id;
 		p->to = p->wire.dest;

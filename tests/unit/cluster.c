@@ -38,10 +38,7 @@ static uint32_t datagram_size(const struct datagram *d)
 
 static void seal(struct node *n, struct datagram *d)
 {
-	__u64 sum;
-
-	d->h.tag = xr_tag(&d->h, (char *)d + datagram_size(d), datagram_size(d), &n->keys[0].sip,
-			  &sum);
+	d->h.tag = xr_tag(&d->h, (char *)d + datagram_size(d), datagram_size(d), &n->keys[0].sip);
 }
 
 static struct datagram encode(struct cluster *c, struct node *from, int to,
@@ -199,13 +196,12 @@ static void nic_receive(struct cluster *c, struct datagram *d)
 	struct node *n = &c->node[d->h.dest];
 	struct xr_from from = {0};
 	enum xr_verdict verdict;
-	__u64 sum = 0;
 
 	if (!n->up)
 		return;
 	n->env.npending = 0;
 	verdict = xr_rules_run(&n->env, &d->h, (char *)d + datagram_size(d), datagram_size(d),
-			       &from, c->now_ns, &sum);
+			       &from, c->now_ns);
 	if (verdict == XR_TX)
 		send_datagram(c, n, d);
 	else if (verdict == XR_PASS)

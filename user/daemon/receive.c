@@ -115,11 +115,9 @@ void xr_receive_left(struct xr_engine *e, const struct xr_event_rec *left)
 static void receive(struct xr_engine *e, struct xr_datagram *d)
 {
 	size_t held = d->size < sizeof(d->bytes) ? d->size : sizeof(d->bytes);
-	__u64 sum;
 
 	e->env.npending = 0;
-	switch (xr_rules_run(&e->env, &d->wire, d->bytes + held, d->size, &d->from, xr_now_ns(),
-			     &sum)) {
+	switch (xr_rules_run(&e->env, &d->wire, d->bytes + held, d->size, &d->from, xr_now_ns())) {
 	case XR_TX:
 		/* An echo of ours would prove what was asked of the NIC path: keep it. */
 		if (d->wire.type == XR_PATH_ECHO)

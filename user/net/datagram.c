@@ -162,7 +162,6 @@ static void seal_and_send(struct xr_outbox *box, uint8_t to)
 	struct xr_datagram *d = &box->peer[to];
 	struct xr_env *env = box->env;
 	struct xr_key *key = &env->keys[box->key_slot];
-	__u64 sum;
 
 	d->wire.magic = XR_WIRE_MAGIC;
 	d->wire.version = XR_WIRE_VERSION;
@@ -172,7 +171,7 @@ static void seal_and_send(struct xr_outbox *box, uint8_t to)
 	d->wire.spare = 0;
 	d->wire.min_timeout_us = env->control->min_timeout_us;
 	d->wire.sent_ns = xr_now_ns(); /* before it leaves: leases count from here (rule 5) */
-	d->wire.tag = xr_tag(&d->wire, d->bytes + d->size, d->size, &key->sip, &sum);
+	d->wire.tag = xr_tag(&d->wire, d->bytes + d->size, d->size, &key->sip);
 	if (xr_socket_send(box->fd, &env->peers[to], d->bytes, d->size) < 0)
 		box->lost++;
 	d->wire.count = 0;
