@@ -8,6 +8,7 @@
 #   bench_json FILTER        its figures, from $work/samples, into $out/NAME.json with the machine's
 #   bench_table              tab-separated lines on stdin: what people read, kept in $out/NAME.txt
 #   bench_cdf LABEL          lines "TITLE<tab>VALUE" on stdin: the distribution as SVG and PNG
+#   bench_bars LABEL         lines "CLUSTER<tab>BAR<tab>VALUE": bars in clusters, as SVG and PNG
 #   bench_target WHAT GOT OP LIMIT UNIT
 #   bench_end                says which targets are met; with --check that decides the exit code
 #
@@ -57,6 +58,17 @@ bench_options() {
 bench_run() {
 	"$@" &
 	wait $!
+}
+
+# by_form QUICK USUAL FULL: what goes with --quick, with neither, with --full.
+by_form() {
+	if [[ $quick ]]; then
+		echo "$1"
+	elif [[ $full ]]; then
+		echo "$3"
+	else
+		echo "$2"
+	fi
 }
 
 # Whatever a bench started ends with it: its background jobs, its cluster, and what only bench_stop()
@@ -178,6 +190,40 @@ bench_cdf() {
 			plot ${plots%, }"
 	done
 	echo "distribution: $out/$name.svg, .png" >&2
+}
+
+bench_bars() {
+	local label=$1 plots='' form bar at=2
+	if ! command -v gnuplot >/dev/null; then
+		progress "no picture: there is no gnuplot; scripts/setup installs it"
+		return
+	fi
+	# A row a cluster, a column a bar, both in the order in which they come.
+	awk -F '\t' '
+		!($1 in row) { row[$1]; rows[++nr] = $1 }
+		!($2 in col) { col[$2]; cols[++nc] = $2 }
+		{ value[$1, $2] = $3 }
+		END {
+			printf "-"
+			for (c = 1; c <= nc; c++)
+				printf "\t%s", cols[c]
+			for (r = 1; r <= nr; r++) {
+				printf "\n%s", rows[r]
+				for (c = 1; c <= nc; c++)
+					printf "\t%s", (rows[r], cols[c]) in value ? value[rows[r], cols[c]] : "NaN"
+			}
+			print ""
+		}' >"$work/bars"
+	while read -r bar; do
+		plots+="'$work/bars' skip 1 using $((at++)):xtic(1) title '$bar', "
+	done < <(head -n 1 "$work/bars" | cut -f 2- | tr '\t' '\n')
+	for form in svg png; do
+		gnuplot -e "set terminal $form size 900,500; set output '$out/$name.$form'; set datafile separator tab;
+			set style data histogram; set style histogram cluster gap 1; set style fill solid 0.8;
+			set ylabel '$label'; set yrange [0:*]; set key top left; set grid y; set xtics rotate by -20;
+			plot ${plots%, }"
+	done
+	echo "bars: $out/$name.svg, .png" >&2
 }
 
 # bench_target WHAT GOT OP LIMIT UNIT: OP is <= or >=. A figure that is missing is missed.
