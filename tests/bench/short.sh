@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# usage: short.sh NAME
+# A bench in its short form, as a test: it runs, and no ratio is far off. Times are not judged.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
+
+export XR_BUILD=${XR_BUILD:-$xr_root/build}
+
+skip() {
+	say "skipped: $*"
+	exit 77
+}
+
+[[ $EUID -eq 0 ]] || skip "needs root"
+for file in xraftd xraft bpf/pass.bpf.o "tests/bench/bench_$1"; do
+	[[ -e $XR_BUILD/$file ]] || skip "$XR_BUILD/$file is not built"
+done
+command -v jq >/dev/null || skip "jq is missing; scripts/setup installs it"
+[[ -e /sys/class/net/lo/queues/rx-0/rps_cpus ]] || skip "this kernel has no RPS"
+exec "$xr_root/scripts/bench" "$1" --quick --check
