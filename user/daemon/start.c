@@ -12,6 +12,8 @@
 #include "lib/status.h"
 
 #define STACK_TOUCHED (256 << 10)
+/* A vote's way to the disk is part of the election; but below it, and below other FIFO threads. */
+#define JOURNAL_PRIORITY 1
 
 /* All that an engine holds, in the order in which it is taken. */
 struct node {
@@ -92,7 +94,8 @@ static int start_threads(struct node *n, struct xr_why *why)
 	if (!err)
 		err = xr_engine_init(e, n->journal, promise_until_ns, why);
 	if (!err)
-		err = xr_writer_start(&n->writer, n->journal, w->config.realtime ? 1 : 0, why);
+		err = xr_writer_start(&n->writer, n->journal,
+				      w->config.realtime ? JOURNAL_PRIORITY : 0, why);
 	e->writer = n->writer;
 	if (!err)
 		err = xr_api_start(&n->api, w->config.socket, &w->nic.maps, n->reporter, &e->orders,
