@@ -1183,6 +1183,29 @@ static void starved_leader_is_kept(void **state)
 	leads_undisturbed(c, 1, 900);
 }
 
+/* Once it had to ask, it asks after half of D: one poll may fail, and the lease never ends. */
+static void starved_leader_is_polled_earlier(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	c->node[1].paused = true;
+	cluster_run_ms(c, D_MS);
+	cluster_forget(c);
+	for (int i = 0; i < 900; i++) {
+		cluster_run_ms(c, 1);
+		assert_true(cluster_lease(c, 1));
+	}
+	assert_in_range(cluster_count(c, 2, 1, XR_POLL), 900 / (D_MS / 2) - 1,
+			900 / (D_MS / 2) + 1);
+	cluster_resume(c, 1);
+	cluster_run_ms(c, HEARTBEAT_MS);
+	cluster_forget(c);
+	cluster_run_ms(c, 900);
+	assert_int_equal(cluster_count(c, 2, 1, XR_POLL), 0);
+}
+
 /* Who slept itself gives the leader the time to answer a poll. */
 static void sleeper_suspects_itself(void **state)
 {
@@ -1563,6 +1586,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(timer_reads_the_contact_again),
 	cmocka_unit_test(polls_before_it_elects),
 	cmocka_unit_test(starved_leader_is_kept),
+	cmocka_unit_test(starved_leader_is_polled_earlier),
 	cmocka_unit_test(sleeper_suspects_itself),
 	cmocka_unit_test(sleeper_has_grace_once),
 	cmocka_unit_test(heartbeat_ends_a_prevote),

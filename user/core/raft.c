@@ -310,10 +310,20 @@ static uint64_t expiry_ns(const struct xr_raft *r, uint64_t contact_ns)
 	return r->resigned ? r->base_ns + r->timeout_ns : later(expiry, r->promise_until_ns);
 }
 
-static uint64_t poll_ns(const struct xr_raft *r, uint64_t contact_ns)
+/*
+ * Late enough that a quiet cluster never polls, and that a dead socket is gone by then. A leader
+ * whose heartbeats do not come of themselves is asked again earlier, so that one poll may fail.
+ */
+static uint64_t poll_ns(const struct xr_raft *r, const struct xr_event *ev)
 {
-	return later(later(r->base_ns, contact_ns) + r->timing->min_timeout_ns * 4 / 5,
-		     r->resend_ns); /* late enough that a quiet cluster never polls */
+	const struct xr_timing *t = r->timing;
+	uint64_t patience_ns = t->min_timeout_ns * 4 / 5;
+	uint64_t early_ns = later(t->min_timeout_ns / 2, 2 * t->heartbeat_ns);
+
+	if (r->overdue_ns && ev->now_ns - r->overdue_ns < t->max_timeout_ns &&
+	    early_ns < patience_ns)
+		patience_ns = early_ns;
+	return later(later(r->base_ns, ev->contact_ns) + patience_ns, r->resend_ns);
 }
 
 static uint64_t next_timer(const struct xr_raft *r, const struct xr_event *ev)
@@ -330,7 +340,7 @@ static uint64_t next_timer(const struct xr_raft *r, const struct xr_event *ev)
 		return UINT64_MAX;
 	if (r->phase == XR_IDLE && !r->leader)
 		return expiry;
-	other = r->phase == XR_IDLE ? poll_ns(r, ev->contact_ns) : r->resend_ns;
+	other = r->phase == XR_IDLE ? poll_ns(r, ev) : r->resend_ns;
 	return expiry < other ? expiry : other;
 }
 
@@ -376,8 +386,9 @@ static void on_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_upd
 	} else if (r->role == XR_LEADER) {
 		xr_raft_beat(r, ev, up);
 	} else if (r->phase == XR_IDLE && ask_first(r, ev)) {
-		if (r->leader && (int64_t)(ev->now_ns - poll_ns(r, ev->contact_ns)) >= 0) {
+		if (r->leader && (int64_t)(ev->now_ns - poll_ns(r, ev)) >= 0) {
 			xr_raft_send(r, up, XR_POLL, r->leader, r->term);
+			r->overdue_ns = ev->now_ns;
 			r->resend_ns = ev->now_ns + xr_raft_gap_ns(r);
 		}
 	} else {

@@ -106,6 +106,7 @@ struct xr_raft {
 	uint64_t base_ns;	   /* the election timer counts from here, or from the contact */
 	uint64_t timeout_ns;	   /* drawn anew for each election (5.2) */
 	uint64_t resend_ns;	   /* next poll, or next repetition of an unanswered request */
+	uint64_t overdue_ns;	   /* a follower's: when it last had to poll; 0: never */
 	uint64_t beat_ns;	   /* of a leader: its next heartbeat */
 	uint64_t hint_ns;	   /* when the leader's socket was found gone; 0: it was not */
 	uint64_t grace_ns;	   /* of a leader that slept: so long its quorum may answer */
