@@ -1223,6 +1223,23 @@ static void sleeper_suspects_itself(void **state)
 	assert_true(cluster_count(c, 1, 3, XR_PREVOTE) >= 1);
 }
 
+/* Also with a hint from before it slept, which would have it ask, and ask, until time has passed. */
+static void sleeper_with_a_hint_asks_once(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	c->node[1].raft.timeout_ns = MS(MAX_MS);
+	cluster_hint(c, 1, 2);
+	c->node[1].paused = true;
+	cluster_run_ms(c, D_MS + 20);
+	cluster_resume(c, 1);
+	cluster_run_ms(c, 1);
+	assert_int_equal(cluster_count(c, 1, 0, XR_PREVOTE), 0);
+	assert_int_equal(cluster_count(c, 1, 2, XR_POLL), 1);
+}
+
 /* A loop that never keeps up still gets to its election: the grace is given once for a contact. */
 static void sleeper_has_grace_once(void **state)
 {
@@ -1588,6 +1605,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(starved_leader_is_kept),
 	cmocka_unit_test(starved_leader_is_polled_earlier),
 	cmocka_unit_test(sleeper_suspects_itself),
+	cmocka_unit_test(sleeper_with_a_hint_asks_once),
 	cmocka_unit_test(sleeper_has_grace_once),
 	cmocka_unit_test(heartbeat_ends_a_prevote),
 	cmocka_unit_test(only_a_granted_vote_puts_the_timer_off),

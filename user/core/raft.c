@@ -357,6 +357,7 @@ static bool ask_first(struct xr_raft *r, const struct xr_event *ev)
 	if (!ev->late || !r->leader || (int64_t)(r->base_ns - ev->contact_ns) > 0)
 		return false; /* grace is given once for a contact */
 	r->base_ns = ev->now_ns + grace_ns - r->timeout_ns;
+	r->hint_ns = 0; /* a socket that is gone will say so once more */
 	r->resend_ns = ev->now_ns;
 	return true;
 }
