@@ -302,11 +302,11 @@ static void one_round(int number)
 		return one_round(number); /* an election of its own; the soak counts those */
 	t0_ns = do_fault(r.victim);
 	watch(&r, t0_ns);
-	printf("{\"round\":%d,\"victim\":%d,\"leader\":%d,\"before\":%u,\"after\":%u,"
-	       "\"total_us\":%.1f,\"phases_us\":[%.1f,%.1f,%.1f,%.1f",
-	       number, r.victim, r.leader, r.before, r.after, (double)r.announced_ns / 1e3,
-	       (double)r.noticed_ns / 1e3, (double)r.decided_ns / 1e3, (double)r.durable_ns / 1e3,
-	       (double)r.elected_ns / 1e3);
+	printf("{\"round\":%d,\"at_ns\":%llu,\"victim\":%d,\"leader\":%d,\"before\":%u,"
+	       "\"after\":%u,\"total_us\":%.1f,\"phases_us\":[%.1f,%.1f,%.1f,%.1f",
+	       number, (unsigned long long)t0_ns, r.victim, r.leader, r.before, r.after,
+	       (double)r.announced_ns / 1e3, (double)r.noticed_ns / 1e3, (double)r.decided_ns / 1e3,
+	       (double)r.durable_ns / 1e3, (double)r.elected_ns / 1e3);
 	undo(r.victim);
 	await_settled(&r.after);
 	print_disk();
