@@ -65,10 +65,10 @@ measure() {
 	local arm=$1 rung=$2
 	load_start "$rung" $((seconds + 15)) 2
 	nap 0.3
-	nsenter --net="/run/netns/xr-$XR_CLUSTER-2" "$build/tests/bench/bench_rtt" \
-		--config "/run/xraft-cluster/$XR_CLUSTER/node.2.conf" --to 1 --count $((seconds * 1000)) |
-		jq -c --arg arm "${words[$arm]}" --arg rung "$rung" '{$arm, $rung} + .' >>"$work/samples"
+	bench_run nsenter --net="/run/netns/xr-$XR_CLUSTER-2" "$build/tests/bench/bench_rtt" --to 1 \
+		--config "/run/xraft-cluster/$XR_CLUSTER/node.2.conf" --count $((seconds * 1000)) >"$work/seen"
 	load_stop
+	jq -c --arg arm "${words[$arm]}" --arg rung "$rung" '{$arm, $rung} + .' "$work/seen" >>"$work/samples"
 }
 
 for ((round = 1; round <= rounds; round++)); do

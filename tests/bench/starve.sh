@@ -105,7 +105,7 @@ measure() {
 	load_start "$load" $((s + 15)) 3
 	nap 0.3
 	mapfile -t sizes < <(log_sizes)
-	"$build/tests/bench/bench_starve" --cluster "$XR_CLUSTER" --nodes 3 --seconds "$s" --pause "$pause" \
+	bench_run "$build/tests/bench/bench_starve" --cluster "$XR_CLUSTER" --nodes 3 --seconds "$s" --pause "$pause" \
 		>"$work/seen"
 	load_stop
 	nap 0.1
