@@ -113,6 +113,7 @@ static void golden(void **state)
 		"\"timing\":{\"min_timeout_ms\":150,\"max_timeout_ms\":300,\"heartbeat_ms\":2.5,"
 		"\"stall_limit_ms\":1000,\"quorum_lapse_ms\":150,\"drift_permille\":100},"
 		"\"nodes\":[],"
+		"\"summary\":{\"leads\":1,\"follows\":0,\"leaderless\":1},"
 		"\"groups\":[{\"name\":\"main\",\"id\":0,\"role\":\"leader\",\"term\":4,"
 		"\"leader\":1,\"voted_for\":1,\"contact_age_ms\":null,\"quorum_age_ms\":null,"
 		"\"voters\":[1,2,3],\"view\":{\"term\":4,\"mode\":\"lead\",\"leader\":1}},"

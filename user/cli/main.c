@@ -11,10 +11,11 @@ static const struct command {
 	const char *summary;
 	const char *help;
 } commands[] = {
-	{"status", cli_status, "[--json] [--counters]", "show what a node is doing",
+	{"status", cli_status, "[--brief] [--json] [--counters]", "show what a node is doing",
 	 "Reads the pinned maps, so it works when the daemon hangs or is dead, and says so. Where "
 	 "a\n"
 	 "node has no maps (xdp = off without rights to BPF), it asks the daemon.\n\n"
+	 "  --brief     how many groups it leads and follows, not each\n"
 	 "  --json      one JSON object on one line; its members are stable\n"
 	 "  --counters  every verdict with its reason, at the NIC path and in the daemon\n\n"
 	 "Exits 0 also for a dead daemon: see \"alive\" and \"answering\" in the output.\n"},

@@ -8,12 +8,13 @@
 struct options {
 	bool json;
 	bool counters;
+	bool brief;
 };
 
 /*
  * ---- where it comes from ----
  */
-static int from_pins(const struct cli *cli, json_t **status)
+static int from_pins(const struct cli *cli, bool brief, json_t **status)
 {
 	struct xr_maps maps;
 	struct cli_node node;
@@ -26,7 +27,7 @@ static int from_pins(const struct cli *cli, json_t **status)
 	err = xr_maps_open(&maps, node.path, false, &why);
 	if (err)
 		return cli_fail(err == -ENOENT ? CLI_NO_NODE : CLI_FAILED, "%s", why.text);
-	*status = xr_status_json(&maps, &why);
+	*status = brief ? xr_status_brief(&maps, &why) : xr_status_json(&maps, &why);
 	xr_maps_close(&maps);
 	return *status ? CLI_OK : cli_fail(CLI_FAILED, "%s", why.text);
 }
@@ -188,7 +189,13 @@ static void print_counters(const json_t *counters)
 		       number(daemon, names[i][0]), names[i][0], names[i][1]);
 }
 
-static void print_table(const json_t *s, bool counters)
+static void print_summary(const json_t *summary)
+{
+	printf("  groups  leads %.0f, follows in %.0f, knows no leader of %.0f\n",
+	       number(summary, "leads"), number(summary, "follows"), number(summary, "leaderless"));
+}
+
+static void print_table(const json_t *s, const struct options *o)
 {
 	int self = (int)number(s, "node");
 
@@ -196,8 +203,11 @@ static void print_table(const json_t *s, bool counters)
 	print_nic(json_object_get(s, "nic"));
 	print_timing(json_object_get(s, "timing"));
 	print_nodes(json_object_get(s, "nodes"), self);
-	print_groups(json_object_get(s, "groups"), self);
-	if (counters)
+	if (o->brief)
+		print_summary(json_object_get(s, "summary"));
+	else
+		print_groups(json_object_get(s, "groups"), self);
+	if (o->counters)
 		print_counters(json_object_get(s, "counters"));
 }
 
@@ -206,7 +216,7 @@ static int print(const json_t *status, const struct options *o)
 	char *text;
 
 	if (!o->json) {
-		print_table(status, o->counters);
+		print_table(status, o);
 		return CLI_OK;
 	}
 	text = xr_status_dump(status, false);
@@ -222,6 +232,7 @@ int cli_status(const struct cli *cli, int argc, char **argv)
 	static const struct option options[] = {
 		{"json", no_argument, NULL, 'j'},
 		{"counters", no_argument, NULL, 'c'},
+		{"brief", no_argument, NULL, 'b'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -232,16 +243,18 @@ int cli_status(const struct cli *cli, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
 		if (c == 'h')
 			return cli_help("status");
-		if (c != 'j' && c != 'c')
+		if (c != 'j' && c != 'c' && c != 'b')
 			return cli_usage("status", "there is no option %s", argv[optind - 1]);
-		*(c == 'j' ? &o.json : &o.counters) = true;
+		*(c == 'j' ? &o.json : c == 'c' ? &o.counters : &o.brief) = true;
 	}
 	if (optind < argc)
 		return cli_usage("status", "\"%s\" is too much; name a node with -n", argv[optind]);
 	if (cli->socket || cli_only_socket(cli->node))
 		code = from_daemon(cli, &status);
 	else
-		code = from_pins(cli, &status);
+		code = from_pins(cli, o.brief, &status);
+	if (!code && o.brief)
+		json_object_del(status, "groups");
 	if (!code)
 		code = print(status, &o);
 	json_decref(status);

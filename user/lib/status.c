@@ -211,6 +211,21 @@ static json_t *json_groups(const struct xr_maps *m, bool alive)
 	return list;
 }
 
+/* How many groups this node leads, follows, and knows no leader of. */
+static json_t *json_summary(const struct xr_maps *m, bool alive)
+{
+	json_int_t by_mode[3] = {0};
+
+	for (size_t id = 0; id < m->ngroups && id < m->control->groups; id++) {
+		struct xr_view view = read_view(&m->groups[id]);
+
+		if (m->groups[id].voters)
+			by_mode[alive && view.mode <= XR_LEAD ? view.mode : XR_NONE]++;
+	}
+	return json_pack("{s:I, s:I, s:I}", "leads", by_mode[XR_LEAD], "follows",
+			 by_mode[XR_FOLLOW], "leaderless", by_mode[XR_NONE]);
+}
+
 /*
  * ---- the node ----
  */
@@ -284,7 +299,7 @@ static json_t *json_counters(const struct xr_maps *m)
 			 json_stats(&stats[XR_STATS_DAEMON]));
 }
 
-json_t *xr_status_json(const struct xr_maps *m, struct xr_why *why)
+json_t *xr_status_brief(const struct xr_maps *m, struct xr_why *why)
 {
 	const struct xr_control *c = m->control;
 	uint64_t deadline_ns = *(const volatile __u64 *)&c->alive_until_ns;
@@ -298,11 +313,22 @@ json_t *xr_status_json(const struct xr_maps *m, struct xr_why *why)
 			   alive ? json_integer(c->pid) : json_null(), "warden",
 			   alive ? json_integer(c->warden_pid) : json_null(), "loop_age_ms",
 			   heard_ns ? json_age(now_ns, heard_ns) : json_null(), "nic", json_nic(c),
-			   "timing", json_timing(c), "nodes", json_nodes(m), "groups",
-			   json_groups(m, alive), "counters", json_counters(m));
+			   "timing", json_timing(c), "nodes", json_nodes(m), "summary",
+			   json_summary(m, alive), "counters", json_counters(m));
 	if (!status)
-		xr_fail(why, ENOMEM, "no memory for the status of %u groups", c->groups);
+		xr_fail(why, ENOMEM, "no memory for the status of a node");
 	return status;
+}
+
+json_t *xr_status_json(const struct xr_maps *m, struct xr_why *why)
+{
+	json_t *status = xr_status_brief(m, why);
+
+	if (!json_object_set_new(status, "groups", json_groups(m, xr_status_alive(m->control))))
+		return status;
+	json_decref(status);
+	xr_fail(why, ENOMEM, "no memory for the status of %u groups", m->control->groups);
+	return NULL;
 }
 
 char *xr_status_dump(const json_t *status, bool indent)

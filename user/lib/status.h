@@ -14,6 +14,7 @@
  *    "timing":{"min_timeout_ms":150, "max_timeout_ms":300, "heartbeat_ms":50,
  *              "stall_limit_ms":1000, "quorum_lapse_ms":150, "drift_permille":100},
  *    "nodes":[{"node":1, "address":"10.0.0.1", "port":7007, "received":0, "answered":0}],
+ *    "summary":{"leads":1, "follows":0, "leaderless":0},    of its groups
  *    "groups":[{"name":"main", "id":0, "role":"leader|candidate|follower", "term":4,
  *               "leader":1|null, "voted_for":1|null, "contact_age_ms":7.4|null,
  *               "quorum_age_ms":1.2|null, "voters":[1,2,3],
@@ -35,6 +36,9 @@
 
 /* A new reference, or NULL and a sentence. */
 json_t *xr_status_json(const struct xr_maps *m, struct xr_why *why);
+
+/* The same without "groups", of which there may be a hundred thousand. */
+json_t *xr_status_brief(const struct xr_maps *m, struct xr_why *why);
 
 /* As text: compact for programs, or indented. The caller frees. Times have a sensible precision. */
 char *xr_status_dump(const json_t *status, bool indent);
