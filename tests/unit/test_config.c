@@ -314,10 +314,10 @@ static const struct {
 	{9, "election_ms = 300-150", 9, "ends before it begins"},
 	{9, "election_ms = 1.999-150", 9, "begin it with at least 2"},
 	{9, "election_ms = 20-40", 10,
-	 "heartbeat_ms = 50 is more than half the minimum election timeout; set heartbeat_ms to at "
-	 "most 10"},
+	 "heartbeat_ms = 50 is more than two thirds of the minimum election timeout; set "
+	 "heartbeat_ms to at most 13.3333"},
 	{10, "election_ms = 1-2", 10, "election_ms is already set in line 9"},
-	{10, "heartbeat_ms = 75.001", 10, "set heartbeat_ms to at most 75"},
+	{10, "heartbeat_ms = 100.001", 10, "set heartbeat_ms to at most 100"},
 	{10, "heartbeat_ms = 0.099", 10, "heartbeat_ms = 0.099 is no duration"},
 	{10, "heartbeat_ms = 5e1", 10, "heartbeat_ms = 5e1 is no duration"},
 	{10, "stall_limit_ms = 19.999", 10, "is no usable limit; use a number from 20"},
@@ -412,7 +412,7 @@ static void test_missing(void **state)
 		 5, "this is node 1, which is not in [nodes]"},
 		{"[cluster]\nname=a\nauth=none\n[self]\nnode=1\nxdp=off\n[timing]\n"
 		 "election_ms=20-40\n[nodes]\n1=::1\n[groups]\ng=1:1\n",
-		 8, "heartbeat_ms = 50 (the default) is more than half"},
+		 8, "heartbeat_ms = 50 (the default) is more than two thirds"},
 	};
 
 	(void)state;

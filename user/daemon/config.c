@@ -696,17 +696,21 @@ static void check_present(struct parse *p)
 			"there is no group; add NAME = ID: VOTERS, as in \"main = 1: 1 2 3\"");
 }
 
+/*
+ * A follower polls after four fifths of the minimum election timeout: by then a heartbeat that was
+ * not lost has to have come.
+ */
 static void check_timing(struct parse *p)
 {
 	const struct xr_config *c = p->c;
 	int line = p->key_line[KEY_HEARTBEAT];
 
-	if (c->heartbeat_us > c->min_timeout_us / 2)
+	if (3ull * c->heartbeat_us > 2ull * c->min_timeout_us)
 		fail_at(p, line ? line : p->key_line[KEY_ELECTION],
-			"heartbeat_ms = %g%s is more than half the minimum election timeout; set "
-			"heartbeat_ms to at most %g",
+			"heartbeat_ms = %g%s is more than two thirds of the minimum election "
+			"timeout; set heartbeat_ms to at most %g",
 			c->heartbeat_us / 1000.0, line ? "" : " (the default)",
-			c->min_timeout_us / 2000.0);
+			c->min_timeout_us / 1500.0);
 }
 
 static void check_nodes(struct parse *p)
