@@ -76,7 +76,8 @@ int xr_journal_compact(struct xr_journal *j, bool *harmless, struct xr_why *why)
 	const struct xr_disk *d = j->disk;
 	uint32_t snapshot_pairs = xr_pairs_for(j->table.count);
 	/* At least as much room as snapshot: however many groups, a vote costs O(1) writes. */
-	uint32_t room = snapshot_pairs > j->room ? snapshot_pairs : j->room;
+	uint32_t least = snapshot_pairs > j->room ? snapshot_pairs : j->room;
+	uint32_t room = 2 * xr_journal_mass(j) > least ? 2 * xr_journal_mass(j) : least;
 	uint32_t pairs = XR_PAIR_FIRST + snapshot_pairs + room;
 	int file, ret;
 

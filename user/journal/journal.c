@@ -182,13 +182,14 @@ int xr_journal_probe(struct xr_journal *j, struct xr_why *why)
 
 int xr_journal_tidy(struct xr_journal *j, struct xr_why *why)
 {
+	uint32_t left = j->pairs - j->next;
 	struct xr_why reason;
 	bool harmless;
 	int ret;
 
 	if (j->dead)
 		return dead(j, why);
-	if (j->no_tidy || j->pairs - j->next > j->room / 4)
+	if (j->no_tidy || (left > j->room / 4 && left >= xr_journal_mass(j)))
 		return 0;
 	ret = xr_journal_compact(j, &harmless, &reason);
 	if (!ret)

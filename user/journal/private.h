@@ -49,6 +49,15 @@ static inline uint32_t xr_pairs_for(size_t records)
 	return (uint32_t)((records + XR_BLOCK_VOTES - 1) / XR_BLOCK_VOTES);
 }
 
+/*
+ * Pairs that thousands of groups fill if they elect at once, in batches that do not fill their last
+ * ones. There shall be room for it: not in the midst of this a new file has to be made.
+ */
+static inline uint32_t xr_journal_mass(const struct xr_journal *j)
+{
+	return j->table.count / 1024 * (2 * 1024 / XR_BLOCK_VOTES); /* twice what they need */
+}
+
 /* Seal j->pair[0] and write it twice as pair number `pair` of `file`. Not yet durable. */
 int xr_journal_write_pair(struct xr_journal *j, int file, uint32_t pair);
 
