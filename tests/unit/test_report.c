@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include "daemon/crowd.h"
 #include "daemon/report.h"
 
 #define SLOTS	   4096
@@ -116,6 +117,15 @@ static char *printed(void)
 	assert_non_null(text);
 	assert_int_equal(pread(STDERR_FILENO, text, (size_t)size, 0), size);
 	return text;
+}
+
+static int count_lines(const char *text)
+{
+	int lines = 0;
+
+	for (; *text; text++)
+		lines += *text == '\n';
+	return lines;
 }
 
 /*
@@ -755,6 +765,51 @@ static void test_thread_is_ordinary(void **state)
 		skip(); /* not allowed to be SCHED_FIFO: half of it is not tested */
 }
 
+/* What the daemon does with a report about a group. */
+static void put_in_crowd(struct xr_crowd *crowd, uint8_t kind, uint8_t node, int n)
+{
+	for (int i = 1; i <= n; i++) {
+		struct xr_report r = {
+			.at_ns = 1 + (uint64_t)i,
+			.kind = kind,
+			.node = node,
+			.term = 7,
+			.took_ns = (uint64_t)(i == n / 2 ? n : i % 10) * NS_PER_MS,
+		};
+
+		snprintf(r.group_name, sizeof(r.group_name), "g%d", i);
+		if (!xr_crowd_hold(crowd, &r))
+			xr_report(reporter, &r);
+	}
+}
+
+/* Some of each kind and node are told one by one, of the rest how many, with the slowest of them. */
+static void test_crowd(void **state)
+{
+	static struct xr_crowd crowd;
+	char *text;
+
+	(void)state;
+	start();
+	put_in_crowd(&crowd, XR_REPORT_elected, 0, 1000);
+	put_in_crowd(&crowd, XR_REPORT_following, 2, 500);
+	put_in_crowd(&crowd, XR_REPORT_following, 3, XR_CROWD_FEW);
+	xr_crowd_tell(&crowd, XR_CROWD_PERIOD_NS, reporter); /* it is not yet over */
+	xr_crowd_tell(&crowd, XR_CROWD_PERIOD_NS + 2, reporter);
+	xr_crowd_tell(&crowd, UINT64_MAX, reporter); /* all is told */
+	put_in_crowd(&crowd, XR_REPORT_elected, 0, 1);
+	xr_crowd_tell(&crowd, UINT64_MAX, reporter);
+	stop();
+	text = printed();
+	assert_int_equal(count_lines(text), 3 * XR_CROWD_FEW + 2 + 1);
+	assert_non_null(strstr(text, ": g16: leads in term 7, "));
+	assert_null(strstr(text, ": g17: leads"));
+	assert_non_null(
+		strstr(text, ": 984 more groups, like g500: leads in term 7, 1000 ms after"));
+	assert_non_null(strstr(text, ": 484 more groups, like g250: follows node 2 in term 7"));
+	free(text);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, save_stderr, restore_stderr)
 
 int main(void)
@@ -778,6 +833,7 @@ int main(void)
 		TEST(test_reader_times_out),
 		TEST(test_old_lines_go),
 		TEST(test_thread_is_ordinary),
+		TEST(test_crowd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

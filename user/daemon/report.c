@@ -146,7 +146,10 @@ static void fill_word(struct text *t, const char *word, size_t len, const struct
 {
 	uint8_t node = r->cause_node ? r->cause_node : r->node;
 
-	if (is(word, len, "group"))
+	if (is(word, len, "group") && r->more)
+		text_add(t, "%u more groups, like %.*s", r->more, (int)sizeof(r->group_name),
+			 r->group_name);
+	else if (is(word, len, "group"))
 		text_add(t, "%.*s", (int)sizeof(r->group_name), r->group_name);
 	else if (is(word, len, "note"))
 		text_add(t, "%.*s", (int)sizeof(r->note), r->note);
@@ -224,6 +227,7 @@ static char *make_json(const struct xr_report *r, const struct text *t)
 	if (r->group_name[0])
 		json_object_set_new(object, "group",
 				    json_text(r->group_name, sizeof(r->group_name)));
+	set_number(object, "more_groups", r->more);
 	set_number(object, "term", r->term);
 	set_number(object, "node", r->node ? r->node : r->cause_node);
 	if (r->cause)

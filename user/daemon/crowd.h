@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * When a node dies that led thirty thousand groups, people want to hear of some of them, and of
+ * the others how many there were. Of each kind of report, and node that it speaks of, the first few
+ * in a period pass; the rest are counted, and told as one report once the period is over.
+ */
+#ifndef XRAFT_CROWD_H
+#define XRAFT_CROWD_H
+
+#include "daemon/report.h"
+#include "xraft/wire.h"
+
+#define XR_CROWD_FEW	   16
+#define XR_CROWD_PERIOD_NS (500 * NS_PER_MS)
+
+struct xr_crowd {
+	uint64_t since_ns; /* of the period; 0: nothing was reported yet */
+	struct {
+		uint32_t count;
+		struct xr_report longest; /* of those held back, by took_ns */
+	} of[XR_REPORT_END][XR_NODE_MAX + 1];
+};
+
+/* True: `r`, about a group, is one of a crowd, and will be told with it. */
+bool xr_crowd_hold(struct xr_crowd *c, const struct xr_report *r);
+
+/* At the end of each turn of the loop: tell of the crowd, if the period is over. UINT64_MAX: at once. */
+void xr_crowd_tell(struct xr_crowd *c, uint64_t now_ns, struct xr_reporter *reporter);
+
+#endif
