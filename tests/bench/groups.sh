@@ -105,6 +105,7 @@ bench_query '(["groups", "led by", "CPU % a node", "its engine", "wake-ups/s", "
 		(.faults[] | [.groups, ({both: "node"}[.kind] // .kind), .led, .share, (.first_ms, .half_ms, .most_ms, .all_ms, .followed_ms
 			| round(0)), .terms - .led, .full]) | @tsv' | column -t -s $'\t'
 } | bench_say
+# shellcheck disable=SC2016 # the variables are jq's
 bench_query '.faults[] | select(.groups > 1) | . as $f | .ms[]
 	| ["\($f.groups) groups, \({both: "node"}[$f.kind] // $f.kind) that led \($f.led)", .] | @tsv' |
 	bench_cdf 'ms from the death until a group is led again'
