@@ -18,7 +18,7 @@ bool xr_crowd_hold(struct xr_crowd *c, const struct xr_report *r)
 
 void xr_crowd_tell(struct xr_crowd *c, uint64_t now_ns, struct xr_reporter *reporter)
 {
-	if (!c->since_ns || now_ns - c->since_ns < XR_CROWD_PERIOD_NS)
+	if (!c->since_ns || now_ns < c->since_ns + XR_CROWD_PERIOD_NS)
 		return;
 	for (int kind = 0; kind < XR_REPORT_END; kind++)
 		for (int node = 0; node <= XR_NODE_MAX; node++) {

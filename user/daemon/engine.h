@@ -11,6 +11,7 @@
 #include "common/common.h"
 #include "core/raft.h"
 #include "daemon/ballot.h"
+#include "daemon/crowd.h"
 #include "daemon/orders.h"
 #include "daemon/report.h"
 #include "daemon/timers.h"
@@ -41,6 +42,7 @@ struct xr_engine {
 	struct xr_nic *nic;
 	struct xr_writer *writer;
 	struct xr_reporter *reporter;
+	struct xr_crowd crowd; /* of reports */
 	struct xr_orders orders;
 
 	struct xr_member *members; /* [env.ngroups], by id; voters 0: none */

@@ -164,7 +164,8 @@ static void report(struct xr_engine *e, const struct xr_member *m, const struct 
 		};
 
 		memcpy(r.group_name, record_of(e, m)->name, sizeof(r.group_name));
-		xr_report(e->reporter, &r);
+		if (!xr_crowd_hold(&e->crowd, &r))
+			xr_report(e->reporter, &r);
 	}
 }
 

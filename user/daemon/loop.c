@@ -110,6 +110,7 @@ static void end_turn(struct xr_engine *e)
 			e->writer); /* many votes, one kick, one fsync; the disk is slowest */
 	e->submitted = false;
 	xr_outbox_flush(&e->outbox);
+	xr_crowd_tell(&e->crowd, e->turned_ns, e->reporter);
 	if (next_ns > renew_ns)
 		next_ns = renew_ns;
 	if (next_ns > e->path.next_ns)
@@ -229,6 +230,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 	(void)source, (void)info;
 	xr_group_step_down_all(e, &why);
 	xr_outbox_flush(&e->outbox);
+	xr_crowd_tell(&e->crowd, UINT64_MAX, e->reporter);
 	e->env.control->alive_until_ns = 0;
 	xr_engine_say(e, XR_REPORT_stopped, "as asked; it led no group any more");
 	return sd_event_exit(e->loop, 0);
