@@ -66,11 +66,7 @@ measure() {
 }
 
 bench_begin "$@"
-if [[ ! $rounds ]]; then
-	rounds=300
-	[[ ! $full ]] || rounds=1000
-	[[ ! $quick ]] || rounds=15
-fi
+rounds=${rounds:-$(by_form 15 300 1000)}
 
 progress "$rounds rounds of each, those at 150 ms side by side"
 waiting=()
