@@ -12,8 +12,6 @@
 #include "lib/status.h"
 
 #define STACK_TOUCHED (256 << 10)
-/* A vote's way to the disk is part of the election; but below it, and below other FIFO threads. */
-#define JOURNAL_PRIORITY 1
 
 /* All that an engine holds, in the order in which it is taken. */
 struct node {
@@ -83,6 +81,11 @@ static int start_threads(struct node *n, struct xr_why *why)
 	const struct xr_warden *w = n->warden;
 	struct xr_engine *e = &n->engine;
 	uint64_t promise_until_ns = w->fenced_ns + w->promise_ns;
+	/*
+	 * A vote's way to the disk is the longest part of an election, and little work: before the
+	 * election thread, which could else keep it from the CPU while it has anything to do.
+	 */
+	int journal_priority = w->config.realtime ? w->config.realtime + 1 : 0;
 	int err;
 
 	if (w->fresh && w->starts == 1)
@@ -94,8 +97,7 @@ static int start_threads(struct node *n, struct xr_why *why)
 	if (!err)
 		err = xr_engine_init(e, n->journal, promise_until_ns, why);
 	if (!err)
-		err = xr_writer_start(&n->writer, n->journal,
-				      w->config.realtime ? JOURNAL_PRIORITY : 0, why);
+		err = xr_writer_start(&n->writer, n->journal, journal_priority, why);
 	e->writer = n->writer;
 	if (!err)
 		err = xr_api_start(&n->api, w->config.socket, &w->nic.maps, n->reporter, &e->orders,
