@@ -328,18 +328,18 @@ static void idle(int seconds)
 	printf("{\"busy\":%.2f}\n", percent(z.busy - a.busy, seconds));
 }
 
-static uint64_t sum_of_terms(void)
+static uint64_t sum_of_terms(int node)
 {
 	uint64_t sum = 0;
 
 	for (uint32_t id = 1; id <= b.groups; id++)
-		sum += view_of(1, id).term;
+		sum += view_of(node, id).term;
 	return sum;
 }
 
 static void steady(int seconds)
 {
-	uint64_t terms = sum_of_terms();
+	uint64_t terms = sum_of_terms(1);
 	struct costs a, z;
 
 	take_costs(&a);
@@ -347,7 +347,7 @@ static void steady(int seconds)
 	take_costs(&z);
 	printf("{");
 	print_led("led");
-	printf(",\"elections\":%llu,", (unsigned long long)(sum_of_terms() - terms));
+	printf(",\"elections\":%llu,", (unsigned long long)(sum_of_terms(1) - terms));
 	print_costs(&a, &z);
 	printf("}\n");
 }
@@ -408,7 +408,8 @@ static void fail(const char *kind, const char *share)
 	double *ms = calloc(b.groups, sizeof(*ms)), followed_ms;
 	struct waiting w = {0};
 	unsigned long long full[NODES_MAX + 1], lost = 0;
-	uint64_t t0_ns, terms = sum_of_terms();
+	int survivor = victim == 1 ? 2 : 1;
+	uint64_t t0_ns, terms = sum_of_terms(survivor);
 
 	for (uint32_t id = 1; id <= b.groups; id++)
 		if (leader_of(id, 0) == victim)
@@ -432,7 +433,7 @@ static void fail(const char *kind, const char *share)
 	printf("{\"kind\":\"%s\",\"share\":\"%s\",\"victim\":%d,\"led\":%u,\"left\":%u,"
 	       "\"followed_ms\":%.2f,\"full\":%llu,\"terms\":%llu,",
 	       kind, share, victim, n, w.n, followed_ms, lost,
-	       (unsigned long long)(sum_of_terms() - terms));
+	       (unsigned long long)(sum_of_terms(survivor) - terms));
 	if (found)
 		printf("\"first_ms\":%.2f,\"half_ms\":%.2f,\"most_ms\":%.2f,\"all_ms\":%.2f,",
 		       ms[0], ms[(found - 1) / 2], ms[(uint64_t)(found - 1) * 99 / 100],

@@ -65,9 +65,13 @@ static void beat(void)
 static uint64_t received_ns(struct msghdr *m)
 {
 	struct timespec real, stamp = {0};
-	uint64_t now_ns = xr_now_ns();
+	uint64_t now_ns, after_ns;
 
-	clock_gettime(CLOCK_REALTIME, &real);
+	do { /* both clocks at one moment: in between, this thread may lose the CPU */
+		now_ns = xr_now_ns();
+		clock_gettime(CLOCK_REALTIME, &real);
+		after_ns = xr_now_ns();
+	} while (after_ns - now_ns > 5 * NS_PER_US);
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS)
 			memcpy(&stamp, CMSG_DATA(c), sizeof(stamp));
