@@ -362,7 +362,8 @@ static int victim_of(const char *share)
 
 	count_led(led);
 	for (int node = 2; node <= b.nodes; node++)
-		if (labs((long)led[node] - (long)want) < labs((long)led[victim] - (long)want))
+		if (led[node] && (!led[victim] || labs((long)led[node] - (long)want) <
+							  labs((long)led[victim] - (long)want)))
 			victim = node;
 	return victim;
 }
