@@ -236,7 +236,7 @@ static bool spawn(struct xr_warden *w, struct xr_why *why)
 	w->starts++;
 	signal_set(&signals);
 	sigprocmask(SIG_BLOCK, &signals, &before); /* until `engine` names whom they are for */
-	pid = fork();
+	pid = stopping ? -1 : fork();		   /* asked to end while there was none to ask */
 	if (pid == 0)
 		be_engine(w, ready[1]);
 	engine = pid > 0 ? pid : 0;
@@ -499,7 +499,7 @@ static int keep_running(struct xr_warden *w, struct grave *grave, struct xr_why 
 		int status;
 
 		if (!engine)
-			return -EAGAIN;
+			return stopping ? 0 : -EAGAIN;
 		if (ready && w->starts == 1)
 			sd_notify(0, "READY=1");
 		if (ready)
