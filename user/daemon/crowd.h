@@ -24,7 +24,7 @@ struct xr_crowd {
 /* True: `r`, about a group, is one of a crowd, and will be told with it. */
 bool xr_crowd_hold(struct xr_crowd *c, const struct xr_report *r);
 
-/* At the end of each turn of the loop: tell of the crowd, if the period is over. UINT64_MAX: at once. */
+/* At the end of each turn: tell of the crowd, if the period is over. UINT64_MAX: at once. */
 void xr_crowd_tell(struct xr_crowd *c, uint64_t now_ns, struct xr_reporter *reporter);
 
 #endif

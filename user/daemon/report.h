@@ -12,7 +12,8 @@
 
 /*
  * X(name, level, sentence). level: 3 error, 4 warning, 5 notice, 6 info (as in syslog).
- * In a sentence {group} (or how many of them) {term} {node} {cause} {ms} {note} are filled in from the report.
+ * In a sentence {group} (or how many of them) {term} {node} {cause} {ms} {note} are filled in
+ * from the report.
  */
 #define XR_REPORTS(X)                                                                           \
 	X(started, 5, "started: {note}")                                                        \
