@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "common/common.h"
 
@@ -98,10 +99,15 @@ static int real_unlink(void *ctx, int dir, const char *name)
 	return result(unlinkat(dir, name, 0));
 }
 
+/* Whoever was killed while it wrote holds its lock until the disk is done: wait a second for it. */
 static int real_lock(void *ctx, int fd)
 {
+	int ret, tries = 20;
+
 	(void)ctx;
-	return result(flock(fd, LOCK_EX | LOCK_NB));
+	while ((ret = result(flock(fd, LOCK_EX | LOCK_NB))) == -EWOULDBLOCK && tries--)
+		nanosleep(&(struct timespec){.tv_nsec = 50 * NS_PER_MS}, NULL);
+	return ret;
 }
 
 static int64_t real_size(void *ctx, int fd)
