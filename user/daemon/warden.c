@@ -177,10 +177,13 @@ static int open_shared(struct xr_warden *w, struct xr_why *why)
 	return xr_fail(why, errno, "no memory for %zu groups: %m", w->nic.maps.ngroups);
 }
 
-/* Refused rights cost speed, not safety; the engine says what is lost. */
+/*
+ * One above the engine's, or one that spins on every CPU could not be killed. Refused rights cost
+ * speed, not safety; the engine says what is lost.
+ */
 static bool raise_priority(const struct xr_warden *w)
 {
-	struct sched_param param = {.sched_priority = w->config.realtime};
+	struct sched_param param = {.sched_priority = w->config.realtime + 1};
 
 	return w->config.realtime &&
 	       !sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
