@@ -29,15 +29,13 @@ static __always_inline void xr_answer_ipv4(struct iphdr *ip)
 {
 	__be32 address = ip->saddr;
 	__u16 *half = (__u16 *)ip;
-	__u64 sum = 0;
+	__u16 ttl = bpf_htons(XR_TTL << 8 | IPPROTO_UDP);
 
 	ip->saddr = ip->daddr;
 	ip->daddr = address;
-	half[4] = bpf_htons(XR_TTL << 8 | IPPROTO_UDP); /* one store, as it is read again below */
-	ip->check = 0;
-	for (int i = 0; i < 10; i++)
-		sum += half[i];
-	ip->check = xr_csum_fold(sum);
+	/* RFC 1624, eqn. 3: only this half-word is another; the addresses' order does not count. */
+	ip->check = xr_csum_fold((__u64)(__u16)~ip->check + (__u16)~half[4] + ttl);
+	half[4] = ttl;
 }
 
 static __always_inline void xr_answer_ipv6(struct ipv6hdr *ip6)

@@ -35,10 +35,11 @@ struct {
 	__uint(max_entries, 1 << 18);
 } xr_events SEC(".maps");
 
+/* The engine's own socket, by its own hand. The kernel takes it out when the socket is closed. */
+XR_MAP(xr_socket, BPF_MAP_TYPE_SOCKMAP, 1, __u64);
+
 /* Filled in once a frame, so that each map is looked up once. */
 struct xr_env {
-	struct xdp_md *ctx;
-	const struct xr_packet *packet;
 	struct xr_control *control;
 	struct xr_stats *stats;
 	struct xr_run *run;
@@ -107,42 +108,26 @@ static __always_inline void xr_env_each(__u32 count, xr_step step, void *arg)
 	bpf_loop(count, step, arg, 0);
 }
 
-/* Does the engine's own socket still stand behind our port (rule 8)? */
-static __always_inline int xr_env_socket(struct xr_env *env)
+/* Is the engine's own socket still open (rule 8)? */
+static __always_inline int xr_env_socket(void)
 {
-	const struct xr_packet *p = env->packet;
-	struct bpf_sock_tuple tuple = {};
-	struct bpf_sock *sk;
-	int size, ours;
+	__u32 zero = 0;
+	struct bpf_sock *sk = bpf_map_lookup_elem(&xr_socket, &zero);
 
-	if (p->ip6) {
-		__builtin_memcpy(tuple.ipv6.saddr, p->from.ip, sizeof(tuple.ipv6.saddr));
-		__builtin_memcpy(tuple.ipv6.daddr, p->to.ip, sizeof(tuple.ipv6.daddr));
-		tuple.ipv6.sport = bpf_htons(p->from.port);
-		tuple.ipv6.dport = bpf_htons(p->to.port);
-		size = sizeof(tuple.ipv6);
-	} else {
-		tuple.ipv4.saddr = p->from.ip[1] >> 32;
-		tuple.ipv4.daddr = p->to.ip[1] >> 32;
-		tuple.ipv4.sport = bpf_htons(p->from.port);
-		tuple.ipv4.dport = bpf_htons(p->to.port);
-		size = sizeof(tuple.ipv4);
-	}
-	sk = bpf_sk_lookup_udp(env->ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return 0;
-	ours = sk->mark == env->control->socket_mark;
 	bpf_sk_release(sk);
-	return ours;
+	return 1;
 }
 
-static __always_inline enum xr_reason xr_env_may_answer(struct xr_env *env, __u64 now)
+static __always_inline enum xr_reason xr_env_may_answer(struct xr_env *env, const struct xr_wire *h,
+							__u64 now)
 {
 	if ((__s64)(env->control->alive_until_ns - now) <= 0)
 		return XR_R_pass_not_alive;
-	if (!xr_env_socket(env))
+	if (!xr_env_socket())
 		return XR_R_pass_no_socket;
-	if (!env->control->answer && env->packet->wire->type != XR_PATH_TEST)
+	if (!env->control->answer && h->type != XR_PATH_TEST)
 		return XR_R_pass_no_answer;
 	return XR_REASON_END;
 }

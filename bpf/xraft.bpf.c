@@ -27,7 +27,7 @@ SEC("xdp")
 int xr_nic(struct xdp_md *ctx)
 {
 	struct xr_packet packet = {};
-	struct xr_env env = {.ctx = ctx, .packet = &packet};
+	struct xr_env env = {};
 	enum xr_parsed parsed;
 	__u32 zero = 0;
 

@@ -221,7 +221,8 @@ static __always_inline struct xr_key *xr_env_key(struct xr_env *env, __u32 slot)
 static __always_inline struct xr_control *xr_env_control(struct xr_env *env);
 static __always_inline struct xr_run *xr_env_run(struct xr_env *env);
 /* Rule 8: XR_REASON_END if this node may answer, else the reason why it may not. */
-static __always_inline enum xr_reason xr_env_may_answer(struct xr_env *env, __u64 now);
+static __always_inline enum xr_reason xr_env_may_answer(struct xr_env *env, const struct xr_wire *h,
+							__u64 now);
 static __always_inline void xr_env_count(struct xr_env *env, enum xr_reason reason);
 static __always_inline void xr_env_report(struct xr_env *env, const struct xr_wire *h,
 					  const struct xr_record *rec);
@@ -245,62 +246,46 @@ static __always_inline void *xr_body(const struct xr_wire *h, const void *end, _
 typedef long (*xr_step)(__u32 i, void *arg);
 static __always_inline void xr_env_each(__u32 count, xr_step step, void *arg);
 
-/* `words` is known when it is compiled: unrolled, the state of the hash stays in registers. */
-static __always_inline void xr_tag_words(struct xr_sip *sip, const __u64 *word, __u32 words)
-{
-#pragma GCC unroll 8
-	for (__u32 i = 0; i < words; i++)
-		xr_sip_word(sip, word[i]);
-}
-
-struct xr_hash {
-	struct xr_sip sip;
-	const struct xr_wire *h;
-	const void *end;
-};
-
-static long xr_step_tag_record(__u32 i, void *arg)
-{
-	struct xr_hash *hash = arg;
-	const __u64 *word = xr_body(hash->h, hash->end, i, sizeof(struct xr_record));
-
-	if (!word)
-		return 1;
-	xr_tag_words(&hash->sip, word, sizeof(struct xr_record) / 8);
-	return 0;
-}
-
-static long xr_step_tag_ballot(__u32 i, void *arg)
-{
-	struct xr_hash *hash = arg;
-	const __u64 *word = xr_body(hash->h, hash->end, i, sizeof(struct xr_ballot));
-
-	if (!word)
-		return 1;
-	xr_tag_words(&hash->sip, word, sizeof(struct xr_ballot) / 8);
-	return 0;
-}
-
+/* Of the header and of a record; not in loops, so that the state of the hash stays in registers. */
 static __always_inline void xr_tag_begin(struct xr_sip *sip, const struct xr_wire *h,
 					 const struct xr_sip_key *key)
 {
+	const __u64 *word = (const __u64 *)h;
+
+	_Static_assert(__builtin_offsetof(struct xr_wire, tag) == 4 * sizeof(*word), "wire layout");
 	xr_sip_init(sip, key);
-	xr_tag_words(sip, (const __u64 *)h, offsetof(struct xr_wire, tag) / 8);
+	xr_sip_word(sip, word[0]);
+	xr_sip_word(sip, word[1]);
+	xr_sip_word(sip, word[2]);
+	xr_sip_word(sip, word[3]);
 }
 
+static __always_inline void xr_tag_record(struct xr_sip *sip, const struct xr_record *rec)
+{
+	const __u64 *word = (const __u64 *)rec;
+
+	_Static_assert(sizeof(*rec) == 3 * sizeof(*word), "wire layout");
+	xr_sip_word(sip, word[0]);
+	xr_sip_word(sip, word[1]);
+	xr_sip_word(sip, word[2]);
+}
+
+/* A plain loop, not xr_env_each(): it has one way through, and calls cost more than its steps. */
 static __noinline __u64 xr_tag_any(const struct xr_wire *h, const void *end, __u32 len,
 				   const struct xr_sip_key *key)
 {
-	struct xr_hash hash = {.h = h, .end = end};
+	const __u64 *word = (const __u64 *)(h + 1);
+	struct xr_sip sip;
 
-	if ((const void *)(h + 1) > end)
+	if ((const void *)word > end)
 		return 0;
-	xr_tag_begin(&hash.sip, h, key);
-	if (xr_wire_body_size(h->type) == sizeof(struct xr_record))
-		xr_env_each(h->count, xr_step_tag_record, &hash);
-	else if (h->count)
-		xr_env_each(h->count, xr_step_tag_ballot, &hash);
-	return xr_sip_final(&hash.sip, len - sizeof(h->tag));
+	xr_tag_begin(&sip, h, key);
+	for (__u32 at = sizeof(*h); at < XR_DATAGRAM_MAX && at < len; at += 8, word++) {
+		if ((const void *)(word + 1) > end)
+			break;
+		xr_sip_word(&sip, *word);
+	}
+	return xr_sip_final(&sip, len - sizeof(h->tag));
 }
 
 /*
@@ -317,14 +302,21 @@ static __always_inline __u64 xr_tag(const struct xr_wire *h, const void *end, __
 	if (len != sizeof(*h) + sizeof(*first) || (const void *)(first + 1) > end)
 		return xr_tag_any(h, end, len, key);
 	xr_tag_begin(&sip, h, key);
-	xr_tag_words(&sip, (const __u64 *)first, sizeof(*first) / 8);
+	xr_tag_record(&sip, first);
 	return xr_sip_final(&sip, len - sizeof(h->tag));
 }
+
+/* Of whom a datagram is, once xr_rules_check() has found it authentic. */
+struct xr_sender {
+	struct xr_peer *peer;
+	struct xr_key *key;
+};
 
 /* Cheap checks first, the digest last. XR_REASON_END: authentic and for us. */
 static __always_inline enum xr_reason xr_rules_check(struct xr_env *env, const struct xr_wire *h,
 						     const void *end, __u32 len,
-						     const struct xr_from *from)
+						     const struct xr_from *from,
+						     struct xr_sender *sender)
 {
 	const struct xr_control *c = xr_env_control(env);
 	struct xr_peer *peer;
@@ -357,6 +349,8 @@ static __always_inline enum xr_reason xr_rules_check(struct xr_env *env, const s
 	if (xr_tag(h, end, len, &key->sip) != h->tag)
 		return XR_R_drop_tag;
 	peer->received++; /* a peer's datagrams come through one receive queue */
+	sender->peer = peer;
+	sender->key = key;
 	return XR_REASON_END;
 }
 
@@ -402,7 +396,16 @@ static __always_inline void xr_walk_each(struct xr_walk *w, __u32 count, xr_step
 		xr_env_each(count, step, w);
 }
 
-/* Decide about one heartbeat record; nothing of the datagram is written yet. */
+static __always_inline int xr_is_stamped(enum xr_reason reason)
+{
+	return reason == XR_R_heartbeat_answered || reason == XR_R_heartbeat_withheld;
+}
+
+/*
+ * Decide about one heartbeat record. If it was stamped the datagram will be answered, whatever
+ * becomes of the others (rule 15), and its answer is written here and now. The rest waits, since a
+ * datagram without a stamp may have to go up as it came.
+ */
 static __always_inline long xr_step_heartbeat(__u32 i, void *arg)
 {
 	struct xr_walk *w = arg;
@@ -416,20 +419,22 @@ static __always_inline long xr_step_heartbeat(__u32 i, void *arg)
 	g = xr_env_group(w->env, rec->group);
 	if (g)
 		reason = xr_rule_heartbeat(g, xr_env_control(w->env), w->h, rec, w->now);
-	if (reason == XR_R_heartbeat_answered || reason == XR_R_heartbeat_withheld)
-		run->stamped++;
-	else if (reason == XR_R_heartbeat_refused)
-		run->refused++;
-	else if (reason == XR_R_pass_heartbeat)
-		run->up++;
 	run->reason[i & 63] = reason;
-	if (g)
+	if (xr_is_stamped(reason)) {
+		run->stamped++;
+		xr_env_count(w->env, reason);
+		xr_record_set_flags(rec, reason == XR_R_heartbeat_answered ? XR_ACKED : XR_PENDING);
+	} else if (reason == XR_R_heartbeat_refused) {
+		run->refused++;
 		run->term[i & 63] = xr_view_read(g).view.term;
+	} else if (reason == XR_R_pass_heartbeat) {
+		run->up++;
+	}
 	return 0;
 }
 
-/* Write an answer into its record. Rule 15: what is left over goes up by xr_events. */
-static __always_inline long xr_step_write_ack(__u32 i, void *arg)
+/* Write an answer into a record that waited. Rule 15: what is left over goes up by xr_events. */
+static __always_inline long xr_step_write_rest(__u32 i, void *arg)
 {
 	struct xr_walk *w = arg;
 	struct xr_record *rec = xr_walk_record(w, i);
@@ -439,6 +444,8 @@ static __always_inline long xr_step_write_ack(__u32 i, void *arg)
 	if (!rec)
 		return 1;
 	reason = run->reason[i & 63];
+	if (xr_is_stamped(reason))
+		return 0;
 	if (reason == XR_R_pass_heartbeat) {
 		reason = XR_R_heartbeat_pending;
 		xr_env_report(w->env, w->h, rec);
@@ -446,9 +453,7 @@ static __always_inline long xr_step_write_ack(__u32 i, void *arg)
 	xr_env_count(w->env, reason);
 	if (reason == XR_R_heartbeat_refused)
 		rec->term = run->term[i & 63];
-	xr_record_set_flags(rec, reason == XR_R_heartbeat_answered  ? XR_ACKED
-				 : reason == XR_R_heartbeat_refused ? XR_REFUSED
-								    : XR_PENDING);
+	xr_record_set_flags(rec, reason == XR_R_heartbeat_refused ? XR_REFUSED : XR_PENDING);
 	return 0;
 }
 
@@ -457,11 +462,13 @@ static __always_inline enum xr_verdict xr_rules_heartbeat(struct xr_walk *w, __u
 	struct xr_run *run = xr_env_run(w->env);
 
 	xr_walk_each(w, count, xr_step_heartbeat);
+	if (run->stamped == count)
+		return XR_TX;
 	if (!run->stamped && run->up) {
 		xr_env_count(w->env, XR_R_pass_heartbeat);
 		return XR_PASS;
 	}
-	xr_walk_each(w, count, xr_step_write_ack);
+	xr_walk_each(w, count, xr_step_write_rest);
 	return run->stamped || run->refused ? XR_TX : XR_DROP;
 }
 
@@ -567,22 +574,18 @@ static __always_inline enum xr_verdict xr_rules_decide(struct xr_walk *w)
 
 /* Turn the decided datagram round and seal it. */
 static __always_inline void xr_rules_seal(struct xr_env *env, struct xr_wire *h, const void *end,
-					  __u32 len, __u64 now)
+					  __u32 len, const struct xr_sender *sender, __u64 now)
 {
 	const struct xr_control *c = xr_env_control(env);
-	struct xr_peer *peer = xr_env_peer(env, h->source);
-	struct xr_key *key = xr_env_key(env, h->key_id & 1);
 	__u8 type;
 
-	if (peer)
-		peer->answered++;
+	sender->peer->answered++;
 	/* What answers what: nothing answers an answer (rule 9). A poll fetches a heartbeat. */
 	type = h->type == XR_HEARTBEAT ? XR_ACK : h->type == XR_POLL ? XR_HEARTBEAT : XR_PATH_ECHO;
 	xr_wire_turn(h, type, c->self, c->min_timeout_us);
 	h->echo_ns = h->sent_ns;
 	h->sent_ns = now;
-	if (key)
-		h->tag = xr_tag(h, end, len, &key->sip);
+	h->tag = xr_tag(h, end, len, &sender->key->sip);
 }
 
 /*
@@ -593,7 +596,8 @@ static __always_inline enum xr_verdict xr_rules_run(struct xr_env *env, struct x
 						    const void *end, __u32 len,
 						    const struct xr_from *from, __u64 now)
 {
-	enum xr_reason reason = xr_rules_check(env, h, end, len, from);
+	struct xr_sender sender;
+	enum xr_reason reason = xr_rules_check(env, h, end, len, from, &sender);
 	struct xr_walk walk = {.env = env, .h = h, .end = end, .now = now};
 	enum xr_verdict verdict;
 
@@ -601,17 +605,17 @@ static __always_inline enum xr_verdict xr_rules_run(struct xr_env *env, struct x
 		xr_env_count(env, reason);
 		return XR_DROP;
 	}
-	reason = xr_env_may_answer(env, now);
+	/* The verifier wants to see the bound that xr_rules_check() has checked. */
+	if ((const void *)(h + 1) > end)
+		return XR_DROP;
+	reason = xr_env_may_answer(env, h, now);
 	if (reason != XR_REASON_END) {
 		xr_env_count(env, reason);
 		return XR_PASS;
 	}
-	/* The verifier wants to see the bound that xr_rules_check() has checked. */
-	if ((const void *)(h + 1) > end)
-		return XR_DROP;
 	verdict = xr_rules_decide(&walk);
 	if (verdict == XR_TX)
-		xr_rules_seal(env, h, end, len, now);
+		xr_rules_seal(env, h, end, len, &sender, now);
 	return verdict;
 }
 

@@ -104,28 +104,17 @@ static __always_inline struct xr_wire *reflect(struct xdp_md *ctx, __u32 records
 static __always_inline __u64 tag_of(const struct xr_wire *h, __u32 records)
 {
 	static const struct xr_sip_key key = BENCH_KEY;
-	const __u64 *word = (const __u64 *)h;
+	const struct xr_record *rec = (const struct xr_record *)(h + 1);
 	struct xr_sip sip;
 
-	xr_sip_init(&sip, &key);
-	for (__u32 i = 0; i < 4; i++)
-		xr_sip_word(&sip, word[i]);
-	for (__u32 i = 5; i < 5 + 3 * records; i++)
-		xr_sip_word(&sip, word[i]);
+	xr_tag_begin(&sip, h, &key);
+	for (__u32 i = 0; i < records; i++)
+		xr_tag_record(&sip, &rec[i]);
 	return xr_sip_final(&sip, sizeof(*h) - sizeof(h->tag) + records * sizeof(struct xr_record));
 }
 
 /* What may stand between verifying and signing. */
 enum piece { SOCKET = 1, DECISION = 2 };
-
-static __always_inline int socket_is_there(struct xdp_md *ctx, const struct xr_packet *packet)
-{
-	__u32 zero = 0;
-	struct xr_env env = {.ctx = ctx, .packet = packet};
-
-	env.control = bpf_map_lookup_elem(&xr_control, &zero);
-	return env.control && xr_env_socket(&env);
-}
 
 /* View, mark, stamp, second look. */
 static __always_inline int decide(const struct xr_wire *h, __u64 now)
@@ -141,18 +130,13 @@ static __always_inline int decide(const struct xr_wire *h, __u64 now)
 /* Turn round, verify, read the clock, sign. */
 static __always_inline int floor_with(struct xdp_md *ctx, __u32 records, int pieces)
 {
-	struct xr_packet packet = {
-		.from = {.ip = {0, BENCH_IP(2)}, .port = XR_PORT},
-		.to = {.ip = {0, BENCH_IP(1)}, .port = XR_PORT},
-	};
 	struct xr_wire *h = reflect(ctx, records);
 	__u64 now;
 
 	if (!h || tag_of(h, records) != h->tag)
 		return XDP_ABORTED;
 	now = bpf_ktime_get_boot_ns();
-	if ((pieces & SOCKET && !socket_is_there(ctx, &packet)) ||
-	    (pieces & DECISION && !decide(h, now)))
+	if ((pieces & SOCKET && !xr_env_socket()) || (pieces & DECISION && !decide(h, now)))
 		return XDP_ABORTED;
 	h->echo_ns = h->sent_ns;
 	h->sent_ns = now;

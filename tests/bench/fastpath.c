@@ -182,10 +182,11 @@ static void set_socket(const struct nic_case *c, const struct world *w, bool ipv
 	b.ipv6 = ipv6;
 	if (c->socket == NO_SOCKET)
 		return;
-	b.rig.socket = xr_socket_open(&w->peers[RIG_SELF],
-				      c->socket == FOREIGN ? RIG_MARK + 1 : RIG_MARK, &why);
+	b.rig.socket = xr_socket_open(&w->peers[RIG_SELF], &why);
 	if (b.rig.socket < 0)
 		die("socket", why.text);
+	if (c->socket == OURS && rig_socket_tell(&b.rig))
+		die("xr_socket", strerror(errno));
 }
 
 /*

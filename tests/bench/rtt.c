@@ -207,7 +207,7 @@ static void set_up(void)
 	b.env = (struct xr_env){
 		.control = &b.control, .peers = b.config.nodes, .keys = b.config.keys};
 	b.outbox.env = &b.env;
-	b.outbox.fd = xr_socket_open(&c->nodes[c->self], 0, &why);
+	b.outbox.fd = xr_socket_open(&c->nodes[c->self], &why);
 	if (b.outbox.fd < 0)
 		die(why.text);
 	if (setsockopt(b.outbox.fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)))

@@ -152,8 +152,6 @@ const struct nic_case nic_cases[] = {
 	/* ---- rule 8: the dead do not answer ---- */
 	{"no socket", .socket = NO_SOCKET, PASS, ONE(pass_no_socket)},
 	{"somebody else's socket", .socket = FOREIGN, PASS, ONE(pass_no_socket)},
-	{"socket of IPv4 alone", .socket = OURS_IPV4, .family = IPV4, ACKS},
-	{"socket of IPv4, asked by IPv6", .socket = OURS_IPV4, .family = IPV6, PASS, ONE(pass_no_socket)},
 	{"deadline over", SET(W_NOW(control.alive_until_ns, -1000)), PASS, ONE(pass_not_alive)},
 	{"no deadline yet", SET(W(control.alive_until_ns, 0)), PASS, ONE(pass_not_alive)},
 	{"ack without a socket", .role = LEADS, .socket = NO_SOCKET, SET(ACK), PASS, ONE(pass_no_socket)},

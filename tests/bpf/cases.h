@@ -20,7 +20,7 @@ struct case_set {
 
 enum case_role { FOLLOWS, LEADS };
 enum case_family { BOTH, IPV4, IPV6 };
-enum case_socket { OURS, NO_SOCKET, FOREIGN, OURS_IPV4 };
+enum case_socket { OURS, NO_SOCKET, FOREIGN };
 
 struct nic_case {
 	const char *name;

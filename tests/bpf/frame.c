@@ -190,6 +190,7 @@ static void swap(__u8 *a, __u8 *b, __u32 n)
 void frame_turn(__u8 *frame, const struct reading *r)
 {
 	__u8 *ip = frame + r->ip_at, *udp = frame + r->udp_at;
+	__u32 was;
 	__u16 sum;
 
 	swap(frame, frame + 6, 6);
@@ -203,7 +204,8 @@ void frame_turn(__u8 *frame, const struct reading *r)
 		return;
 	}
 	swap(ip + 12, ip + 16, 4);
+	was = get16(ip + 8);
 	ip[8] = 64;
-	put16(ip + 10, 0);
-	put16(ip + 10, (__u16)~frame_csum(ip, 20, 0));
+	/* A header that was damaged stays so. */
+	put16(ip + 10, (__u16)~frame_csum(ip + 8, 2, 2 * 0xffff - was - get16(ip + 10)));
 }

@@ -57,42 +57,34 @@ static int stay_on_one_cpu(struct xr_why *why)
 	return 0;
 }
 
-int rig_socket(struct rig *rig, int family, __u32 mark)
+int rig_socket_tell(struct rig *rig)
+{
+	__u32 slot = 0;
+	__u64 fd = (__u64)rig->socket;
+
+	rig->ours = true;
+	return bpf_map_update_elem(rig->sockets, &slot, &fd, BPF_ANY) ? -errno : 0;
+}
+
+int rig_socket(struct rig *rig, bool ours)
 {
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(XR_PORT)};
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(XR_PORT)};
-	int zero = 0, err;
+	int zero = 0;
 
 	rig_socket_close(rig);
-	rig->socket = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	rig->family = family;
+	rig->socket = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (rig->socket < 0)
 		return -errno;
-	if (family == AF_INET6) {
-		setsockopt(rig->socket, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
-		err = bind(rig->socket, (struct sockaddr *)&in6, sizeof(in6));
-	} else {
-		err = bind(rig->socket, (struct sockaddr *)&in, sizeof(in));
-	}
-	if (err || setsockopt(rig->socket, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
+	setsockopt(rig->socket, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+	if (bind(rig->socket, (struct sockaddr *)&in6, sizeof(in6)))
 		return -errno;
-	return 0;
+	return ours ? rig_socket_tell(rig) : 0;
 }
 
 void rig_socket_close(struct rig *rig)
 {
 	xr_close_fd(&rig->socket);
-}
-
-/* Would the engine's own socket get what is addressed to us? */
-static bool socket_ours(const struct rig *rig, const struct world *w, bool ipv6)
-{
-	__u32 mark = 0;
-	socklen_t size = sizeof(mark);
-
-	return rig->socket >= 0 && (!ipv6 || rig->family == AF_INET6) &&
-	       !getsockopt(rig->socket, SOL_SOCKET, SO_MARK, &mark, &size) &&
-	       mark == w->control.socket_mark;
+	rig->ours = false;
 }
 
 /*
@@ -148,7 +140,8 @@ static int load_program(struct rig *rig, const char *path, struct xr_why *why)
 	rig->stats = map_fd(rig, "xr_stats");
 	rig->peers = map_fd(rig, "xr_peers");
 	rig->keys = map_fd(rig, "xr_key");
-	if (rig->prog < 0 || rig->stats < 0 || rig->peers < 0 || rig->keys < 0)
+	rig->sockets = map_fd(rig, "xr_socket");
+	if (rig->prog < 0 || rig->stats < 0 || rig->peers < 0 || rig->keys < 0 || rig->sockets < 0)
 		return xr_fail(why, EINVAL, "%s: has not the names that it should have", path);
 	return 0;
 }
@@ -181,8 +174,8 @@ int rig_open(struct rig *rig, const char *path, struct xr_why *why)
 		err = map_state(rig, why);
 	if (err)
 		return err;
-	err = rig_socket(rig, AF_INET6, RIG_MARK);
-	return err ? xr_fail(why, err, "no socket with a mark: %s", strerror(-err)) : 0;
+	err = rig_socket(rig, true);
+	return err ? xr_fail(why, err, "no socket: %s", strerror(-err)) : 0;
 }
 
 static void unmap(void *memory, size_t size)
@@ -231,7 +224,6 @@ void world_default(struct world *w, bool ipv6)
 		.answer = 1,
 		.port = XR_PORT,
 		.alive_until_ns = w->now + 10 * NS_PER_S,
-		.socket_mark = RIG_MARK,
 		.groups = RIG_GROUPS,
 		.min_timeout_us = 150000,
 		.max_timeout_us = 300000,
@@ -333,8 +325,9 @@ static enum xr_verdict native_rules(struct xr_env *env, bool ours, struct xr_wir
 {
 	const struct xr_control *c = env->control;
 	enum xr_reason why_not = XR_REASON_END;
+	struct xr_sender sender;
 
-	if (xr_rules_check(env, h, end, r->len, &r->from) == XR_REASON_END &&
+	if (xr_rules_check(env, h, end, r->len, &r->from, &sender) == XR_REASON_END &&
 	    (__s64)(c->alive_until_ns - now) > 0) {
 		if (!ours)
 			why_not = XR_R_pass_no_socket;
@@ -393,7 +386,7 @@ void rig_run_native(const struct rig *rig, const struct world *w, const __u8 *fr
 				     .keys = s->keys,
 				     .stats = &out->moved};
 
-		out->verdict = run_datagram(&env, socket_ours(rig, w, r.ipv6), out, &r, now);
+		out->verdict = run_datagram(&env, rig->ours, out, &r, now);
 		out->nevents = env.npending;
 		memcpy(out->events, env.pending, sizeof(env.pending[0]) * env.npending);
 	}

@@ -12,7 +12,6 @@
 
 #define RIG_GROUPS 64
 #define RIG_EVENTS 128
-#define RIG_MARK   0x7a11u /* SO_MARK of "the engine's own socket" */
 #define RIG_SELF   1
 
 /* All state that the NIC path reads or moves. */
@@ -38,28 +37,30 @@ struct outcome {
 struct rig {
 	struct bpf_object *object;
 	struct ring_buffer *ring;
-	int prog, stats, peers, keys;
+	int prog, stats, peers, keys, sockets;
 	struct xr_group *groups; /* these three are the maps themselves */
 	struct xr_acks *acks;
 	struct xr_control *control;
 	struct xr_stats seen; /* counters so far */
 	int cpus;
 	int socket;	     /* -1: none */
-	int family;	     /* of the socket */
+	bool ours;	     /* the socket is the engine's own */
 	bool deaf;	     /* leave events in the ring */
 	struct outcome *out; /* where events go */
 	struct world last;   /* what the maps that are no memory of ours hold */
 };
 
 /*
- * A private network namespace, one CPU, the loaded program, a socket with RIG_MARK. `path` is the
+ * A private network namespace, one CPU, the loaded program, the engine's socket. `path` is the
  * object file. 0, or a negative errno with `why`: -EPERM when there are no rights for it.
  */
 int rig_open(struct rig *rig, const char *path, struct xr_why *why);
 void rig_close(struct rig *rig);
 
-/* The engine's socket, with the given mark; `family` AF_INET6 listens to both. */
-int rig_socket(struct rig *rig, int family, __u32 mark);
+/* A socket on the port, which listens to both families: the engine's own, or somebody else's. */
+int rig_socket(struct rig *rig, bool ours);
+/* The NIC path is told that rig->socket is the engine's own. */
+int rig_socket_tell(struct rig *rig);
 void rig_socket_close(struct rig *rig);
 
 /* Nodes 1 ... 4 of one family; 1 ... 3 vote in all groups, and follow node 2 in term 7. */

@@ -33,8 +33,7 @@ static void prepare(const struct nic_case *c, bool ipv6, struct world *w, struct
 	if (c->socket == NO_SOCKET)
 		rig_socket_close(&rig);
 	else
-		err = rig_socket(&rig, c->socket == OURS_IPV4 ? AF_INET : AF_INET6,
-				 c->socket == FOREIGN ? RIG_MARK + 1 : RIG_MARK);
+		err = rig_socket(&rig, c->socket == OURS);
 	check(!err, "no socket: %s", strerror(-err));
 }
 

@@ -85,14 +85,20 @@ static void random_world(struct world *w, bool ipv6)
 		w->control.alive_until_ns = some_time(w->now);
 	if (one_in(20))
 		w->control.answer = 0;
-	if (one_in(20))
-		w->control.socket_mark = RIG_MARK + 1;
 	if (one_in(10))
 		w->control.min_timeout_us = 100000;
 	if (one_in(30))
 		w->keys[below(2)].used = 0;
 	if (one_in(30))
 		w->peers[1 + below(4)].used = 0;
+}
+
+static void random_socket(void)
+{
+	if (one_in(20))
+		rig_socket_close(&rig);
+	else if (rig.socket < 0 && rig_socket(&rig, true))
+		fail_msg("no socket");
 }
 
 /*
@@ -235,6 +241,7 @@ static void one_round(uint64_t seed, struct totals *t)
 	next();
 	ipv6 = one_in(2);
 	random_world(&w, ipv6);
+	random_socket();
 	random_packet(&p, &w, ipv6);
 	if (one_in(3))
 		mutate(&p, &w);

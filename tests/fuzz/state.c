@@ -68,7 +68,7 @@ static void edit_node(struct world *w, struct input *in)
 	struct xr_control *c = &w->control;
 	__u8 which = take8(in) & 15;
 
-	switch (take8(in) % 8) {
+	switch (take8(in) % 7) {
 	case 0:
 		c->alive_until_ns = some_time(in, w->now);
 		break;
@@ -76,22 +76,19 @@ static void edit_node(struct world *w, struct input *in)
 		c->answer = take8(in) & 1;
 		break;
 	case 2:
-		c->socket_mark = RIG_MARK + (take8(in) & 1);
-		break;
-	case 3:
 		c->min_timeout_us = 50000u + which * 10000u;
 		break;
-	case 4:
+	case 3:
 		w->keys[which & 1].used = take8(in) & 1;
 		w->keys[which & 1].id = take8(in);
 		break;
-	case 5:
+	case 4:
 		w->peers[which % (XR_NODE_MAX + 1)].used = take8(in) & 1;
 		break;
-	case 6:
+	case 5:
 		w->peers[which % (XR_NODE_MAX + 1)].port = take16(in);
 		break;
-	case 7:
+	case 6:
 		c->quorum_lapse_us = 1000000u * which;
 		break;
 	}

@@ -88,7 +88,7 @@ static void ack(struct node *n, int g, uint8_t to, uint64_t echo_ns)
 	struct xr_env env;
 
 	env.control = &n->maps.control;
-	reason = xr_env_may_answer(&env, now_ns);
+	reason = xr_env_may_answer(&env, &h, now_ns);
 
 	if (reason == XR_REASON_END)
 		reason = xr_rule_heartbeat(record_of(n, g), env.control, &h, &rec, now_ns);

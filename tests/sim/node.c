@@ -150,7 +150,7 @@ static bool passed_heartbeat(struct node *n, struct xr_env *env, const struct xr
 	uint64_t now_ns = sim_local(n);
 	enum xr_reason reason;
 
-	if (!g || xr_env_may_answer(env, now_ns) != XR_REASON_END)
+	if (!g || xr_env_may_answer(env, h, now_ns) != XR_REASON_END)
 		return true;
 	reason = xr_rule_heartbeat(g, env->control, h, rec, now_ns);
 	if (reason == XR_R_pass_heartbeat)

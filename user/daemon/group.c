@@ -82,7 +82,7 @@ static void ack(struct xr_engine *e, struct xr_member *m, uint8_t to, uint64_t e
 		.min_timeout_us = e->peer_min_timeout_us[to],
 	};
 	uint64_t now_ns = xr_now_ns();
-	enum xr_reason reason = xr_env_may_answer(&e->env, now_ns);
+	enum xr_reason reason = xr_env_may_answer(&e->env, &h, now_ns);
 
 	if (reason == XR_REASON_END)
 		reason = xr_rule_heartbeat(g, e->env.control, &h, &rec, now_ns);

@@ -31,7 +31,7 @@ static void passed_heartbeat(struct xr_engine *e, const struct xr_wire *h,
 	uint64_t now_ns = xr_now_ns();
 	enum xr_reason reason;
 
-	if (!g || xr_env_may_answer(&e->env, now_ns) != XR_REASON_END)
+	if (!g || xr_env_may_answer(&e->env, h, now_ns) != XR_REASON_END)
 		return;
 	reason = xr_rule_heartbeat(g, e->env.control, h, rec, now_ns);
 	switch (reason) {

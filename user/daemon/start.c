@@ -49,27 +49,25 @@ static int part_descriptors(struct node *n, struct xr_why *why)
 	return 0;
 }
 
-/* Only this life of the engine knows the mark of its socket (rule 8). */
+/* The socket is this life's own, and so the NIC path's answers end with it (rule 8). */
 static int open_socket(struct node *n, struct xr_why *why)
 {
 	struct xr_warden *w = n->warden;
 	struct xr_control *control = w->nic.maps.control;
 	struct xr_engine *e = &n->engine;
-	uint32_t mark = w->nic.mode == XR_NIC_OFF ? 0 : 1 + randombytes_uniform(UINT32_MAX - 1);
-	int fd;
+	int err;
 
 	memcpy(e->peers, w->config.nodes, sizeof(e->peers));
 	xr_engine_keys(e, w->config.keys, w->config.nkeys);
-	control->socket_mark = mark;
 	control->pid = getpid();
 	control->pid_start = xr_status_pid_start(getpid());
-	fd = xr_nic_write_keys(&w->nic, e->keys, why);
-	if (!fd)
-		fd = xr_socket_open(&e->peers[w->config.self], mark, why);
-	if (fd < 0)
-		return fd;
-	e->outbox.fd = fd;
-	return 0;
+	err = xr_nic_write_keys(&w->nic, e->keys, why);
+	if (err)
+		return err;
+	e->outbox.fd = xr_socket_open(&e->peers[w->config.self], why);
+	if (e->outbox.fd < 0)
+		return e->outbox.fd;
+	return xr_nic_write_socket(&w->nic, e->outbox.fd, why);
 }
 
 /*

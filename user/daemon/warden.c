@@ -411,7 +411,7 @@ static int dig(struct grave *grave, struct xr_warden *w, struct xr_why *why)
 		.keys = w->config.keys,
 	};
 	grave->outbox.env = &grave->env;
-	grave->outbox.fd = xr_socket_open(&self, 0, why);
+	grave->outbox.fd = xr_socket_open(&self, why);
 	grave->led = calloc(w->nic.maps.ngroups, sizeof(*grave->led));
 	if (!grave->led)
 		return xr_fail(why, -ENOMEM, "no memory for %zu groups", w->nic.maps.ngroups);

@@ -65,7 +65,7 @@ static void set_options(int fd, sa_family_t family)
 	}
 }
 
-int xr_socket_open(const struct xr_peer *self, uint32_t mark, struct xr_why *why)
+int xr_socket_open(const struct xr_peer *self, struct xr_why *why)
 {
 	union address a;
 	socklen_t size = address_of(self, &a);
@@ -78,10 +78,6 @@ int xr_socket_open(const struct xr_peer *self, uint32_t mark, struct xr_why *why
 		inet_ntop(AF_INET6, &a.in6.sin6_addr, text, sizeof(text));
 	else
 		inet_ntop(AF_INET, &a.in.sin_addr, text, sizeof(text));
-	if (mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
-		return xr_fail(
-			why, errno,
-			"cannot mark the socket (%m); give xraftd CAP_NET_ADMIN or set xdp = off");
 	set_options(fd, a.any.sa_family);
 	if (bind(fd, &a.any, size) < 0)
 		return xr_fail(why, errno,

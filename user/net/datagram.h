@@ -18,11 +18,8 @@ struct xr_datagram {
 	struct xr_from from;
 };
 
-/*
- * The engine's own UDP socket, bound to `self`, close-on-exec, non-blocking. `mark` is the
- * SO_MARK by which the NIC path knows it (rule 8); 0 sets none.
- */
-int xr_socket_open(const struct xr_peer *self, uint32_t mark, struct xr_why *why);
+/* A UDP socket, bound to `self`, close-on-exec, non-blocking. */
+int xr_socket_open(const struct xr_peer *self, struct xr_why *why);
 
 /* 1: received; 0: nothing there; negative errno. Longer datagrams are cut and fail their check. */
 int xr_socket_receive(int fd, struct xr_datagram *d);

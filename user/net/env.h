@@ -75,8 +75,10 @@ static __always_inline void xr_env_each(__u32 count, xr_step step, void *arg)
 }
 
 /* Rule 8: the process that runs this is alive, but its loop or its disk may not be. */
-static __always_inline enum xr_reason xr_env_may_answer(struct xr_env *env, __u64 now)
+static __always_inline enum xr_reason xr_env_may_answer(struct xr_env *env, const struct xr_wire *h,
+							__u64 now)
 {
+	(void)h;
 	if ((__s64)(env->control->alive_until_ns - now) <= 0)
 		return XR_R_pass_not_alive;
 	return XR_REASON_END;

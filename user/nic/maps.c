@@ -293,4 +293,5 @@ void xr_maps_close(struct xr_maps *m)
 	for (size_t i = 0; i < ARRAY_SIZE(pins); i++)
 		xr_close_fd(pin_fd(m, &pins[i]));
 	xr_close_fd(&m->key_fd);
+	xr_close_fd(&m->socket_fd);
 }

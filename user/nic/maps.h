@@ -12,13 +12,13 @@ struct xr_maps {
 	struct xr_control *control;
 	size_t ngroups;
 	/* -1 where the kernel refuses BPF and the arrays above are plain memory. */
-	int groups_fd, acks_fd, control_fd, peers_fd, stats_fd, events_fd, key_fd;
+	int groups_fd, acks_fd, control_fd, peers_fd, stats_fd, events_fd, key_fd, socket_fd;
 };
 
 #define XR_MAPS_NONE                                                                              \
 	{                                                                                         \
 		.groups_fd = -1, .acks_fd = -1, .control_fd = -1, .peers_fd = -1, .stats_fd = -1, \
-		.events_fd = -1, .key_fd = -1                                                     \
+		.events_fd = -1, .key_fd = -1, .socket_fd = -1                                    \
 	}
 
 /*

@@ -163,6 +163,7 @@ static int take_maps(struct xr_nic *nic, const char *dir, struct xr_why *why)
 		chmod(path, 0600);
 	}
 	m->key_fd = map_fd(nic, "xr_key");
+	m->socket_fd = map_fd(nic, "xr_socket");
 	return xr_maps_mmap(m, true, why);
 }
 
@@ -265,6 +266,20 @@ int xr_nic_write_keys(struct xr_nic *nic, const struct xr_key keys[2], struct xr
 	for (uint32_t slot = 0; slot < 2; slot++)
 		if (bpf_map_update_elem(nic->maps.key_fd, &slot, &keys[slot], BPF_ANY))
 			return xr_fail(why, errno, "cannot write xr_key: %m");
+	return 0;
+}
+
+int xr_nic_write_socket(struct xr_nic *nic, int fd, struct xr_why *why)
+{
+	uint32_t zero = 0;
+	uint64_t value = (uint64_t)fd;
+
+	if (nic->mode == XR_NIC_OFF)
+		return 0;
+	if (bpf_map_update_elem(nic->maps.socket_fd, &zero, &value, BPF_ANY))
+		return xr_fail(why, errno,
+			       "the NIC path cannot watch the socket (xr_socket: %m); see xraft "
+			       "doctor, or set xdp = off");
 	return 0;
 }
 

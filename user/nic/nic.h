@@ -49,6 +49,12 @@ int xr_nic_open(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *
 int xr_nic_write_peers(struct xr_nic *nic, const struct xr_peer *peers, struct xr_why *why);
 int xr_nic_write_keys(struct xr_nic *nic, const struct xr_key keys[2], struct xr_why *why);
 
+/*
+ * Rule 8: answer only while this bound socket is open. The kernel takes it out of xr_socket when its
+ * last descriptor is closed, before anything else can notice.
+ */
+int xr_nic_write_socket(struct xr_nic *nic, int fd, struct xr_why *why);
+
 /* Release memory and descriptors. Pins and the attached program stay: a restart adopts them. */
 void xr_nic_close(struct xr_nic *nic);
 
