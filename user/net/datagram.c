@@ -2,12 +2,17 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/errqueue.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "net/datagram.h"
 
-/* Room for a flood that outruns a turn of the loop; the kernel doubles it. */
-#define RECEIVE_BUFFER (4 << 20)
+/*
+ * Room for a flood that outruns a turn of the loop, or for the votes of a hundred thousand groups:
+ * three thousand datagrams, which count for more than their size. The kernel doubles it.
+ */
+#define RECEIVE_BUFFER (16 << 20)
+#define SEND_BUFFER    (4 << 20)
 /* DSCP CS6, network control: routers forward it first. */
 #define TOS_NETWORK_CONTROL 0xc0
 
@@ -51,11 +56,13 @@ static void from_address(const union address *a, struct xr_from *from)
 
 static void set_options(int fd, sa_family_t family)
 {
-	int size = RECEIVE_BUFFER, tos = TOS_NETWORK_CONTROL, on = 1;
+	int receive = RECEIVE_BUFFER, send = SEND_BUFFER, tos = TOS_NETWORK_CONTROL, on = 1;
 
 	/* All of these are for the better, none is needed: without the right to them we go on. */
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive, sizeof(receive)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof(receive));
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &send, sizeof(send)))
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send, sizeof(send));
 	if (family == AF_INET6) {
 		setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
 		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
@@ -153,9 +160,72 @@ int xr_socket_send(int fd, const struct xr_peer *to, const void *data, size_t si
 	return -errno;
 }
 
-static void seal_and_send(struct xr_outbox *box, uint8_t to)
+/* UDP_SEGMENT: one way through the stack for all of them; the card, or the kernel, parts them. */
+static int send_whole(int fd, const struct xr_peer *to, const struct xr_train *t)
 {
-	struct xr_datagram *d = &box->peer[to];
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(uint16_t))] = {0};
+	struct iovec iov = {.iov_base = (void *)t->bytes, .iov_len = t->size};
+	uint16_t segment = t->segment;
+	union address a;
+	struct msghdr m = {
+		.msg_name = &a,
+		.msg_namelen = address_of(to, &a),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(segment));
+	memcpy(CMSG_DATA(c), &segment, sizeof(segment));
+	for (int tries = 0; tries < 2; tries++) /* as xr_socket_send() */
+		if (sendmsg(fd, &m, MSG_DONTWAIT) >= 0)
+			return 0;
+	return -errno;
+}
+
+static void send_train(struct xr_outbox *box, uint8_t to)
+{
+	struct xr_train *t = &box->train[to];
+	const struct xr_peer *peer = &box->env->peers[to];
+	int err = -EINVAL;
+
+	if (t->size > t->segment && !box->no_trains) {
+		err = send_whole(box->fd, peer, t);
+		box->no_trains = err == -EINVAL || err == -EIO || err == -EMSGSIZE ||
+				 err == -ENOPROTOOPT || err == -EOPNOTSUPP;
+	}
+	if (t->size <= t->segment || box->no_trains)
+		for (size_t at = 0; at < t->size; at += t->segment) {
+			size_t left = t->size - at;
+
+			if (xr_socket_send(box->fd, peer, t->bytes + at,
+					   left < t->segment ? left : t->segment))
+				box->lost++;
+		}
+	else if (err)
+		box->lost += (t->size + t->segment - 1) / t->segment;
+	t->size = 0;
+}
+
+static void join_train(struct xr_outbox *box, uint8_t to, const struct xr_datagram *d)
+{
+	struct xr_train *t = &box->train[to];
+	bool ended = t->size % (t->segment ? t->segment : 1); /* its last is a shorter one */
+
+	if (t->size && (ended || d->size > t->segment || t->size + d->size > sizeof(t->bytes)))
+		send_train(box, to);
+	if (!t->size)
+		t->segment = d->size;
+	memcpy(t->bytes + t->size, d->bytes, d->size);
+	t->size += d->size;
+}
+
+static void seal(struct xr_outbox *box, uint8_t to, struct xr_datagram *d)
+{
 	struct xr_env *env = box->env;
 	struct xr_key *key = &env->keys[box->key_slot];
 
@@ -168,8 +238,7 @@ static void seal_and_send(struct xr_outbox *box, uint8_t to)
 	d->wire.min_timeout_us = env->control->min_timeout_us;
 	d->wire.sent_ns = xr_now_ns(); /* before it leaves: leases count from here (rule 5) */
 	d->wire.tag = xr_tag(&d->wire, d->bytes + d->size, d->size, &key->sip);
-	if (xr_socket_send(box->fd, &env->peers[to], d->bytes, d->size) < 0)
-		box->lost++;
+	join_train(box, to, d);
 	d->wire.count = 0;
 	d->size = 0;
 }
@@ -177,14 +246,14 @@ static void seal_and_send(struct xr_outbox *box, uint8_t to)
 /* Room for one more body in the datagram of this type and echo to this peer. */
 static void *room(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns, size_t size)
 {
-	struct xr_datagram *d = &box->peer[to];
+	struct xr_datagram *d = &box->open[to][type];
 
-	if (d->size && (d->wire.type != type || d->wire.echo_ns != echo_ns ||
-			d->size + size > sizeof(d->bytes)))
-		seal_and_send(box, to);
+	if (d->size && (d->wire.echo_ns != echo_ns || d->size + size > sizeof(d->bytes)))
+		seal(box, to, d);
 	if (!d->size) {
 		d->wire = (struct xr_wire){.type = type, .echo_ns = echo_ns};
 		d->size = sizeof(d->wire);
+		box->begun[to] |= 1u << type;
 	}
 	d->size += size;
 	d->wire.count++;
@@ -205,18 +274,23 @@ void xr_outbox_ballot(struct xr_outbox *box, uint8_t to, uint8_t type,
 
 void xr_outbox_bare(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns)
 {
-	struct xr_datagram *d = &box->peer[to];
+	struct xr_datagram d = {
+		.wire = {.type = type, .echo_ns = echo_ns},
+		.size = sizeof(d.wire),
+	};
 
-	if (d->size)
-		seal_and_send(box, to);
-	d->wire = (struct xr_wire){.type = type, .echo_ns = echo_ns};
-	d->size = sizeof(d->wire);
-	seal_and_send(box, to);
+	seal(box, to, &d);
+	send_train(box, to);
 }
 
 void xr_outbox_flush(struct xr_outbox *box)
 {
-	for (uint8_t to = 1; to <= XR_NODE_MAX; to++)
-		if (box->peer[to].size)
-			seal_and_send(box, to);
+	for (uint8_t to = 1; to <= XR_NODE_MAX; to++) {
+		for (uint8_t type = 1; box->begun[to] >> type; type++)
+			if (box->open[to][type].size)
+				seal(box, to, &box->open[to][type]);
+		box->begun[to] = 0;
+		if (box->train[to].size)
+			send_train(box, to);
+	}
 }

@@ -34,16 +34,27 @@ int xr_socket_error(int fd, struct xr_from *about);
 /* Send a sealed datagram. A lost datagram is the protocol's business; the errno is for counting. */
 int xr_socket_send(int fd, const struct xr_peer *to, const void *data, size_t size);
 
+#define XR_TRAIN 32 /* datagrams */
+
+/* Sealed datagrams of one size, but for a shorter last one, that the kernel takes in one call. */
+struct xr_train {
+	size_t size, segment;
+	uint8_t bytes[XR_TRAIN * XR_DATAGRAM_MAX];
+};
+
 /*
- * One datagram under way for each peer. Records of one type and echo share it; another type or
- * echo, or a full one, sends it. xr_outbox_flush() at the end of a turn sends the rest.
+ * One datagram is being filled for each peer and type; another echo, or a full one, seals it.
+ * Those for one peer leave together, at the latest by xr_outbox_flush() at the end of a turn.
  */
 struct xr_outbox {
 	int fd;
-	struct xr_env *env; /* control, peers and keys; not owned */
-	uint8_t key_slot;   /* of the key that seals */
-	uint64_t lost;	    /* datagrams that the kernel would not take */
-	struct xr_datagram peer[XR_NODE_MAX + 1];
+	struct xr_env *env;		 /* control, peers and keys; not owned */
+	uint8_t key_slot;		 /* of the key that seals */
+	bool no_trains;			 /* the kernel or the path does not take them */
+	uint64_t lost;			 /* datagrams that the kernel would not take */
+	uint16_t begun[XR_NODE_MAX + 1]; /* bit n: the datagram of type n */
+	struct xr_datagram open[XR_NODE_MAX + 1][XR_RESIGN + 1];
+	struct xr_train train[XR_NODE_MAX + 1];
 };
 
 void xr_outbox_record(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns,
