@@ -204,7 +204,7 @@ static bool look(struct node *n, int g, struct xr_event *ev)
 		ev->may_lead = xr_may_lead(record, acks, c, ev->now_ns);
 	}
 	if (!ev->heir && (m->raft.role == XR_LEADER || ev->message.type == XR_POLL))
-		ev->heir = xr_heir(record, acks, n->id); /* a transfer names its own */
+		ev->heir = xr_heir(record, acks, c, g); /* a transfer names its own */
 	return true;
 }
 

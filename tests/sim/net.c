@@ -191,7 +191,8 @@ void net_resign_by_warden(struct node *n, int group, uint32_t term)
 		.group = group,
 		.term = term,
 		.digest = SIM_DIGEST,
-		.node = xr_heir(&n->maps.groups[group], &n->maps.acks[group], n->id),
+		.node = xr_heir(&n->maps.groups[group], &n->maps.acks[group], &n->maps.control,
+				group),
 	};
 
 	sim_trace(n->w, n->id, "%s resigns group %llu term %llu", "warden", group, term, 0, 0);

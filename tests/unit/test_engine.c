@@ -45,6 +45,17 @@ int xr_writer_submit(struct xr_writer *w, const struct xr_vote *v)
 	return 0;
 }
 
+void xr_writer_kick(struct xr_writer *w)
+{
+	(void)w;
+}
+
+uint64_t xr_writer_oldest_ns(const struct xr_writer *w)
+{
+	(void)w;
+	return 0;
+}
+
 int xr_writer_error(const struct xr_writer *w, struct xr_why *why)
 {
 	(void)w, (void)why;
@@ -139,6 +150,7 @@ int sd_event_exit(sd_event *loop, int code)
 static int start(void **state)
 {
 	static struct xr_member members[1];
+	static struct xr_quiet quiet[1 + XR_FETCH_AHEAD];
 	struct xr_vote vote = {.term = 4, .digest = group.digest};
 	struct xr_engine *e = &engine;
 
@@ -158,6 +170,7 @@ static int start(void **state)
 	};
 	e->config = &config;
 	e->members = members;
+	e->quiet = quiet;
 	e->timing = (struct xr_timing){
 		.min_timeout_ns = D_US * NS_PER_US,
 		.max_timeout_ns = 2 * D_US * NS_PER_US,
@@ -374,6 +387,74 @@ static void polled_for_an_earlier_leadership_it_resigns(void **state)
 	assert_int_equal(seen.nsent, 1);
 }
 
+/* Those that acked the same heartbeat share the groups; one that was away goes last. */
+static void heirs_share_the_groups(void **state)
+{
+	const struct xr_control c = {.self = 1, .heartbeat_us = 100};
+	const struct xr_group g = {.voters = 0xe};
+	struct xr_acks a = {.echo_ns = {[2] = 950000, [3] = 1000000}};
+
+	(void)state;
+	assert_int_equal(xr_heir(&g, &a, &c, 0), 2);
+	assert_int_equal(xr_heir(&g, &a, &c, 1), 3);
+	a.echo_ns[2] = 949999; /* before the middle between two heartbeats */
+	assert_int_equal(xr_heir(&g, &a, &c, 0), 3);
+	a.echo_ns[2] = a.echo_ns[3] = 0;
+	assert_int_equal(xr_heir(&g, &a, &c, 0), 0);
+}
+
+/*
+ * ---- timers that need no step ----
+ */
+
+/* Is there nothing to decide for what is due at `at_ns`, `now_ns`? */
+static bool quiet_at(uint64_t at_ns, uint64_t now_ns)
+{
+	seen.nsent = 0;
+	return !xr_group_timer(&engine, 0, at_ns, now_ns, false);
+}
+
+static void follower_that_heard_its_leader_is_quiet(void **state)
+{
+	uint64_t contact_ns, patience_ns = D_US * NS_PER_US * 4 / 5;
+
+	(void)state;
+	assert_int_equal(engine.quiet[0].us, 0); /* it follows nobody yet */
+	arrive_heartbeat(5, D_US, 1000000);
+	assert_int_equal(engine.quiet[0].us, 0); /* the disk is busy */
+	disk_is_done();
+	contact_ns = groups[0].contact_ns;
+	assert_true(quiet_at(contact_ns, contact_ns + patience_ns - 1));
+	assert_int_equal(xr_timers_next_ns(&engine.timers), contact_ns + patience_ns);
+	engine.members[0].raft.base_ns = groups[0].contact_ns -= patience_ns;
+	assert_false(quiet_at(contact_ns, contact_ns));
+	assert_int_equal(sent(XR_POLL), 1);
+	assert_int_equal(engine.quiet[0].us, 0); /* overdue: each timer is looked at */
+}
+
+/* As it would beat with a step: at the same instants, and no longer than it may lead (rule 12). */
+static void leader_that_may_lead_is_quiet(void **state)
+{
+	uint64_t gap_ns = D_US * NS_PER_US / 5, at_ns;
+
+	(void)state;
+	lead();
+	assert_false(quiet_at(0, xr_now_ns()));
+	at_ns = xr_timers_next_ns(&engine.timers);
+	assert_true(quiet_at(at_ns, at_ns + 1));
+	assert_int_equal(sent(XR_HEARTBEAT), 2);
+	assert_int_equal(xr_timers_next_ns(&engine.timers), at_ns + gap_ns);
+	/* An event between two heartbeats neither brings the next one forward nor puts it off. */
+	xr_group_step(&engine, 0, &(struct xr_event){.kind = XR_EV_HINT, .message.node = 2});
+	assert_int_equal(xr_timers_next_ns(&engine.timers), at_ns + gap_ns);
+	assert_false(quiet_at(at_ns, at_ns + gap_ns)); /* one was left out */
+	acks[0].echo_ns[3] = 0;
+	groups[0].lead_since_ns = 1;
+	assert_false(quiet_at(at_ns, at_ns + 1));
+	assert_int_equal(sent(XR_HEARTBEAT), 0);
+	assert_int_equal(sent(XR_RESIGN), 2);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -386,6 +467,9 @@ int main(void)
 		T(orders_to_others_than_the_leader_are_refused),
 		T(hands_over_only_to_a_voter_that_is_there),
 		T(polled_for_an_earlier_leadership_it_resigns),
+		T(heirs_share_the_groups),
+		T(follower_that_heard_its_leader_is_quiet),
+		T(leader_that_may_lead_is_quiet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,7 +63,7 @@ static void start_prevote(struct xr_raft *r, const struct xr_event *ev, struct x
 	r->granted = xr_bit(r->self);
 	r->refused = 0;
 	r->election_ns = ev->now_ns;
-	r->resend_ns = ev->now_ns + xr_raft_gap_ns(r);
+	r->resend_ns = xr_raft_resend_ns(r, ev->now_ns);
 	xr_raft_rearm(r, ev);
 	note_resignation(r);
 	if (!another_round)
@@ -96,7 +96,7 @@ void xr_election_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_u
 	if ((expired && !xr_election_waits(r)) || r->phase == XR_IDLE) {
 		start_prevote(r, ev, up);
 	} else if ((int64_t)(ev->now_ns - r->resend_ns) >= 0) {
-		r->resend_ns = ev->now_ns + xr_raft_gap_ns(r);
+		r->resend_ns = xr_raft_resend_ns(r, ev->now_ns);
 		if (r->phase == XR_PREVOTING)
 			send_request(r, up, XR_PREVOTE, r->term + 1);
 		else
@@ -130,7 +130,7 @@ void xr_election_requests(struct xr_raft *r, const struct xr_event *ev, struct x
 	r->round++;
 	r->granted = 0;
 	r->refused = 0;
-	r->resend_ns = ev->now_ns + xr_raft_gap_ns(r);
+	r->resend_ns = xr_raft_resend_ns(r, ev->now_ns);
 	xr_raft_rearm(r, ev);
 	xr_raft_report(up, XR_RAFT_ELECTION_STARTED, r->op.term, 0, &r->why);
 	if (r->voters != xr_bit(r->self))

@@ -22,10 +22,23 @@ static inline uint32_t xr_raft_term(const struct xr_raft *r)
 	return r->op.writing ? r->op.term : r->term;
 }
 
-/* Between polls, and between repetitions of a request that nobody answered. */
+/* Between polls, and before a request that nobody answered is repeated. */
 static inline uint64_t xr_raft_gap_ns(const struct xr_raft *r)
 {
 	return r->timing->min_timeout_ns / 6;
+}
+
+/*
+ * When to repeat a request: soon, since a datagram may be lost; then at twice the time since, and
+ * again. Where nobody answers in time the reason is work, of which many groups would make more.
+ */
+static inline uint64_t xr_raft_resend_ns(const struct xr_raft *r, uint64_t now_ns)
+{
+	uint64_t wait_ns = now_ns - r->election_ns;
+
+	if (wait_ns < xr_raft_gap_ns(r))
+		wait_ns = xr_raft_gap_ns(r);
+	return now_ns + (wait_ns < r->timing->max_timeout_ns ? wait_ns : r->timing->max_timeout_ns);
 }
 
 /* Is the leader's socket gone, and has nothing been heard of it since? */

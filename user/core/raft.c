@@ -271,15 +271,16 @@ static void on_message(struct xr_raft *r, const struct xr_event *ev, struct xr_u
 }
 
 /*
- * All groups of a node beat at the same instants, so that they share datagrams. The next one is
- * fixed here and not at each event, or a stream of messages would put it off for ever.
+ * Groups with the same place in the interval beat at the same instants, so that they share
+ * datagrams. The next one is fixed here and not at each event, or a stream of messages would put
+ * it off for ever.
  */
 void xr_raft_beat(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
-	uint64_t gap_ns = r->timing->heartbeat_ns;
+	uint64_t gap_ns = r->timing->heartbeat_ns, shift_ns = r->beat_shift_ns;
 
 	up->what |= XR_DO_BEAT;
-	r->beat_ns = (ev->now_ns / gap_ns + 1) * gap_ns;
+	r->beat_ns = ((ev->now_ns - shift_ns) / gap_ns + 1) * gap_ns + shift_ns;
 }
 
 static uint64_t later(uint64_t a, uint64_t b)
@@ -289,13 +290,15 @@ static uint64_t later(uint64_t a, uint64_t b)
 
 /*
  * After a hint all survivors would ask at the same instant, and split the vote; so they go by rank,
- * the first as soon as the stickiness of the others has run out.
+ * the first as soon as the stickiness of the others has run out. In another group another is first.
  */
 static uint64_t hinted_timeout_ns(const struct xr_raft *r)
 {
-	uint32_t before = r->voters & (xr_bit(r->self) - 1) & ~xr_bit(r->leader);
+	uint32_t others = r->voters & ~xr_bit(r->leader);
+	uint32_t before = __builtin_popcount(others & (xr_bit(r->self) - 1));
+	uint32_t rank = (before + r->group) % __builtin_popcount(others);
 	uint64_t d_ns = r->timing->min_timeout_ns;
-	uint64_t timeout_ns = d_ns + d_ns / 50 + d_ns / 10 * __builtin_popcount(before);
+	uint64_t timeout_ns = d_ns + d_ns / 50 + d_ns / 5 * rank;
 
 	return timeout_ns < r->timeout_ns ? timeout_ns : r->timeout_ns;
 }
@@ -310,20 +313,31 @@ static uint64_t expiry_ns(const struct xr_raft *r, uint64_t contact_ns)
 	return r->resigned ? r->base_ns + r->timeout_ns : later(expiry, r->promise_until_ns);
 }
 
+/* Late enough that a quiet cluster never polls, and that a dead socket is gone by then. */
+static uint64_t patience_ns(const struct xr_raft *r)
+{
+	return r->timing->min_timeout_ns * 4 / 5;
+}
+
+/* Had it to be asked for a heartbeat of late? */
+static bool is_overdue(const struct xr_raft *r, const struct xr_event *ev)
+{
+	return r->overdue_ns && ev->now_ns - r->overdue_ns < r->timing->max_timeout_ns;
+}
+
 /*
- * Late enough that a quiet cluster never polls, and that a dead socket is gone by then. A leader
- * whose heartbeats do not come of themselves is asked again earlier, so that one poll may fail.
+ * A leader whose heartbeats do not come of themselves is asked again earlier, so that one poll may
+ * fail.
  */
 static uint64_t poll_ns(const struct xr_raft *r, const struct xr_event *ev)
 {
 	const struct xr_timing *t = r->timing;
-	uint64_t patience_ns = t->min_timeout_ns * 4 / 5;
+	uint64_t wait_ns = patience_ns(r);
 	uint64_t early_ns = later(t->min_timeout_ns / 2, 2 * t->heartbeat_ns);
 
-	if (r->overdue_ns && ev->now_ns - r->overdue_ns < t->max_timeout_ns &&
-	    early_ns < patience_ns)
-		patience_ns = early_ns;
-	return later(later(r->base_ns, ev->contact_ns) + patience_ns, r->resend_ns);
+	if (is_overdue(r, ev) && early_ns < wait_ns)
+		wait_ns = early_ns;
+	return later(later(r->base_ns, ev->contact_ns) + wait_ns, r->resend_ns);
 }
 
 static uint64_t next_timer(const struct xr_raft *r, const struct xr_event *ev)
@@ -342,6 +356,17 @@ static uint64_t next_timer(const struct xr_raft *r, const struct xr_event *ev)
 		return expiry;
 	other = r->phase == XR_IDLE ? poll_ns(r, ev) : r->resend_ns;
 	return expiry < other ? expiry : other;
+}
+
+/* For xr_update.quiet_ns: what else than the contact may a timer depend on? */
+static uint64_t quiet_ns(const struct xr_raft *r, const struct xr_event *ev)
+{
+	if (r->role == XR_LEADER)
+		return r->grace_ns ? 0 : r->timing->heartbeat_ns;
+	if (r->role != XR_FOLLOWER || r->phase != XR_IDLE || r->op.kind != XR_OP_NONE ||
+	    !r->leader || r->resigned || xr_raft_hinted(r, ev->contact_ns) || is_overdue(r, ev))
+		return 0;
+	return patience_ns(r);
 }
 
 /*
@@ -427,6 +452,7 @@ void xr_raft_step(struct xr_raft *r, const struct xr_event *ev, struct xr_update
 	memset(up, 0, sizeof(*up));
 	step(r, ev, up);
 	up->timer_ns = next_timer(r, ev);
+	up->quiet_ns = quiet_ns(r, ev);
 }
 
 void xr_raft_start(struct xr_raft *r, uint32_t term, uint8_t vote, uint64_t now_ns,

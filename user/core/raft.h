@@ -83,6 +83,7 @@ struct xr_raft {
 	uint32_t voters; /* bit n: node n */
 	uint8_t self;
 	const struct xr_timing *timing; /* not owned */
+	uint64_t beat_shift_ns; /* its place in the heartbeat interval, shared with other groups */
 
 	/* durable: as of the last XR_EV_DURABLE, or the journal at start */
 	uint32_t term;
@@ -187,6 +188,12 @@ struct xr_update {
 	int nreport;
 	bool two_leaders;  /* rule 14: `send`, `what` are void; crash with a full report */
 	uint64_t timer_ns; /* when to step with XR_EV_TIMER; UINT64_MAX: never. Always set */
+	/*
+	 * Most timers find nothing to decide, which whoever has many groups can see without a step.
+	 * A follower's timer may be put off to the newest contact and this; a leader that may lead
+	 * need only send its heartbeats again, at this interval. 0: not so, a step is needed.
+	 */
+	uint64_t quiet_ns;
 };
 
 /* What an update tells people; daemon/report.h has the sentences. */
@@ -210,7 +217,7 @@ enum xr_raft_report {
 void xr_raft_start(struct xr_raft *r, uint32_t term, uint8_t vote, uint64_t now_ns,
 		   uint64_t promise_until_ns, uint64_t random, struct xr_update *up);
 
-/* One step. `up` is overwritten. */
+/* One step. `up` is overwritten. A leader that sent heartbeats without one notes it in `beat_ns`. */
 void xr_raft_step(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 
 #endif

@@ -40,16 +40,25 @@ static inline struct xr_message xr_ballot_message(const struct xr_wire *h,
 	};
 }
 
-/* Who goes first after a resignation: the voter that acked last; 0: nobody ever has. */
-static inline uint8_t xr_heir(const struct xr_group *g, const struct xr_acks *acks, uint8_t self)
+/*
+ * Who goes first after a resignation: the voter that acked last; 0: nobody ever has. Those that
+ * acked the same heartbeat are as good, and share the groups among them.
+ */
+static inline uint8_t xr_heir(const struct xr_group *g, const struct xr_acks *acks,
+			      const struct xr_control *c, uint32_t group)
 {
-	uint8_t heir = 0;
+	uint64_t newest_ns = 0;
+	uint8_t heirs[XR_NODE_MAX];
+	int n = 0;
 
 	for (uint8_t node = 1; node <= XR_NODE_MAX; node++)
-		if (node != self && g->voters >> node & 1 && acks->echo_ns[node] &&
-		    (!heir || acks->echo_ns[node] > acks->echo_ns[heir]))
-			heir = node;
-	return heir;
+		if (node != c->self && g->voters >> node & 1 && acks->echo_ns[node] > newest_ns)
+			newest_ns = acks->echo_ns[node];
+	for (uint8_t node = 1; node <= XR_NODE_MAX && newest_ns; node++)
+		if (node != c->self && g->voters >> node & 1 && acks->echo_ns[node] &&
+		    newest_ns - acks->echo_ns[node] <= c->heartbeat_us * 500ull)
+			heirs[n++] = node;
+	return n ? heirs[group % (uint32_t)n] : 0;
 }
 
 #endif

@@ -28,6 +28,14 @@ struct xr_member {
 	bool has_state;		 /* the journal knew this id at start, configured or not */
 };
 
+/* Of a group whose timer needs no step (xr_update.quiet_ns), in an array of their own: small. */
+struct xr_quiet {
+	uint32_t us; /* 0: it needs one */
+	bool leads;
+};
+
+#define XR_FETCH_AHEAD 16 /* groups */
+
 /* Is what the NIC path sends really delivered? (xraft/wire.h, XR_PATH_ASK) */
 struct xr_path_test {
 	uint64_t next_ns; /* next question; UINT64_MAX: answered */
@@ -46,6 +54,7 @@ struct xr_engine {
 	struct xr_orders orders;
 
 	struct xr_member *members; /* [env.ngroups], by id; voters 0: none */
+	struct xr_quiet *quiet;	   /* [env.ngroups + XR_FETCH_AHEAD] */
 	struct xr_timing timing;
 	struct xr_timers timers;
 	uint64_t random;
@@ -69,6 +78,7 @@ struct xr_engine {
 	uint64_t shown_ns; /* counters */
 	uint64_t watched_ns;
 	uint64_t stall_said_ns;
+	uint64_t gave_way_ns;
 	uint64_t dropped[XR_REASON_END]; /* counters as of the last look */
 	uint64_t unsent;		 /* likewise of the outbox */
 	struct xr_path_test path;
@@ -96,6 +106,8 @@ int xr_engine_run(struct xr_engine *e, struct xr_why *why);
 void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
 		    const struct xr_vote *vote, uint64_t promise_until_ns);
 void xr_group_step(struct xr_engine *e, uint32_t id, struct xr_event *ev);
+/* A timer is due since `at_ns`. False: there was nothing to decide. */
+bool xr_group_timer(struct xr_engine *e, uint32_t id, uint64_t at_ns, uint64_t now_ns, bool late);
 void xr_group_message(struct xr_engine *e, uint32_t id, const struct xr_message *m);
 void xr_group_step_down_all(struct xr_engine *e, const struct xr_why_event *why);
 void xr_group_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r);

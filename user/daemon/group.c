@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include "daemon/engine.h"
 
+#define SLOT_GROUPS 2048 /* that beat at the same instant */
+
 static uint64_t next_random(struct xr_engine *e)
 {
 	uint64_t z = e->random += 0x9e3779b97f4a7c15ull; /* splitmix64 (Steele et al. 2014) */
@@ -93,27 +95,18 @@ static void ack(struct xr_engine *e, struct xr_member *m, uint8_t to, uint64_t e
 	xr_outbox_record(&e->outbox, to, XR_ACK, echo_ns, &rec);
 }
 
-static void send_record(struct xr_engine *e, struct xr_member *m, uint8_t to, uint8_t type)
-{
-	struct xr_record rec = {
-		.group = m->raft.group,
-		.term = m->raft.term,
-		.digest = record_of(e, m)->digest,
-	};
-
-	xr_outbox_record(&e->outbox, to, type, 0, &rec);
-}
-
 static void send_to(struct xr_engine *e, struct xr_member *m, uint8_t to,
 		    const struct xr_message *msg)
 {
+	uint16_t digest = record_of(e, m)->digest;
+	struct xr_record poll = {.group = m->raft.group, .term = m->raft.term, .digest = digest};
 	struct xr_ballot ballot;
 
 	if (msg->type == XR_POLL) {
-		send_record(e, m, to, XR_POLL);
+		xr_outbox_record(&e->outbox, to, XR_POLL, 0, &poll);
 		return;
 	}
-	ballot = xr_ballot_of(msg, m->raft.group, record_of(e, m)->digest);
+	ballot = xr_ballot_of(msg, m->raft.group, digest);
 	xr_outbox_ballot(&e->outbox, to, msg->type, &ballot);
 }
 
@@ -128,11 +121,15 @@ static void send_message(struct xr_engine *e, struct xr_member *m, const struct 
 			send_to(e, m, to, msg);
 }
 
-static void beat(struct xr_engine *e, struct xr_member *m)
+/* From what it has published alone: the timers of quiet groups look at nothing else. */
+static void beat(struct xr_engine *e, uint32_t id)
 {
+	const struct xr_group *g = &e->env.groups[id];
+	const struct xr_record rec = {.group = id, .term = g->view.term, .digest = g->digest};
+
 	for (uint8_t to = 1; to <= XR_NODE_MAX; to++)
-		if (to != m->raft.self && m->raft.voters >> to & 1)
-			send_record(e, m, to, XR_HEARTBEAT);
+		if (to != e->env.control->self && g->voters >> to & 1)
+			xr_outbox_record(&e->outbox, to, XR_HEARTBEAT, 0, &rec);
 }
 
 static const enum xr_report_kind report_kinds[] = {
@@ -218,7 +215,7 @@ static void carry_out(struct xr_engine *e, struct xr_member *m, const struct xr_
 	if (up->what & XR_DO_ACK)
 		ack(e, m, up->ack_to, up->ack_echo_ns);
 	if (up->what & XR_DO_BEAT)
-		beat(e, m);
+		beat(e, m->raft.group);
 	for (int i = 0; i < up->nsend; i++)
 		send_message(e, m, &up->send[i]);
 	report(e, m, up);
@@ -240,7 +237,16 @@ static void look(struct xr_engine *e, struct xr_member *m, struct xr_event *ev)
 		ev->may_lead = xr_may_lead(g, acks, c, ev->now_ns);
 	}
 	if (!ev->heir && (m->raft.role == XR_LEADER || ev->message.type == XR_POLL))
-		ev->heir = xr_heir(g, acks, c->self); /* a transfer names its own */
+		ev->heir = xr_heir(g, acks, c, m->raft.group); /* a transfer names its own */
+}
+
+static void set_timer(struct xr_engine *e, uint32_t id, const struct xr_update *up)
+{
+	xr_timers_set(&e->timers, id, up->timer_ns);
+	e->quiet[id] = (struct xr_quiet){
+		.us = (uint32_t)(up->quiet_ns / NS_PER_US),
+		.leads = e->members[id].raft.role == XR_LEADER,
+	};
 }
 
 void xr_group_step(struct xr_engine *e, uint32_t id, struct xr_event *ev)
@@ -248,6 +254,8 @@ void xr_group_step(struct xr_engine *e, uint32_t id, struct xr_event *ev)
 	struct xr_member *m = &e->members[id];
 	struct xr_update up;
 
+	if (m->raft.role == XR_LEADER)
+		m->raft.beat_ns = e->timers.at_ns[id]; /* it may have beaten without a step */
 	do {
 		look(e, m, ev);
 		xr_raft_step(&m->raft, ev, &up);
@@ -256,7 +264,49 @@ void xr_group_step(struct xr_engine *e, uint32_t id, struct xr_event *ev)
 		carry_out(e, m, &up);
 		ev->kind = XR_EV_LOOKED;
 	} while (up.what & XR_DO_FENCE);
-	xr_timers_set(&e->timers, id, up.timer_ns);
+	set_timer(e, id, &up);
+}
+
+/* Neighbours follow; that they are far away in memory is most of what they cost. */
+static void fetch_ahead(const struct xr_engine *e, uint32_t id)
+{
+	id += XR_FETCH_AHEAD;
+	__builtin_prefetch(&e->env.groups[id]);
+	if (e->quiet[id].leads)
+		__builtin_prefetch(&e->env.acks[id]);
+}
+
+/*
+ * Nearly all that an engine with many groups does: a leader that may lead beats, a follower has
+ * heard its leader meanwhile (xr_update.quiet_ns). What is not quiet by this `now_ns`, which may be
+ * older than the newest stamp, is left to the step, which looks anew.
+ */
+static bool is_quiet(struct xr_engine *e, uint32_t id, uint64_t at_ns, uint64_t now_ns)
+{
+	const struct xr_group *g = &e->env.groups[id];
+	uint64_t quiet_ns = e->quiet[id].us * NS_PER_US, from_ns = at_ns;
+
+	fetch_ahead(e, id);
+	if (!quiet_ns)
+		return false;
+	if (!e->quiet[id].leads)
+		from_ns = *(const volatile __u64 *)&g->contact_ns;
+	else if (!xr_may_lead(g, &e->env.acks[id], e->env.control, now_ns))
+		return false;
+	if ((int64_t)(from_ns + quiet_ns - now_ns) <= 0)
+		return false;
+	if (e->quiet[id].leads)
+		beat(e, id);
+	xr_timers_set(&e->timers, id, from_ns + quiet_ns);
+	return true;
+}
+
+bool xr_group_timer(struct xr_engine *e, uint32_t id, uint64_t at_ns, uint64_t now_ns, bool late)
+{
+	if (is_quiet(e, id, at_ns, now_ns))
+		return false;
+	xr_group_step(e, id, &(struct xr_event){.kind = XR_EV_TIMER, .late = late});
+	return true;
 }
 
 void xr_group_message(struct xr_engine *e, uint32_t id, const struct xr_message *m)
@@ -350,6 +400,17 @@ void xr_group_order(struct xr_engine *e, const struct xr_order *order, struct xr
 	xr_group_step_down_all(e, &why);
 }
 
+/*
+ * A node with many groups does not send all its heartbeats in one burst, for which no queue has
+ * room, but in slots, each of which still fills its datagrams.
+ */
+static uint64_t beat_shift_ns(const struct xr_engine *e, uint32_t id)
+{
+	uint32_t slots = (e->env.ngroups + SLOT_GROUPS - 1) / SLOT_GROUPS;
+
+	return e->timing.heartbeat_ns * (id / SLOT_GROUPS) / slots;
+}
+
 void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
 		    const struct xr_vote *vote, uint64_t promise_until_ns)
 {
@@ -360,6 +421,7 @@ void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
 	m->raft.group = config->id;
 	m->raft.self = e->config->self;
 	m->raft.timing = &e->timing;
+	m->raft.beat_shift_ns = beat_shift_ns(e, config->id);
 	m->published = xr_view_read(g);
 	memcpy(g->name, config->name, sizeof(g->name));
 	g->digest = config->digest;
@@ -371,5 +433,5 @@ void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
 	xr_raft_start(&m->raft, vote ? vote->term : 0, vote ? vote->vote : 0, xr_now_ns(),
 		      promise_until_ns, next_random(e), &up);
 	carry_out(e, m, &up);
-	xr_timers_set(&e->timers, config->id, up.timer_ns);
+	set_timer(e, config->id, &up);
 }

@@ -9,7 +9,12 @@
 
 #define DRAIN_TURN  256	 /* datagrams a turn; the socket stays readable for the next */
 #define DRAIN_TIMER 4096 /* before a timer acts (rule 11) */
-#define SHOW_NS	    (250 * NS_PER_MS)
+/*
+ * Elections begun a turn. Of ten thousand groups that lose their leader at once, those for which
+ * another node asks meanwhile need not be asked for; or all ask for all, and nobody wins.
+ */
+#define BEGIN_TURN 128
+#define SHOW_NS	   (250 * NS_PER_MS)
 
 void xr_engine_say(struct xr_engine *e, enum xr_report_kind kind, const char *fmt, ...)
 {
@@ -111,6 +116,10 @@ static void end_turn(struct xr_engine *e)
 	e->submitted = false;
 	xr_outbox_flush(&e->outbox);
 	xr_crowd_tell(&e->crowd, e->turned_ns, e->reporter);
+	if (next_ns < e->turned_ns && e->armed_ns && e->armed_ns <= e->turned_ns)
+		return; /* it is due already, and to set it anew would put it off */
+	if (next_ns < e->turned_ns)
+		next_ns = e->turned_ns; /* left for the next turn, which is not late for that */
 	if (next_ns > renew_ns)
 		next_ns = renew_ns;
 	if (next_ns > e->path.next_ns)
@@ -159,31 +168,30 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 	struct xr_engine *e = data;
 	uint64_t now_ns = xr_now_ns();
 	bool late = is_late(e, now_ns);
-	uint32_t id;
+	uint32_t id, begun = 0;
+	uint64_t at_ns;
 
 	(void)source, (void)usec;
 	e->armed_ns = 0;
 	begin_turn(e);
 	xr_receive_all(e, DRAIN_TIMER); /* rule 11: ask before acting */
 	xr_watch_path(e, now_ns);
-	while ((id = xr_timers_due(&e->timers, now_ns)) != UINT32_MAX) {
-		struct xr_event ev = {.kind = XR_EV_TIMER, .late = late};
-
-		xr_group_step(e, id, &ev);
-	}
+	while (begun < BEGIN_TURN && (id = xr_timers_due(&e->timers, now_ns, &at_ns)) != UINT32_MAX)
+		begun += xr_group_timer(e, id, at_ns, now_ns, late);
 	end_turn(e);
 	return 0;
 }
 
+/* All that wait became durable at once: a few thousand a turn, or heartbeats would be late. */
 static int on_durable(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct xr_engine *e = data;
-	struct xr_done done[64];
-	size_t n;
+	struct xr_done done[256];
+	size_t n, turns = 16;
 
 	(void)source, (void)fd, (void)events;
 	begin_turn(e);
-	while ((n = xr_writer_reap(e->writer, done, ARRAY_SIZE(done))))
+	while (turns-- && (n = xr_writer_reap(e->writer, done, ARRAY_SIZE(done))))
 		for (size_t i = 0; i < n; i++) {
 			struct xr_event ev = {.kind = XR_EV_DURABLE};
 
@@ -289,10 +297,13 @@ static int on_fresh(sd_event_source *source, int fd, uint32_t events, void *data
 	return 0;
 }
 
-/* Sockets before timers: a heartbeat that lies in the buffer was in time. */
+/*
+ * Sockets before timers: a heartbeat that lies in the buffer was in time. What the disk has done
+ * takes turns with them, or a stream of requests that are repeated would keep their answers back.
+ */
 static int add_sources(struct xr_engine *e)
 {
-	sd_event_source *socket = NULL;
+	sd_event_source *socket = NULL, *writer = NULL;
 	int err = sd_event_add_io(e->loop, &socket, e->outbox.fd, EPOLLIN, on_socket, e);
 
 	if (err >= 0)
@@ -300,8 +311,10 @@ static int add_sources(struct xr_engine *e)
 	if (err >= 0)
 		err = sd_event_add_time(e->loop, &e->timer, CLOCK_BOOTTIME, 0, 1, on_timer, e);
 	if (err >= 0)
-		err = sd_event_add_io(e->loop, NULL, xr_writer_fd(e->writer), EPOLLIN, on_durable,
-				      e);
+		err = sd_event_add_io(e->loop, &writer, xr_writer_fd(e->writer), EPOLLIN,
+				      on_durable, e);
+	if (err >= 0)
+		err = sd_event_source_set_priority(writer, SD_EVENT_PRIORITY_IMPORTANT);
 	if (err >= 0 && e->ring)
 		err = sd_event_add_io(e->loop, NULL, ring_buffer__epoll_fd(e->ring), EPOLLIN,
 				      on_socket, e);
@@ -373,7 +386,8 @@ int xr_engine_init(struct xr_engine *e, const struct xr_journal *journal, uint64
 	e->outbox.env = &e->env;
 	e->path.next_ns = e->nic->mode == XR_NIC_OFF ? UINT64_MAX : 0;
 	e->members = calloc(maps->ngroups, sizeof(*e->members));
-	if (!e->members || xr_timers_init(&e->timers, maps->ngroups) ||
+	e->quiet = calloc(maps->ngroups + XR_FETCH_AHEAD, sizeof(*e->quiet));
+	if (!e->members || !e->quiet || xr_timers_init(&e->timers, maps->ngroups) ||
 	    getrandom(&e->random, sizeof(e->random), 0) != sizeof(e->random) ||
 	    sd_event_new(&e->loop) < 0)
 		return xr_fail(why, -ENOMEM, "not enough memory for %zu groups", maps->ngroups);

@@ -385,7 +385,7 @@ static void resign(struct xr_warden *w, struct xr_outbox *box, const struct xr_v
 
 		if (led[id].mode != XR_LEAD)
 			continue;
-		ballot.node = xr_heir(g, &m->acks[id], w->config.self);
+		ballot.node = xr_heir(g, &m->acks[id], m->control, id);
 		for (uint8_t to = 1; to <= XR_NODE_MAX; to++)
 			if (to != w->config.self && g->voters >> to & 1)
 				xr_outbox_ballot(box, to, XR_RESIGN, &ballot);
