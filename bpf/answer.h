@@ -65,7 +65,7 @@ static __noinline __u64 xr_answer_sum(const struct xr_wire *h, const void *end, 
  * A sender on the same machine leaves its UDP checksum partial, so it cannot be patched. IPv4
  * allows none; IPv6 wants it in full.
  */
-static __always_inline void xr_answer_udp(struct xr_packet *p)
+static __always_inline void xr_answer_udp(struct xr_packet *p, const struct ipv6hdr *ip6)
 {
 	struct udphdr *udp = p->udp;
 	__be16 port = udp->source;
@@ -75,10 +75,10 @@ static __always_inline void xr_answer_udp(struct xr_packet *p)
 	udp->source = udp->dest;
 	udp->dest = port;
 	udp->check = 0;
-	if (!p->ip6)
+	if (!ip6)
 		return;
 	sum = xr_answer_sum(p->wire, p->end, p->len);
-	word = (const __u32 *)&p->ip6->saddr;
+	word = (const __u32 *)&ip6->saddr;
 	for (int i = 0; i < 8; i++)
 		sum += word[i];
 	sum += bpf_htons(IPPROTO_UDP) + 2 * (__u64)udp->len; /* pseudo header, and the header's */
@@ -90,12 +90,14 @@ static __always_inline void xr_answer_udp(struct xr_packet *p)
 
 static __always_inline void xr_answer(struct xr_packet *p)
 {
+	void *ip = (void *)p->eth + p->ip_at;
+
 	xr_answer_eth(p->eth);
-	if (p->ip6)
-		xr_answer_ipv6(p->ip6);
-	if (p->ip)
-		xr_answer_ipv4(p->ip);
-	xr_answer_udp(p);
+	if (p->ipv6)
+		xr_answer_ipv6(ip);
+	else
+		xr_answer_ipv4(ip);
+	xr_answer_udp(p, p->ipv6 ? ip : NULL);
 }
 
 #endif

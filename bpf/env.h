@@ -40,6 +40,8 @@ XR_MAP(xr_socket, BPF_MAP_TYPE_SOCKMAP, 1, __u64);
 
 /* Filled in once a frame, so that each map is looked up once. */
 struct xr_env {
+	struct xdp_md *ctx;
+	__u32 wire_at; /* offset of the datagram in the frame */
 	struct xr_control *control;
 	struct xr_stats *stats;
 	struct xr_run *run;
@@ -103,9 +105,29 @@ static __always_inline void xr_env_report(struct xr_env *env, const struct xr_wi
 	bpf_ringbuf_submit(event, 0);
 }
 
+/*
+ * A global function, which the verifier proves once and not anew for each way that leads to it.
+ * Hence its arguments: a packet's pointers cannot be handed over.
+ */
+__noinline __u64 xr_nic_tag(struct xdp_md *ctx, __u32 wire_at, __u32 len,
+			    const struct xr_sip_key *key)
+{
+	if (!key || wire_at > XR_WIRE_AT_MAX)
+		return 0;
+	return xr_tag((void *)(long)ctx->data + wire_at, (void *)(long)ctx->data_end, len, key);
+}
+
+static __always_inline __u64 xr_env_tag(struct xr_env *env, const struct xr_wire *h,
+					const void *end, __u32 len, const struct xr_sip_key *key)
+{
+	(void)h, (void)end;
+	return xr_nic_tag(env->ctx, env->wire_at, len, key);
+}
+
 static __always_inline void xr_env_each(__u32 count, xr_step step, void *arg)
 {
-	bpf_loop(count, step, arg, 0);
+	/* Merged with another it would have two callbacks, and the kernel inlines those with one. */
+	__attribute__((nomerge)) bpf_loop(count, step, arg, 0);
 }
 
 /* Is the engine's own socket still open (rule 8)? */

@@ -27,7 +27,7 @@ SEC("xdp")
 int xr_nic(struct xdp_md *ctx)
 {
 	struct xr_packet packet = {};
-	struct xr_env env = {};
+	struct xr_env env = {.ctx = ctx};
 	enum xr_parsed parsed;
 	__u32 zero = 0;
 
@@ -46,6 +46,7 @@ int xr_nic(struct xdp_md *ctx)
 		xr_env_count(&env, XR_R_pass_not_ours);
 		return XDP_PASS;
 	}
+	env.wire_at = packet.udp_at + sizeof(*packet.udp);
 	switch (xr_rules_run(&env, packet.wire, packet.end, packet.len, &packet.from,
 			     bpf_ktime_get_boot_ns())) {
 	case XR_DROP:

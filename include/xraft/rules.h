@@ -223,6 +223,9 @@ static __always_inline struct xr_run *xr_env_run(struct xr_env *env);
 /* Rule 8: XR_REASON_END if this node may answer, else the reason why it may not. */
 static __always_inline enum xr_reason xr_env_may_answer(struct xr_env *env, const struct xr_wire *h,
 							__u64 now);
+/* xr_tag(), in whatever form suits. */
+static __always_inline __u64 xr_env_tag(struct xr_env *env, const struct xr_wire *h,
+					const void *end, __u32 len, const struct xr_sip_key *key);
 static __always_inline void xr_env_count(struct xr_env *env, enum xr_reason reason);
 static __always_inline void xr_env_report(struct xr_env *env, const struct xr_wire *h,
 					  const struct xr_record *rec);
@@ -270,9 +273,12 @@ static __always_inline void xr_tag_record(struct xr_sip *sip, const struct xr_re
 	xr_sip_word(sip, word[2]);
 }
 
-/* A plain loop, not xr_env_each(): it has one way through, and calls cost more than its steps. */
-static __noinline __u64 xr_tag_any(const struct xr_wire *h, const void *end, __u32 len,
-				   const struct xr_sip_key *key)
+/*
+ * The tag: SipHash-2-4 of the header before it followed by all bodies, as any implementation
+ * computes it (rule 10). `len`: of the whole datagram, the tag's own eight bytes included.
+ */
+static __always_inline __u64 xr_tag(const struct xr_wire *h, const void *end, __u32 len,
+				    const struct xr_sip_key *key)
 {
 	const __u64 *word = (const __u64 *)(h + 1);
 	struct xr_sip sip;
@@ -288,19 +294,15 @@ static __noinline __u64 xr_tag_any(const struct xr_wire *h, const void *end, __u
 	return xr_sip_final(&sip, len - sizeof(h->tag));
 }
 
-/*
- * The tag: SipHash-2-4 of the header before it followed by all bodies, as any implementation
- * computes it (rule 10). `len`: of the whole datagram, the tag's own eight bytes included. Most
- * carry one record: for these there is neither a loop nor a call.
- */
-static __always_inline __u64 xr_tag(const struct xr_wire *h, const void *end, __u32 len,
-				    const struct xr_sip_key *key)
+/* The same. Most datagrams carry one record: for these there is neither a loop nor a call. */
+static __always_inline __u64 xr_rules_tag(struct xr_env *env, const struct xr_wire *h,
+					  const void *end, __u32 len, const struct xr_sip_key *key)
 {
 	const struct xr_record *first = (const struct xr_record *)(h + 1);
 	struct xr_sip sip;
 
 	if (len != sizeof(*h) + sizeof(*first) || (const void *)(first + 1) > end)
-		return xr_tag_any(h, end, len, key);
+		return xr_env_tag(env, h, end, len, key);
 	xr_tag_begin(&sip, h, key);
 	xr_tag_record(&sip, first);
 	return xr_sip_final(&sip, len - sizeof(h->tag));
@@ -346,7 +348,7 @@ static __always_inline enum xr_reason xr_rules_check(struct xr_env *env, const s
 	key = xr_env_key(env, h->key_id & 1);
 	if (!key || !key->used || key->id != h->key_id)
 		return XR_R_drop_key;
-	if (xr_tag(h, end, len, &key->sip) != h->tag)
+	if (xr_rules_tag(env, h, end, len, &key->sip) != h->tag)
 		return XR_R_drop_tag;
 	peer->received++; /* a peer's datagrams come through one receive queue */
 	sender->peer = peer;
@@ -585,7 +587,7 @@ static __always_inline void xr_rules_seal(struct xr_env *env, struct xr_wire *h,
 	xr_wire_turn(h, type, c->self, c->min_timeout_us);
 	h->echo_ns = h->sent_ns;
 	h->sent_ns = now;
-	h->tag = xr_tag(h, end, len, &sender->key->sip);
+	h->tag = xr_rules_tag(env, h, end, len, &sender->key->sip);
 }
 
 /*

@@ -26,8 +26,8 @@ static const char *const native_drivers[] = {
  * ---- the kernel ----
  */
 
-/* The helpers without which the program does not load, in the newest's order. */
-static const char *missing_helper(void)
+/* Without what the program does not load; helpers in the order of the newest. */
+static const char *missing_piece(void)
 {
 	static const struct {
 		enum bpf_func_id id;
@@ -36,13 +36,12 @@ static const char *missing_helper(void)
 		{BPF_FUNC_loop, "bpf_loop"},
 		{BPF_FUNC_ktime_get_boot_ns, "bpf_ktime_get_boot_ns"},
 		{BPF_FUNC_ringbuf_reserve, "bpf_ringbuf_reserve"},
-		{BPF_FUNC_sk_lookup_udp, "bpf_sk_lookup_udp"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
 		if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, needed[i].id, NULL) == 0)
 			return needed[i].name;
-	return NULL;
+	return libbpf_probe_bpf_map_type(BPF_MAP_TYPE_SOCKMAP, NULL) == 0 ? "sockmap" : NULL;
 }
 
 /* "r0 = XDP_PASS; exit" */
@@ -69,7 +68,7 @@ static int be_silent(enum libxdp_print_level level, const char *fmt, va_list ap)
 void doctor_xdp(struct doctor *d)
 {
 	enum doctor_result bad = d->want_xdp ? DOCTOR_FAIL : DOCTOR_OK;
-	const char *helper;
+	const char *missing;
 	int err;
 
 	libbpf_set_print(NULL);
@@ -80,10 +79,10 @@ void doctor_xdp(struct doctor *d)
 			   "the kernel refuses an XDP program: %s", strerror(-err));
 		return;
 	}
-	helper = missing_helper();
-	if (helper) {
+	missing = missing_piece();
+	if (missing) {
 		doctor_add(d, "XDP", bad, "use Linux 6.1 or later, or set xdp = off",
-			   "the kernel has no %s for XDP programs", helper);
+			   "the kernel has no %s for XDP programs", missing);
 		return;
 	}
 	doctor_add(d, "XDP", DOCTOR_OK, "", "XDP programs load, and find what xraft's needs");

@@ -67,6 +67,13 @@ static __always_inline void xr_env_report(struct xr_env *env, const struct xr_wi
 	};
 }
 
+static __always_inline __u64 xr_env_tag(struct xr_env *env, const struct xr_wire *h,
+					const void *end, __u32 len, const struct xr_sip_key *key)
+{
+	(void)env;
+	return xr_tag(h, end, len, key);
+}
+
 static __always_inline void xr_env_each(__u32 count, xr_step step, void *arg)
 {
 	for (__u32 i = 0; i < count; i++)
