@@ -16,6 +16,22 @@ say() {
 	printf '%s\n' "$*"
 }
 
+# A test that cannot run here says so with its exit code (ctest's SKIP_RETURN_CODE).
+readonly skip_code=77
+skip() {
+	say "skipped: $*"
+	exit "$skip_code"
+}
+
+# need_built FILES...: for a test; in $XR_BUILD.
+need_built() {
+	local file
+	[[ $EUID -eq 0 ]] || skip "needs root"
+	for file; do
+		[[ -e $XR_BUILD/$file ]] || skip "$XR_BUILD/$file is not built"
+	done
+}
+
 need_root() {
 	[[ $EUID -eq 0 ]] || die "needs root (namespaces, XDP, bpffs): run it with sudo"
 }

@@ -22,7 +22,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include "common/common.h"
-#include "nic/maps.h"
+#include "bench.h"
 
 #define NODES_MAX   9
 #define GROUP	    1
@@ -362,7 +362,6 @@ static void parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct xr_maps none = XR_MAPS_NONE;
 	struct xr_why why;
 	char path[256];
 
@@ -371,12 +370,9 @@ int main(int argc, char **argv)
 	/* Above what a dying process leaves to do, below what elects. */
 	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK,
 			   &(struct sched_param){.sched_priority = 10});
-	for (int node = 1; node <= b.nodes; node++) {
-		b.maps[node] = none;
-		xr_maps_dir(path, sizeof(path), b.cluster, (uint8_t)node);
-		if (xr_maps_open(&b.maps[node], path, false, &why))
+	for (int node = 1; node <= b.nodes; node++)
+		if (bench_open(&b.maps[node], b.cluster, node, &why))
 			die(why.text);
-	}
 	snprintf(path, sizeof(path), "/run/xraft-cluster/%s/disk", b.cluster);
 	b.disk_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	open_switch();

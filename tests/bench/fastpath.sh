@@ -27,7 +27,7 @@ END
 
 declare -A limits=([one]=1.25 [more]=50 [rate]=60)
 # Ratios only, that a busy or instrumented machine keeps too.
-declare -A loose_limits=([one]=4 [share]=8 [rate]=15)
+declare -A loose_limits=([one]=3 [share]=4 [rate]=20)
 
 rounds='' loose=''
 takes=([--rounds]=rounds)

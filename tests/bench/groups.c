@@ -12,13 +12,14 @@
  * publishes); that all survivors follow is seen from here, every ten milliseconds, so that the
  * watching costs little.
  */
+#include <bpf/bpf.h>
 #include <dirent.h>
 #include <getopt.h>
 #include <signal.h>
 #include <sched.h>
 #include <string.h>
 #include "common/common.h"
-#include "nic/maps.h"
+#include "bench.h"
 
 #define NODES_MAX  9
 #define LOOK_NS	   (10 * NS_PER_MS)
@@ -47,20 +48,15 @@ static void nap(uint64_t ns)
 /* The pins come when a node starts. */
 static void open_maps(void)
 {
-	static const struct xr_maps none = XR_MAPS_NONE;
 	uint64_t until_ns = xr_now_ns() + LIMIT_NS;
 	struct xr_why why = {""};
-	char dir[256];
 
-	for (int node = 1; node <= b.nodes; node++) {
-		b.maps[node] = none;
-		xr_maps_dir(dir, sizeof(dir), b.cluster, (uint8_t)node);
-		while (xr_maps_open(&b.maps[node], dir, false, &why)) {
+	for (int node = 1; node <= b.nodes; node++)
+		while (bench_open(&b.maps[node], b.cluster, node, &why)) {
 			if (xr_now_ns() > until_ns)
 				die(why.text);
 			nap(20 * NS_PER_MS);
 		}
-	}
 }
 
 /*
@@ -269,8 +265,27 @@ static unsigned long maps_kib(int node)
 	       EVENTS_KIB;
 }
 
+/* Time that all NIC paths have run, while somebody has the kernel count it. */
+static uint64_t nic_ns(void)
+{
+	uint64_t sum = 0;
+	uint32_t id = 0;
+
+	while (!bpf_prog_get_next_id(id, &id)) {
+		_cleanup_fd_ int fd = bpf_prog_get_fd_by_id(id);
+		struct bpf_prog_info info = {0};
+		uint32_t size = sizeof(info);
+
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) &&
+		    !strcmp(info.name, "xr_nic"))
+			sum += info.run_time_ns;
+	}
+	return sum;
+}
+
 struct costs {
 	struct cpu cpu;
+	uint64_t nic_ns;
 	unsigned long long process[NODES_MAX + 1], switches[NODES_MAX + 1], rx[NODES_MAX + 1],
 		drops[NODES_MAX + 1], full[NODES_MAX + 1];
 	uint64_t at_ns;
@@ -286,6 +301,7 @@ static void take_costs(struct costs *c)
 		frames(pid, &c->rx[node], &c->drops[node]);
 		c->full[node] = buffer_drops(pid);
 	}
+	c->nic_ns = nic_ns();
 	c->cpu = cpu_now();
 	c->at_ns = xr_now_ns();
 }
@@ -300,10 +316,11 @@ static void print_costs(const struct costs *a, const struct costs *z)
 	double s = (double)(z->at_ns - a->at_ns) / 1e9;
 
 	printf("\"seconds\":%.3f,\"busy\":%.2f,\"user\":%.2f,\"system\":%.2f,\"softirq\":%.2f,"
-	       "\"node\":[",
+	       "\"nic\":%.2f,\"node\":[",
 	       s, percent(z->cpu.busy - a->cpu.busy, s), percent(z->cpu.user - a->cpu.user, s),
 	       percent(z->cpu.system - a->cpu.system, s),
-	       percent(z->cpu.softirq - a->cpu.softirq, s));
+	       percent(z->cpu.softirq - a->cpu.softirq, s),
+	       (double)(z->nic_ns - a->nic_ns) / 1e7 / s);
 	for (int node = 1; node <= b.nodes; node++) {
 		const struct xr_control *c = b.maps[node].control;
 
@@ -339,8 +356,12 @@ static uint64_t sum_of_terms(int node)
 
 static void steady(int seconds)
 {
+	_cleanup_fd_ int counting = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	uint64_t terms = sum_of_terms(1);
 	struct costs a, z;
+
+	if (counting < 0)
+		die("the kernel does not count the run time of BPF programs");
 
 	take_costs(&a);
 	nap((uint64_t)seconds * NS_PER_S);

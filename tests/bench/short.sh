@@ -8,15 +8,7 @@ set -euo pipefail
 
 export XR_BUILD=${XR_BUILD:-$xr_root/build}
 
-skip() {
-	say "skipped: $*"
-	exit 77
-}
-
-[[ $EUID -eq 0 ]] || skip "needs root"
-for file in xraftd xraft bpf/pass.bpf.o "tests/bench/bench_$1"; do
-	[[ -e $XR_BUILD/$file ]] || skip "$XR_BUILD/$file is not built"
-done
+need_built xraftd xraft bpf/pass.bpf.o "tests/bench/bench_$1"
 command -v jq >/dev/null || skip "jq is missing; scripts/setup installs it"
 [[ -e /sys/class/net/lo/queues/rx-0/rps_cpus ]] || skip "this kernel has no RPS"
 exec "$xr_root/scripts/bench" "$1" --quick --check

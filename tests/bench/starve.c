@@ -20,7 +20,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include "common/common.h"
-#include "nic/maps.h"
+#include "bench.h"
 
 #define PRIORITY      95 /* above all loads: it is not what is measured */
 #define GROUP	      1
@@ -233,16 +233,11 @@ static void parse(int argc, char **argv)
 
 static void open_maps(void)
 {
-	static const struct xr_maps none = XR_MAPS_NONE;
 	struct xr_why why;
-	char dir[256];
 
-	for (int node = 1; node <= b.nodes; node++) {
-		b.node[node].maps = none;
-		xr_maps_dir(dir, sizeof(dir), b.cluster, (uint8_t)node);
-		if (xr_maps_open(&b.node[node].maps, dir, false, &why))
+	for (int node = 1; node <= b.nodes; node++)
+		if (bench_open(&b.node[node].maps, b.cluster, node, &why))
 			die(why.text);
-	}
 	b.beat_ns = b.node[1].maps.control->heartbeat_us * NS_PER_US;
 }
 

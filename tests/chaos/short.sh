@@ -8,15 +8,7 @@ set -Eeuo pipefail
 
 export XR_BUILD=${XR_BUILD:-$xr_root/build}
 
-skip() {
-	say "skipped: $*"
-	exit 77
-}
-
-[[ $EUID -eq 0 ]] || skip "needs root"
-for file in xraftd xraft bpf/pass.bpf.o tests/chaos/chaos_record tests/chaos/chaos_read tests/chaos/chaos_check; do
-	[[ -e $XR_BUILD/$file ]] || skip "$XR_BUILD/$file is not built"
-done
+need_built xraftd xraft bpf/pass.bpf.o tests/chaos/chaos_record tests/chaos/chaos_read tests/chaos/chaos_check
 
 chaos() {
 	"$xr_root/scripts/cluster" chaos --no-build "$@"

@@ -7,17 +7,11 @@ set -Eeuo pipefail
 # shellcheck source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
-readonly skip_code=77
 export XR_BUILD=${XR_BUILD:-$xr_root/build}
 export XR_CLUSTER=t$$
 readonly run=/run/xraft-cluster/$XR_CLUSTER
 readonly pins=/sys/fs/bpf/xraft/$XR_CLUSTER
 work=$(mktemp -d /tmp/xraft-netns.XXXXXX)
-
-skip() {
-	say "skipped: $*"
-	exit "$skip_code"
-}
 
 fail() {
 	say "FAILED: $*"
@@ -46,10 +40,7 @@ trap 'say "FAILED: ${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND"' ERR
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-[[ $EUID -eq 0 ]] || skip "needs root"
-for file in xraftd xraft bpf/pass.bpf.o; do
-	[[ -e $XR_BUILD/$file ]] || skip "$XR_BUILD/$file is not built"
-done
+need_built xraftd xraft bpf/pass.bpf.o
 export PATH=$XR_BUILD:$PATH
 
 up() {
