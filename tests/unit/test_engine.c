@@ -45,15 +45,9 @@ int xr_writer_submit(struct xr_writer *w, const struct xr_vote *v)
 	return 0;
 }
 
-void xr_writer_kick(struct xr_writer *w)
+void xr_engine_give_way(struct xr_engine *e)
 {
-	(void)w;
-}
-
-uint64_t xr_writer_oldest_ns(const struct xr_writer *w)
-{
-	(void)w;
-	return 0;
+	(void)e;
 }
 
 int xr_writer_error(const struct xr_writer *w, struct xr_why *why)
@@ -150,7 +144,7 @@ int sd_event_exit(sd_event *loop, int code)
 static int start(void **state)
 {
 	static struct xr_member members[1];
-	static struct xr_quiet quiet[1 + XR_FETCH_AHEAD];
+	static struct xr_quiet quiet[1];
 	struct xr_vote vote = {.term = 4, .digest = group.digest};
 	struct xr_engine *e = &engine;
 
@@ -410,8 +404,10 @@ static void heirs_share_the_groups(void **state)
 /* Is there nothing to decide for what is due at `at_ns`, `now_ns`? */
 static bool quiet_at(uint64_t at_ns, uint64_t now_ns)
 {
+	const struct xr_due due = {.at_ns = at_ns};
+
 	seen.nsent = 0;
-	return !xr_group_timer(&engine, 0, at_ns, now_ns, false);
+	return !xr_group_timers(&engine, &due, 1, now_ns, false);
 }
 
 static void follower_that_heard_its_leader_is_quiet(void **state)

@@ -34,8 +34,6 @@ struct xr_quiet {
 	bool leads;
 };
 
-#define XR_FETCH_AHEAD 16 /* groups */
-
 /* Is what the NIC path sends really delivered? (xraft/wire.h, XR_PATH_ASK) */
 struct xr_path_test {
 	uint64_t next_ns; /* next question; UINT64_MAX: answered */
@@ -54,7 +52,7 @@ struct xr_engine {
 	struct xr_orders orders;
 
 	struct xr_member *members; /* [env.ngroups], by id; voters 0: none */
-	struct xr_quiet *quiet;	   /* [env.ngroups + XR_FETCH_AHEAD] */
+	struct xr_quiet *quiet;	   /* [env.ngroups] */
 	struct xr_timing timing;
 	struct xr_timers timers;
 	uint64_t random;
@@ -78,7 +76,8 @@ struct xr_engine {
 	uint64_t shown_ns; /* counters */
 	uint64_t watched_ns;
 	uint64_t stall_said_ns;
-	uint64_t gave_way_ns;
+	uint64_t ended_ns;		 /* end of the last turn */
+	uint64_t rested_ns;		 /* when it last had nothing to do, or gave way */
 	uint64_t dropped[XR_REASON_END]; /* counters as of the last look */
 	uint64_t unsent;		 /* likewise of the outbox */
 	struct xr_path_test path;
@@ -99,6 +98,9 @@ int xr_engine_init(struct xr_engine *e, const struct xr_journal *journal, uint64
 /* Accept these keys, and send with the first. The NIC path has its own copy. */
 void xr_engine_keys(struct xr_engine *e, const struct xr_key *keys, int n);
 
+/* Between two pieces of work: see that the disk has its votes, and that others get the CPU. */
+void xr_engine_give_way(struct xr_engine *e);
+
 /* Run until SIGTERM or SIGINT; steps down first. Returns the exit code. */
 int xr_engine_run(struct xr_engine *e, struct xr_why *why);
 
@@ -106,8 +108,9 @@ int xr_engine_run(struct xr_engine *e, struct xr_why *why);
 void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
 		    const struct xr_vote *vote, uint64_t promise_until_ns);
 void xr_group_step(struct xr_engine *e, uint32_t id, struct xr_event *ev);
-/* A timer is due since `at_ns`. False: there was nothing to decide. */
-bool xr_group_timer(struct xr_engine *e, uint32_t id, uint64_t at_ns, uint64_t now_ns, bool late);
+/* Timers of `n` groups are due. Returns for how many there was something to decide. */
+uint32_t xr_group_timers(struct xr_engine *e, const struct xr_due *due, uint32_t n, uint64_t now_ns,
+			 bool late);
 void xr_group_message(struct xr_engine *e, uint32_t id, const struct xr_message *m);
 void xr_group_step_down_all(struct xr_engine *e, const struct xr_why_event *why);
 void xr_group_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include "daemon/engine.h"
 
-#define SLOT_GROUPS 2048 /* that beat at the same instant */
+#define SLOT_GROUPS 4096 /* that beat at the same instant */
 
 static uint64_t next_random(struct xr_engine *e)
 {
@@ -267,10 +267,9 @@ void xr_group_step(struct xr_engine *e, uint32_t id, struct xr_event *ev)
 	set_timer(e, id, &up);
 }
 
-/* Neighbours follow; that they are far away in memory is most of what they cost. */
-static void fetch_ahead(const struct xr_engine *e, uint32_t id)
+/* That groups are far away in memory is most of what their timers cost. */
+static void fetch(const struct xr_engine *e, uint32_t id)
 {
-	id += XR_FETCH_AHEAD;
 	__builtin_prefetch(&e->env.groups[id]);
 	if (e->quiet[id].leads)
 		__builtin_prefetch(&e->env.acks[id]);
@@ -281,12 +280,12 @@ static void fetch_ahead(const struct xr_engine *e, uint32_t id)
  * heard its leader meanwhile (xr_update.quiet_ns). What is not quiet by this `now_ns`, which may be
  * older than the newest stamp, is left to the step, which looks anew.
  */
-static bool is_quiet(struct xr_engine *e, uint32_t id, uint64_t at_ns, uint64_t now_ns)
+static bool is_quiet(struct xr_engine *e, const struct xr_due *due, uint64_t now_ns)
 {
+	uint32_t id = due->id;
 	const struct xr_group *g = &e->env.groups[id];
-	uint64_t quiet_ns = e->quiet[id].us * NS_PER_US, from_ns = at_ns;
+	uint64_t quiet_ns = e->quiet[id].us * NS_PER_US, from_ns = due->at_ns;
 
-	fetch_ahead(e, id);
 	if (!quiet_ns)
 		return false;
 	if (!e->quiet[id].leads)
@@ -301,12 +300,20 @@ static bool is_quiet(struct xr_engine *e, uint32_t id, uint64_t at_ns, uint64_t 
 	return true;
 }
 
-bool xr_group_timer(struct xr_engine *e, uint32_t id, uint64_t at_ns, uint64_t now_ns, bool late)
+uint32_t xr_group_timers(struct xr_engine *e, const struct xr_due *due, uint32_t n, uint64_t now_ns,
+			 bool late)
 {
-	if (is_quiet(e, id, at_ns, now_ns))
-		return false;
-	xr_group_step(e, id, &(struct xr_event){.kind = XR_EV_TIMER, .late = late});
-	return true;
+	uint32_t steps = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		fetch(e, due[i].id);
+	for (uint32_t i = 0; i < n; i++) {
+		if (is_quiet(e, &due[i], now_ns))
+			continue;
+		xr_group_step(e, due[i].id, &(struct xr_event){.kind = XR_EV_TIMER, .late = late});
+		steps++;
+	}
+	return steps;
 }
 
 void xr_group_message(struct xr_engine *e, uint32_t id, const struct xr_message *m)

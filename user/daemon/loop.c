@@ -15,6 +15,8 @@
  */
 #define BEGIN_TURN 128
 #define SHOW_NS	   (250 * NS_PER_MS)
+#define BUSY_NS	   NS_PER_MS	    /* on end, then */
+#define WAY_NS	   (50 * NS_PER_US) /* for others */
 
 void xr_engine_say(struct xr_engine *e, enum xr_report_kind kind, const char *fmt, ...)
 {
@@ -81,6 +83,29 @@ static void after_stall(struct xr_engine *e, uint64_t now_ns)
 	xr_group_step_down_all(e, &why);
 }
 
+/* Many votes, one kick, one fsync; before datagrams are sealed, as the disk is slowest. */
+static void kick_writer(struct xr_engine *e)
+{
+	if (e->submitted)
+		xr_writer_kick(e->writer);
+	e->submitted = false;
+}
+
+/*
+ * With very many elections under way there is always more to do, and at this thread's priority
+ * nobody else would get the CPU: not the kernel's own threads, which complete its disk writes, nor
+ * another node's engine here, whose answers it waits for.
+ */
+void xr_engine_give_way(struct xr_engine *e)
+{
+	kick_writer(e);
+	e->ended_ns = xr_now_ns();
+	if (!e->config->realtime || e->ended_ns - e->rested_ns < BUSY_NS)
+		return;
+	nanosleep(&(struct timespec){.tv_nsec = WAY_NS}, NULL);
+	e->ended_ns = e->rested_ns = xr_now_ns();
+}
+
 /*
  * Each turn begins here: find out whether this process itself stood still, then renew the
  * deadline (rule 8).
@@ -90,6 +115,8 @@ static void begin_turn(struct xr_engine *e)
 	struct xr_control *c = e->env.control;
 	uint64_t now_ns = xr_now_ns(), waits_ns = disk_waits_ns(e, now_ns);
 
+	if (now_ns - e->ended_ns > WAY_NS)
+		e->rested_ns = now_ns;
 	if (e->turned_ns && now_ns - e->turned_ns >= stall_ns(e))
 		after_stall(e, now_ns);
 	check_disk(e, now_ns, waits_ns);
@@ -102,20 +129,11 @@ static void begin_turn(struct xr_engine *e)
 	e->turned_ns = now_ns;
 }
 
-/* Each turn ends here: what it had to say leaves, and the timer is set. */
-static void end_turn(struct xr_engine *e)
+static void arm_timer(struct xr_engine *e)
 {
 	uint64_t next_ns = xr_timers_next_ns(&e->timers);
 	uint64_t renew_ns = e->turned_ns + stall_ns(e) / 4;
 
-	if (e->fenced)
-		return;
-	if (e->submitted)
-		xr_writer_kick(
-			e->writer); /* many votes, one kick, one fsync; the disk is slowest */
-	e->submitted = false;
-	xr_outbox_flush(&e->outbox);
-	xr_crowd_tell(&e->crowd, e->turned_ns, e->reporter);
 	if (next_ns < e->turned_ns && e->armed_ns && e->armed_ns <= e->turned_ns)
 		return; /* it is due already, and to set it anew would put it off */
 	if (next_ns < e->turned_ns)
@@ -129,6 +147,18 @@ static void end_turn(struct xr_engine *e)
 	e->armed_ns = next_ns;
 	sd_event_source_set_time(e->timer, (next_ns + NS_PER_US - 1) / NS_PER_US);
 	sd_event_source_set_enabled(e->timer, SD_EVENT_ONESHOT);
+}
+
+/* Each turn ends here: what it had to say leaves, and the timer is set. */
+static void end_turn(struct xr_engine *e)
+{
+	if (e->fenced)
+		return;
+	kick_writer(e);
+	xr_outbox_flush(&e->outbox);
+	xr_crowd_tell(&e->crowd, e->turned_ns, e->reporter);
+	arm_timer(e);
+	xr_engine_give_way(e);
 }
 
 static int on_socket(sd_event_source *source, int fd, uint32_t events, void *data)
@@ -168,16 +198,16 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 	struct xr_engine *e = data;
 	uint64_t now_ns = xr_now_ns();
 	bool late = is_late(e, now_ns);
-	uint32_t id, begun = 0;
-	uint64_t at_ns;
+	struct xr_due due[XR_TIMERS_BLOCK];
+	uint32_t n, begun = 0;
 
 	(void)source, (void)usec;
 	e->armed_ns = 0;
 	begin_turn(e);
 	xr_receive_all(e, DRAIN_TIMER); /* rule 11: ask before acting */
 	xr_watch_path(e, now_ns);
-	while (begun < BEGIN_TURN && (id = xr_timers_due(&e->timers, now_ns, &at_ns)) != UINT32_MAX)
-		begun += xr_group_timer(e, id, at_ns, now_ns, late);
+	while (begun < BEGIN_TURN && (n = xr_timers_due(&e->timers, now_ns, due)))
+		begun += xr_group_timers(e, due, n, now_ns, late);
 	end_turn(e);
 	return 0;
 }
@@ -386,7 +416,7 @@ int xr_engine_init(struct xr_engine *e, const struct xr_journal *journal, uint64
 	e->outbox.env = &e->env;
 	e->path.next_ns = e->nic->mode == XR_NIC_OFF ? UINT64_MAX : 0;
 	e->members = calloc(maps->ngroups, sizeof(*e->members));
-	e->quiet = calloc(maps->ngroups + XR_FETCH_AHEAD, sizeof(*e->quiet));
+	e->quiet = calloc(maps->ngroups, sizeof(*e->quiet));
 	if (!e->members || !e->quiet || xr_timers_init(&e->timers, maps->ngroups) ||
 	    getrandom(&e->random, sizeof(e->random), 0) != sizeof(e->random) ||
 	    sd_event_new(&e->loop) < 0)

@@ -2,13 +2,10 @@
 /* Datagrams that reached the daemon: first the NIC path's own rules, then the core. */
 #include <bpf/libbpf.h>
 #include <string.h>
-#include <time.h>
 #include "daemon/engine.h"
 
-#define ERRORS_TURN	 64
-#define GIVE_WAY_AFTER	 32 /* datagrams */
-#define GIVE_WAY_EACH_NS NS_PER_MS
-#define GIVE_WAY_NS	 (50 * NS_PER_US)
+#define ERRORS_TURN    64
+#define GIVE_WAY_AFTER 32 /* datagrams */
 
 static void heartbeat_to_core(struct xr_engine *e, const struct xr_record *rec, uint8_t source,
 			      uint64_t sent_ns)
@@ -171,32 +168,13 @@ static void receive_errors(struct xr_engine *e)
 			hint(e, node);
 }
 
-/*
- * With very many elections under way there is always more to receive, and at this thread's priority
- * the kernel's own threads, which complete its disk writes, would wait for as long. So while votes
- * wait it gives way now and then.
- */
-static void give_way(struct xr_engine *e)
-{
-	uint64_t waits_ns = xr_writer_oldest_ns(e->writer), now_ns = xr_now_ns();
-
-	if (e->submitted)
-		xr_writer_kick(e->writer);
-	e->submitted = false;
-	if (!e->config->realtime || !waits_ns || now_ns - waits_ns < GIVE_WAY_EACH_NS ||
-	    now_ns - e->gave_way_ns < GIVE_WAY_EACH_NS)
-		return;
-	nanosleep(&(struct timespec){.tv_nsec = GIVE_WAY_NS}, NULL);
-	e->gave_way_ns = xr_now_ns();
-}
-
 void xr_receive_all(struct xr_engine *e, int most)
 {
 	receive_errors(e);
 	for (int n = 1; n <= most && xr_socket_receive(e->outbox.fd, &e->in) > 0; n++) {
 		receive(e, &e->in);
 		if (n % GIVE_WAY_AFTER == 0)
-			give_way(e);
+			xr_engine_give_way(e);
 	}
 	if (e->ring)
 		ring_buffer__consume(e->ring);

@@ -106,23 +106,22 @@ uint64_t xr_timers_next_ns(struct xr_timers *t)
 	return t->early_ns[first_block(t)];
 }
 
-/* Goes on in the block of the last answer, for as long as it is the first one. */
-uint32_t xr_timers_due(struct xr_timers *t, uint64_t now_ns, uint64_t *at_ns)
+uint32_t xr_timers_due(struct xr_timers *t, uint64_t now_ns, struct xr_due due[XR_TIMERS_BLOCK])
 {
-	for (;;) {
-		uint32_t block = t->heap[0], from = block * XR_TIMERS_BLOCK,
-			 to = from + XR_TIMERS_BLOCK;
+	uint32_t block = first_block(t), n = 0;
+	uint64_t early_ns = UINT64_MAX;
 
-		if (t->early_ns[block] > now_ns)
-			return UINT32_MAX;
-		for (uint32_t id = t->next > from && t->next < to ? t->next : from; id < to; id++)
-			if (t->at_ns[id] <= now_ns) {
-				*at_ns = t->at_ns[id];
-				t->at_ns[id] = UINT64_MAX;
-				t->next = id + 1;
-				return id;
-			}
-		t->next = 0;
-		first_block(t);
+	if (t->early_ns[block] > now_ns)
+		return 0;
+	for (uint32_t id = block * XR_TIMERS_BLOCK; id < (block + 1) * XR_TIMERS_BLOCK; id++) {
+		if (t->at_ns[id] <= now_ns) {
+			due[n++] = (struct xr_due){.at_ns = t->at_ns[id], .id = id};
+			t->at_ns[id] = UINT64_MAX;
+		} else if (t->at_ns[id] < early_ns) {
+			early_ns = t->at_ns[id];
+		}
 	}
+	t->early_ns[block] = early_ns;
+	sink(t, 0);
+	return n;
 }

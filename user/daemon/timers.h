@@ -17,7 +17,11 @@ struct xr_timers {
 	uint32_t *heap;	    /* blocks, earliest first */
 	uint32_t *place;    /* [block] in the heap */
 	uint32_t nblocks;
-	uint32_t next; /* id: xr_timers_due() has looked at those of its block before it */
+};
+
+struct xr_due {
+	uint64_t at_ns;
+	uint32_t id;
 };
 
 /* For ids below `size`. -ENOMEM. */
@@ -30,7 +34,10 @@ void xr_timers_set(struct xr_timers *t, uint32_t id, uint64_t at_ns);
 /* When the earliest is due; UINT64_MAX: never. */
 uint64_t xr_timers_next_ns(struct xr_timers *t);
 
-/* Disarm one that is due by `now_ns`, at `*at_ns`, and return its id; UINT32_MAX: there is none. */
-uint32_t xr_timers_due(struct xr_timers *t, uint64_t now_ns, uint64_t *at_ns);
+/*
+ * Disarm what is due by `now_ns` in the block of the earliest timer; returns how many. 0: nothing
+ * is due in any.
+ */
+uint32_t xr_timers_due(struct xr_timers *t, uint64_t now_ns, struct xr_due due[XR_TIMERS_BLOCK]);
 
 #endif
