@@ -6,7 +6,6 @@
  *   bench_groups --cluster NAME --nodes N --groups G await
  *   bench_groups ... steady SECONDS
  *   bench_groups ... fail engine|both third|all
- *   bench_groups --idle SECONDS
  *
  * When a group is led again the new leader itself has noted (`lead_since_ns`, read before it
  * publishes); that all survivors follow is seen from here, every ten milliseconds, so that the
@@ -156,36 +155,32 @@ static uint64_t await_all(void)
  * ---- what it costs ----
  */
 
-/* Jiffies that all CPUs together were not idle: 0 busy in all, 1 user, 2 system, 3 softirq. */
-struct cpu {
-	unsigned long long busy, user, system, softirq;
-};
-
-static struct cpu cpu_now(void)
+/*
+ * Nanoseconds for which the threads of a process have run, by the scheduler's clock. Ticks would not
+ * do: what beats ten times a second in step with them is seen by all of them, or by none.
+ */
+static uint64_t process_ns(int pid)
 {
-	unsigned long long user, nice, system, idle, iowait, irq, softirq;
-	_cleanup_file_ FILE *f = fopen("/proc/stat", "re");
+	unsigned long long ns, sum = 0;
+	char path[300];
+	struct dirent *entry;
+	DIR *tasks;
 
-	if (!f || fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle,
-			 &iowait, &irq, &softirq) != 7)
-		die("no /proc/stat");
-	return (struct cpu){user + nice + system + irq + softirq, user + nice, system + irq,
-			    softirq};
-}
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	tasks = opendir(path);
+	while (tasks && (entry = readdir(tasks))) {
+		_cleanup_file_ FILE *f = NULL;
 
-/* User and system time of a process, in jiffies. */
-static unsigned long long process_time(int pid)
-{
-	unsigned long long user = 0, system = 0;
-	_cleanup_file_ FILE *f = NULL;
-	char path[64], line[1024];
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	f = fopen(path, "re");
-	if (f && fgets(line, sizeof(line), f) && strrchr(line, ')'))
-		sscanf(strrchr(line, ')') + 1,
-		       " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu %llu", &user, &system);
-	return user + system;
+		if (entry->d_name[0] == '.') /* ".." has a schedstat, too */
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat", pid, entry->d_name);
+		f = fopen(path, "re");
+		if (f && fscanf(f, "%llu", &ns) == 1)
+			sum += ns;
+	}
+	if (tasks)
+		closedir(tasks);
+	return sum;
 }
 
 /* Context switches of the thread that elects, which is the process' first. */
@@ -284,10 +279,9 @@ static uint64_t nic_ns(void)
 }
 
 struct costs {
-	struct cpu cpu;
-	uint64_t nic_ns;
-	unsigned long long process[NODES_MAX + 1], switches[NODES_MAX + 1], rx[NODES_MAX + 1],
-		drops[NODES_MAX + 1], full[NODES_MAX + 1];
+	uint64_t nic_ns, process_ns[NODES_MAX + 1];
+	unsigned long long switches[NODES_MAX + 1], rx[NODES_MAX + 1], drops[NODES_MAX + 1],
+		full[NODES_MAX + 1];
 	uint64_t at_ns;
 };
 
@@ -296,53 +290,38 @@ static void take_costs(struct costs *c)
 	for (int node = 1; node <= b.nodes; node++) {
 		int pid = b.maps[node].control->pid;
 
-		c->process[node] = process_time(pid);
+		c->process_ns[node] = process_ns(pid) +
+				      process_ns(b.maps[node].control->warden_pid);
 		c->switches[node] = switches(pid);
 		frames(pid, &c->rx[node], &c->drops[node]);
 		c->full[node] = buffer_drops(pid);
 	}
 	c->nic_ns = nic_ns();
-	c->cpu = cpu_now();
 	c->at_ns = xr_now_ns();
 }
 
-static double percent(unsigned long long jiffies, double seconds)
+static double percent(uint64_t ns, double seconds)
 {
-	return (double)jiffies * 100.0 / (double)sysconf(_SC_CLK_TCK) / seconds;
+	return (double)ns / 1e7 / seconds;
 }
 
 static void print_costs(const struct costs *a, const struct costs *z)
 {
 	double s = (double)(z->at_ns - a->at_ns) / 1e9;
 
-	printf("\"seconds\":%.3f,\"busy\":%.2f,\"user\":%.2f,\"system\":%.2f,\"softirq\":%.2f,"
-	       "\"nic\":%.2f,\"node\":[",
-	       s, percent(z->cpu.busy - a->cpu.busy, s), percent(z->cpu.user - a->cpu.user, s),
-	       percent(z->cpu.system - a->cpu.system, s),
-	       percent(z->cpu.softirq - a->cpu.softirq, s),
-	       (double)(z->nic_ns - a->nic_ns) / 1e7 / s);
+	printf("\"seconds\":%.3f,\"nic\":%.2f,\"node\":[", s, percent(z->nic_ns - a->nic_ns, s));
 	for (int node = 1; node <= b.nodes; node++) {
 		const struct xr_control *c = b.maps[node].control;
 
 		printf("%s{\"process\":%.2f,\"wakeups\":%.0f,\"received\":%.0f,\"drops\":%llu,"
 		       "\"full\":%llu,\"engine_kib\":%lu,\"warden_kib\":%lu,\"maps_kib\":%lu}",
-		       node > 1 ? "," : "", percent(z->process[node] - a->process[node], s),
+		       node > 1 ? "," : "", percent(z->process_ns[node] - a->process_ns[node], s),
 		       (double)(z->switches[node] - a->switches[node]) / s,
 		       (double)(z->rx[node] - a->rx[node]) / s, z->drops[node] - a->drops[node],
 		       z->full[node] - a->full[node], memory_kib(c->pid), memory_kib(c->warden_pid),
 		       maps_kib(node));
 	}
 	printf("]");
-}
-
-/* What the machine does by itself. */
-static void idle(int seconds)
-{
-	struct cpu a = cpu_now(), z;
-
-	nap((uint64_t)seconds * NS_PER_S);
-	z = cpu_now();
-	printf("{\"busy\":%.2f}\n", percent(z.busy - a.busy, seconds));
 }
 
 static uint64_t sum_of_terms(int node)
@@ -470,7 +449,6 @@ int main(int argc, char **argv)
 		{"cluster", required_argument, NULL, 'c'},
 		{"nodes", required_argument, NULL, 'n'},
 		{"groups", required_argument, NULL, 'g'},
-		{"idle", required_argument, NULL, 'i'},
 		{0},
 	};
 	int c;
@@ -482,12 +460,8 @@ int main(int argc, char **argv)
 			b.nodes = atoi(optarg);
 		else if (c == 'g')
 			b.groups = (uint32_t)strtoul(optarg, NULL, 10);
-		else if (c == 'i')
-			idle(atoi(optarg));
 		else
 			return 2;
-		if (c == 'i')
-			return 0;
 	}
 	argv += optind;
 	argc -= optind;

@@ -17,10 +17,10 @@ CPU, packets and memory while nothing happens; then a node dies that leads a thi
   --quick         2 seconds
   --check         exit 1 where a target is missed, and name it on the last line
 
-CPU is that of the whole machine less what it needs before, shared out over the three nodes: so the
-softirqs in which a veth runs the XDP programs of both ends are in it, and so is the bridge between
-the nodes, which a real network has elsewhere. "XDP" is the NIC paths' part, as the kernel counts it;
-a record is one group's heartbeat or its ack. Memory is the share of engine and warden in what they
+CPU is the time for which engine and warden have run, in the mean of the nodes and in each; on veth
+the softirqs are in it in which the XDP programs of both ends run, and so is the bridge between the
+nodes, which a real network has elsewhere. "XDP" is the NIC paths' part, as the kernel counts it; a
+record is one group's heartbeat or its ack. Memory is the share of engine and warden in what they
 use, and the maps once; socket buffers fill only in a mass election (RcvbufErrors are shown as lost).
 When a group is led again its new leader notes in the maps; that all survivors follow is seen from
 outside every 10 ms. All three nodes share two CPUs and one disk.
@@ -63,9 +63,6 @@ die_and_return() {
 	sample settled await
 }
 
-progress "the machine alone"
-groups=1
-"$build/tests/bench/bench_groups" --idle "$seconds" | jq -c '{name: "idle"} + .' >>"$work/samples"
 for groups in ${sizes//,/ }; do
 	progress "$groups groups start"
 	bench_up 3 --no-wait --groups "$groups" --heartbeat 100
@@ -86,19 +83,18 @@ for groups in ${sizes//,/ }; do
 done
 
 # shellcheck disable=SC2016 # the variables are jq's
-bench_json '{heartbeat_ms: 100, election_ms: [150, 300], samples: .} + ((map(select(.name == "idle"))[0].busy) as $idle | {
-	idle: $idle,
+bench_json '{heartbeat_ms: 100, election_ms: [150, 300], samples: .} + {
 	start: map(select(.name == "start") | {groups, await_ms}),
 	costs: map(select(.name == "each" or .name == "one") | {groups, led_by: .name, elections,
-		cpu: ((.busy - $idle) / 3), nic: (.nic / 3),
+		cpu: (.node | map(.process) | add / 3), nic: (.nic / 3),
 		nic_record_ns: (.nic * 1e7 / (.groups * 10 * 4)),
 		engine: (.node | map(.process)), wakeups: (.node | map(.wakeups)), received: (.node | map(.received) | add / 3),
 		lost: (.node | map(.full + .drops) | add),
 		memory_mb: (.node | map(.engine_kib + .warden_kib + .maps_kib) | max / 1024),
 		maps_mb: (.node[0].maps_kib / 1024)}),
-	faults: map(select(.name == "fault") | del(.name))})'
-bench_query '(["groups", "led by", "CPU % a node", "of it XDP", "XDP ns a record", "its engine", "wake-ups/s", "packets in/s", "memory MB", "of it maps", "elections", "lost"]),
-	(.costs[] | [.groups, .led_by, (.cpu, .nic | round(2)), (.nic_record_ns | round(0)), (.engine | map(round(1) | tostring) | join(" ")),
+	faults: map(select(.name == "fault") | del(.name))}'
+bench_query '(["groups", "led by", "CPU % a node", "each", "of it XDP", "XDP ns a record", "wake-ups/s", "packets in/s", "memory MB", "of it maps", "elections", "lost"]),
+	(.costs[] | [.groups, .led_by, (.cpu | round(2)), (.engine | map(round(1) | tostring) | join(" ")), (.nic | round(2)), (.nic_record_ns | round(0)),
 		(.wakeups | map(tostring) | join(" ")), (.received | round(0)), (.memory_mb, .maps_mb | round(1)), .elections, .lost])
 	| @tsv' | bench_table
 {
