@@ -21,12 +21,14 @@ nothing_left() {
 
 killed() {
 	local victim tries
-	chaos --seconds 60 --seed 3 >/dev/null 2>&1 &
+	# Not by the function above: a shell would stand between, and be what is killed.
+	"$xr_root/scripts/cluster" chaos --no-build --seconds 60 --seed 3 >/dev/null 2>&1 &
 	victim=$!
 	for ((tries = 0; tries < 1500; tries++)); do
 		[[ ! -s /run/xraft-cluster/chaos-$victim/leader ]] || break
 		nap 0.01
 	done
+	((tries < 1500)) || { say "FAILED: no chaos-$victim has a leader after 15 s" && exit 1; }
 	nap 1
 	kill "-$1" "$victim"
 	wait "$victim" 2>/dev/null || true
