@@ -607,7 +607,7 @@ static void candidate_does_not_resign_when_polled(void **state)
 	assert_null(cluster_sent(c, 1, 2, XR_RESIGN));
 }
 
-/* The heir is dead: the others elect among themselves, in a quarter of their usual time. */
+/* The heir is dead: the others elect among themselves, after D and a quarter of their usual time. */
 static void transfer_timeout(void **state)
 {
 	_cleanup_cluster_ struct cluster *c = cluster_new(3);
@@ -616,7 +616,7 @@ static void transfer_timeout(void **state)
 	cluster_elect(c, 1);
 	cluster_crash(c, 2);
 	transfer(c, 2);
-	cluster_await_leader(c, MAX_MS / 4 + 5);
+	cluster_await_leader(c, D_MS + MAX_MS / 4 + 5);
 }
 
 static void transfer_receive_higher_term_vote(void **state)

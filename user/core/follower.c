@@ -53,7 +53,8 @@ void xr_follower_heartbeat(struct xr_raft *r, const struct xr_event *ev, struct 
 
 /*
  * "I no longer lead in this term." Lifts stickiness for exactly that leader and term; the heir
- * campaigns at once, without PreVote, the others after a random part of their usual time.
+ * campaigns at once, without PreVote. The others leave it D, so long as an election may take where
+ * a hundred thousand groups hold theirs at once, and a random part of their usual time.
  */
 void xr_follower_resignation(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
@@ -75,7 +76,7 @@ void xr_follower_resignation(struct xr_raft *r, const struct xr_event *ev, struc
 	}
 	up->what |= XR_DO_FENCE_ONLY;
 	xr_raft_rearm(r, ev);
-	r->timeout_ns /= 4;
+	r->timeout_ns = r->timing->min_timeout_ns + r->timeout_ns / 4;
 }
 
 /*
