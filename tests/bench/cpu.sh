@@ -10,22 +10,24 @@ usage() {
 usage: scripts/bench cpu [OPTIONS]
 
 CPU time and wake-ups a heartbeat, on the leader and on a follower of three nodes, beside the same
-daemon without XDP, and beside etcd where it is installed (or fetched by the bench "peers"), at the
-same heartbeats a second. Election timeout 300-600 ms.
+daemon without XDP, and beside etcd, at the same heartbeats a second. Election timeout 300-600 ms.
 
   --rates LIST    heartbeats a second (10,100,1000; with --quick 100,1000)
   --seconds S     a measurement, at least 3 (6; with --quick 3, with --full 60)
+  --no-fetch      etcd only if it is installed or was fetched before
   --quick, --full, --check
+
 END
+	bench_fetch_help
 }
 
 rates='' seconds=''
 takes=([--rates]=rates [--seconds]=seconds)
+switches=([--no-fetch]=no_fetch)
 bench_begin "$@"
 rates=${rates:-$(by_form 100,1000 10,100,1000 10,100,1000)}
 seconds=${seconds:-$(by_form 3 6 60)}
 run=/run/xraft-cluster/$XR_CLUSTER
-PATH+=:$build/peers/usr/bin
 
 started=() # in the background, and to be ended
 bench_stop() {
@@ -125,7 +127,7 @@ measure_follower() {
 
 start_etcd() {
 	local node=$1 heartbeat_ms=$2 at=http://10.77.0.$1
-	exec nsenter --net="/run/netns/xr-$XR_CLUSTER-$node" etcd --name "n$node" --data-dir "$run/node.$node/etcd" \
+	exec "${peer_env[@]}" nsenter --net="/run/netns/xr-$XR_CLUSTER-$node" etcd --name "n$node" --data-dir "$run/node.$node/etcd" \
 		--heartbeat-interval "$heartbeat_ms" --election-timeout $((heartbeat_ms < 100 ? 1000 : 3000)) \
 		--listen-peer-urls "$at:2380" --initial-advertise-peer-urls "$at:2380" \
 		--listen-client-urls "$at:2379" --advertise-client-urls "$at:2379" --initial-cluster \
@@ -165,8 +167,8 @@ measure_etcd() {
 	bench_down
 }
 
-has_etcd=$(command -v etcd || true)
-[[ $has_etcd ]] || progress "etcd is not installed: skipped; apt-get install etcd-server, or run the bench peers first"
+has_etcd=''
+if bench_fetch etcd etcd-server; then has_etcd=1; else progress "etcd is skipped: it is not here"; fi
 for rate in ${rates//,/ }; do
 	progress "$rate heartbeats a second"
 	measure_cluster XDP "$rate" native

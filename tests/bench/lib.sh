@@ -119,6 +119,54 @@ progress() {
 	printf '%s: %s\n' "$name" "$*" >&2
 }
 
+# ---- programs of others, to compare with ----
+
+no_fetch='' peer_env=(env) apt_updated=''
+
+bench_fetch_help() {
+	cat <<'END'
+What is not installed is fetched by apt-get and unpacked in build/peers: nothing is installed, and
+no service starts. What cannot be fetched is left out.
+END
+}
+
+# Find what was fetched: programs by PATH, and with ${peer_env[@]} before them their libraries.
+use_fetched() {
+	local folder libraries='' root=$build/peers
+	for folder in "$root"/{,usr/}lib/*-linux-gnu "$root"/usr/lib/*-linux-gnu/frr; do
+		libraries+=:$folder
+	done
+	# shellcheck disable=SC2034 # the benches use it
+	peer_env=(env LD_LIBRARY_PATH="${libraries#:}")
+	PATH=$root/usr/bin:$root/usr/sbin:$root/usr/lib/frr:$PATH:/usr/lib/frr
+	hash -r
+}
+
+unpack() {
+	local package=$1 file
+	mkdir -p "$work/debs/partial" "$build/peers"
+	rm -f "$work"/debs/*.deb
+	DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends --download-only \
+		-o DPkg::Lock::Timeout=300 -o Dir::Cache::archives="$work/debs" \
+		install "$package" >"$work/apt" 2>&1 || return 1
+	for file in "$work"/debs/*.deb; do
+		dpkg-deb -x "$file" "$build/peers"
+	done
+}
+
+# bench_fetch COMMAND PACKAGE: is the command here, if need be fetched (unless $no_fetch)?
+bench_fetch() {
+	local package=$2
+	use_fetched
+	if ! command -v "$1" >/dev/null && [[ ! $no_fetch ]] && command -v apt-get >/dev/null; then
+		progress "fetching $package with apt-get, into $build/peers; nothing is installed"
+		unpack "$package" || { [[ ! $apt_updated ]] && apt-get -qq update && apt_updated=1 && unpack "$package"; } ||
+			progress "cannot fetch $package: $(tail -n 1 "$work/apt")"
+		use_fetched
+	fi
+	command -v "$1" >/dev/null
+}
+
 bench_up() {
 	"$xr_root/scripts/cluster" up "$@" --no-build --owner $$ >/dev/null
 }

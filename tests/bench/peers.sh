@@ -22,9 +22,8 @@ xraft at its defaults and at 5-10 ms. Three nodes each, in the namespaces of scr
   --seed S      of the moments of the kills (1)
   --check       exit 1 if xraft at 5-10 ms is not faster than each of them, by the median
 
-What is not installed is fetched by apt-get and unpacked in build/peers: nothing is installed, and
-no service starts. What cannot be fetched is left out.
 END
+	bench_fetch_help
 }
 
 # Of each system: the setting, the heartbeat interval in ms, and what configure_SYSTEM makes of it.
@@ -40,47 +39,16 @@ declare -A what=(
 	[bfdd]='detects only, elects nobody'
 	[xraft]='votes durable, a majority; no log'
 )
-readonly root=$build/peers
-
-# ---- the programs ----
-
-use_fetched() {
-	local folder libraries=''
-	for folder in "$root"/{,usr/}lib/*-linux-gnu "$root"/usr/lib/*-linux-gnu/frr; do
-		libraries+=:$folder
-	done
-	peer_env=(env LD_LIBRARY_PATH="${libraries#:}")
-	PATH=$root/usr/bin:$root/usr/sbin:$root/usr/lib/frr:$PATH:/usr/lib/frr
-}
-
-fetch() {
-	local package=$1 file
-	mkdir -p "$work/debs/partial" "$root"
-	rm -f "$work"/debs/*.deb
-	DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends --download-only \
-		-o DPkg::Lock::Timeout=300 -o Dir::Cache::archives="$work/debs" \
-		install "$package" >"$work/apt" 2>&1 || return 1
-	for file in "$work"/debs/*.deb; do
-		dpkg-deb -x "$file" "$root"
-	done
-}
 
 # Sets peers to those that are there.
 find_peers() {
-	local peer package updated='' there=''
+	local peer package there=''
 	for peer in ${peers//,/ }; do
 		[[ ${settings[$peer]-} ]] || die "there is no peer '$peer'; see scripts/bench peers --help"
 		package=$peer
 		[[ $peer != etcd ]] || package=etcd-server
 		[[ $peer != bfdd ]] || package=frr
-		if ! command -v "$peer" >/dev/null && [[ ! $no_fetch ]] && command -v apt-get >/dev/null; then
-			progress "fetching $package with apt-get, into $root; nothing is installed"
-			fetch "$package" || { [[ ! $updated ]] && apt-get -qq update && updated=1 && fetch "$package"; } ||
-				progress "cannot fetch $package: $(tail -n 1 "$work/apt")"
-			use_fetched
-			hash -r
-		fi
-		if command -v "$peer" >/dev/null; then there+="$peer "; else progress "$peer is skipped: it is not here"; fi
+		if bench_fetch "$peer" "$package"; then there+="$peer "; else progress "$peer is skipped: it is not here"; fi
 	done
 	peers=${there% }
 }
@@ -244,14 +212,13 @@ bench_stop() {
 	done
 }
 
-rounds='' steady='' peers=etcd,keepalived,bfdd no_fetch='' seed=1 peer_env=(env)
+rounds='' steady='' peers=etcd,keepalived,bfdd seed=1
 takes=([--rounds]=rounds [--steady]=steady [--peers]=peers [--seed]=seed)
 switches=([--no-fetch]=no_fetch)
 bench_begin "$@"
 : "${rounds:=$(length 10 30 100)}" "${steady:=$(length 3 15 60)}"
 # After a start bfdd sends once a second, until both ends have agreed on more.
 declare -A pause=([etcd]=100 [keepalived]=100 [bfdd]=1200)
-use_fetched
 find_peers
 
 run_xraft 5-10 5-10 1 engine both link
