@@ -12,7 +12,7 @@ usage: scripts/bench failover [OPTIONS]
 Time from a fault of the leader until every survivor has the next one, seen from outside in the maps
 of all nodes; election timeout 5-10 ms, heartbeat 1 ms.
 
-  --rounds N      of each kind (200; 1000 with --full)
+  --rounds N      of each kind (300; 1000 with --full)
   --nodes LIST    sizes of the cluster (3,5)
   --kinds LIST    engine    kill -9 of the engine; the warden resigns for it
                   both      kill -9 of warden and engine
@@ -44,7 +44,7 @@ transfer 5 p50 2'
 rounds='' sizes='' kinds=engine,both,link,transfer seed=1
 takes=([--rounds]=rounds [--nodes]=sizes [--kinds]=kinds [--seed]=seed)
 bench_begin "$@"
-rounds=${rounds:-$(by_form 20 200 1000)}
+rounds=${rounds:-$(by_form 20 300 1000)}
 sizes=${sizes:-$(by_form 3 3,5 3,5)}
 
 for nodes in ${sizes//,/ }; do
