@@ -23,7 +23,7 @@ skip() {
 	exit "$skip_code"
 }
 
-# need_built FILES...: for a test; in $XR_BUILD.
+# need_built [FILES...]: for a test; in $XR_BUILD. And root, which each test of whole nodes needs.
 need_built() {
 	local file
 	[[ $EUID -eq 0 ]] || skip "needs root"

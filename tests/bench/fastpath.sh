@@ -32,10 +32,7 @@ declare -A loose_limits=([one]=3 [share]=4 [rate]=20)
 rounds='' loose=''
 takes=([--rounds]=rounds)
 switches=([--loose]=loose)
-if [[ $EUID -ne 0 ]]; then
-	say "skipped: needs root (network namespaces, BPF)"
-	exit 77
-fi
+[[ $EUID -eq 0 ]] || skip "needs root (network namespaces, BPF)"
 bench_begin "$@"
 if [[ ! $rounds ]]; then
 	rounds=1000

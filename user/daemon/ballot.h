@@ -40,6 +40,13 @@ static inline struct xr_message xr_ballot_message(const struct xr_wire *h,
 	};
 }
 
+/* Is it another voter, and has it ever acked? */
+static inline bool xr_has_acked(const struct xr_group *g, const struct xr_acks *acks, uint8_t self,
+				uint8_t node)
+{
+	return node != self && g->voters >> node & 1 && acks->echo_ns[node];
+}
+
 /*
  * Who goes first after a resignation: the voter that acked last; 0: nobody ever has. Those that
  * acked the same heartbeat are as good, and share the groups among them.
@@ -52,10 +59,10 @@ static inline uint8_t xr_heir(const struct xr_group *g, const struct xr_acks *ac
 	int n = 0;
 
 	for (uint8_t node = 1; node <= XR_NODE_MAX; node++)
-		if (node != c->self && g->voters >> node & 1 && acks->echo_ns[node] > newest_ns)
+		if (xr_has_acked(g, acks, c->self, node) && acks->echo_ns[node] > newest_ns)
 			newest_ns = acks->echo_ns[node];
-	for (uint8_t node = 1; node <= XR_NODE_MAX && newest_ns; node++)
-		if (node != c->self && g->voters >> node & 1 && acks->echo_ns[node] &&
+	for (uint8_t node = 1; node <= XR_NODE_MAX; node++)
+		if (xr_has_acked(g, acks, c->self, node) &&
 		    newest_ns - acks->echo_ns[node] <= c->heartbeat_us * 500ull)
 			heirs[n++] = node;
 	return n ? heirs[group % (uint32_t)n] : 0;

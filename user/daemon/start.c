@@ -2,7 +2,6 @@
 /* The engine's set-up: take what needs rights, give the rights up, run. */
 #include <sched.h>
 #include <signal.h>
-#include <sodium.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
