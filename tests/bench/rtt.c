@@ -18,7 +18,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include "daemon/config.h"
-#include "net/datagram.h"
+#include "daemon/post.h"
+#include "engine/pack.h"
 
 #define FIRST_TERM 1000 /* newer than what the election before has reached */
 #define PRIORITY   90	/* above all loads: it is not what is measured */
@@ -34,6 +35,7 @@ static struct {
 	struct xr_config config;
 	struct xr_control control;
 	struct xr_env env;
+	struct xr_trains trains;
 	struct xr_outbox outbox;
 	struct xr_record record;
 	uint64_t *rtt_ns;
@@ -107,7 +109,7 @@ static void drain(void)
 				   .msg_iovlen = 1,
 				   .msg_control = control,
 				   .msg_controllen = sizeof(control)};
-		ssize_t n = recvmsg(b.outbox.fd, &m, MSG_DONTWAIT);
+		ssize_t n = recvmsg(b.trains.fd, &m, MSG_DONTWAIT);
 
 		if (n < 0)
 			return;
@@ -207,10 +209,13 @@ static void set_up(void)
 	b.env = (struct xr_env){
 		.control = &b.control, .peers = b.config.nodes, .keys = b.config.keys};
 	b.outbox.env = &b.env;
-	b.outbox.fd = xr_socket_open(&c->nodes[c->self], &why);
-	if (b.outbox.fd < 0)
+	b.outbox.host = &xr_post_host;
+	b.outbox.world = &b.trains;
+	b.trains.peers = c->nodes;
+	b.trains.fd = xr_socket_open(&c->nodes[c->self], &why);
+	if (b.trains.fd < 0)
 		die(why.text);
-	if (setsockopt(b.outbox.fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)))
+	if (setsockopt(b.trains.fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)))
 		die("the kernel stamps no datagrams");
 	b.record.group = c->groups[0].id;
 	b.record.digest = c->groups[0].digest;

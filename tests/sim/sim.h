@@ -19,7 +19,7 @@
 #include <string.h>
 #include "common/common.h"
 #include "core/raft.h"
-#include "daemon/ballot.h"
+#include "engine/ballot.h"
 #include "journal/journal.h"
 #include "unit/fake_disk.h"
 #include "xraft/maps.h"

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The engine's hands (group.c, receive.c) between a scripted network and a scripted disk: what it
- * does in rule 3's order, with the rules and the core as they are.
+ * The engine between a scripted network, a scripted disk and a clock that stands: what it does in
+ * rule 3's order, with the rules and the core as they are.
  */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <string.h>
 #include <cmocka.h>
-#include "daemon/engine.h"
+#include "engine/ballot.h"
+#include "engine/engine.h"
+#include "unit/fake_disk.h"
 
 #define D_US 100000u
 
@@ -15,8 +17,17 @@ static struct xr_engine engine;
 static struct xr_group groups[1];
 static struct xr_acks acks[1];
 static struct xr_control control;
-static struct xr_config config = {.self = 1, .cluster = "t", .stall_limit_us = 1000000};
 static struct xr_config_group group = {.id = 0, .voters = 0xe, .digest = 77, .name = "g"};
+static struct xr_config config = {
+	.self = 1,
+	.cluster = "t",
+	.stall_limit_us = 1000000,
+	.min_timeout_us = D_US,
+	.max_timeout_us = 2 * D_US,
+	.heartbeat_us = D_US / 5,
+	.groups = &group,
+	.ngroups = 1,
+};
 
 /* What the fakes below recorded. */
 static struct {
@@ -32,166 +43,166 @@ static struct {
 	bool exited;
 } seen;
 
+static uint64_t now_ns = 100 * NS_PER_S;
 static struct xr_datagram incoming[4];
 static int nincoming, next_incoming;
+static bool disk_done;
 
 /*
- * ---- what stands around the two files ----
+ * ---- the world ----
  */
-int xr_writer_submit(struct xr_writer *w, const struct xr_vote *v)
+static uint64_t clock_ns(void *world)
 {
-	(void)w;
+	(void)world;
+	return now_ns;
+}
+
+static bool next_datagram(void *world, struct xr_datagram *d)
+{
+	(void)world;
+	if (next_incoming == nincoming)
+		return false;
+	*d = incoming[next_incoming++];
+	return true;
+}
+
+static void nothing(void *world)
+{
+	(void)world;
+}
+
+static uint32_t gone(void *world)
+{
+	(void)world;
+	return 0;
+}
+
+static void note_sent(void *world, uint8_t to, const void *bytes, size_t size)
+{
+	const struct xr_wire *h = bytes;
+
+	(void)world, (void)size;
+	seen.sent[seen.nsent].type = h->type;
+	seen.sent[seen.nsent].to = to;
+	seen.sent[seen.nsent++].echo_ns = h->echo_ns;
+	if (h->type == XR_RESIGN)
+		seen.heir = ((const struct xr_ballot *)(h + 1))->node;
+}
+
+static int note_vote(void *world, const struct xr_vote *v)
+{
+	(void)world;
 	seen.votes[seen.nvotes++] = *v;
 	return 0;
 }
 
-void xr_engine_give_way(struct xr_engine *e)
+static size_t reap(void *world, struct xr_done *done, size_t max)
 {
-	(void)e;
-}
-
-int xr_writer_error(const struct xr_writer *w, struct xr_why *why)
-{
-	(void)w, (void)why;
-	return 0;
-}
-
-static void note_sent(uint8_t type, uint8_t to, uint64_t echo_ns)
-{
-	seen.sent[seen.nsent].type = type;
-	seen.sent[seen.nsent].to = to;
-	seen.sent[seen.nsent++].echo_ns = echo_ns;
-}
-
-void xr_outbox_record(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns,
-		      const struct xr_record *record)
-{
-	(void)box, (void)record;
-	note_sent(type, to, echo_ns);
-}
-
-void xr_outbox_ballot(struct xr_outbox *box, uint8_t to, uint8_t type,
-		      const struct xr_ballot *ballot)
-{
-	(void)box;
-	seen.heir = ballot->node;
-	note_sent(type, to, 0);
-}
-
-void xr_outbox_bare(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns)
-{
-	(void)box;
-	note_sent(type, to, echo_ns);
-}
-
-int xr_socket_receive(int fd, struct xr_datagram *d)
-{
-	(void)fd;
-	if (next_incoming == nincoming)
+	(void)world, (void)max;
+	if (!disk_done)
 		return 0;
-	*d = incoming[next_incoming++];
+	disk_done = false;
+	*done = (struct xr_done){.vote = seen.votes[seen.nvotes - 1]};
 	return 1;
 }
 
-int xr_socket_error(int fd, struct xr_from *about)
+static uint64_t zero(void *world)
 {
-	(void)fd, (void)about;
+	(void)world;
 	return 0;
 }
 
-int xr_socket_send(int fd, const struct xr_peer *to, const void *data, size_t size)
+static int disk_error(void *world, struct xr_why *why)
 {
-	(void)fd, (void)to, (void)data, (void)size;
+	(void)world, (void)why;
 	return 0;
 }
 
-void xr_watch_path_delivered(struct xr_engine *e, uint8_t node)
+static void at(void *world, uint64_t at_ns)
 {
-	(void)e, (void)node;
+	(void)world, (void)at_ns;
 }
 
-void xr_report(struct xr_reporter *r, const struct xr_report *report)
+static void note_report(void *world, const struct xr_report *r)
 {
-	(void)r, (void)report;
+	(void)world;
+	if (r->note[0])
+		snprintf(seen.said, sizeof(seen.said), "%s", r->note);
 }
 
-void xr_engine_say(struct xr_engine *e, enum xr_report_kind kind, const char *fmt, ...)
+static void end(void *world, int code)
 {
-	va_list ap;
-
-	(void)e, (void)kind;
-	va_start(ap, fmt);
-	vsnprintf(seen.said, sizeof(seen.said), fmt, ap);
-	va_end(ap);
-}
-
-int ring_buffer__consume(struct ring_buffer *ring)
-{
-	(void)ring;
-	return 0;
-}
-
-int sd_event_exit(sd_event *loop, int code)
-{
-	(void)loop, (void)code;
+	(void)world, (void)code;
 	seen.exited = true;
-	return 0;
 }
+
+static const struct xr_host host = {
+	.now_ns = clock_ns,
+	.receive = next_datagram,
+	.left = nothing,
+	.gone = gone,
+	.send = note_sent,
+	.flush = nothing,
+	.submit = note_vote,
+	.kick = nothing,
+	.probe = nothing,
+	.reap = reap,
+	.oldest_ns = zero,
+	.disk_error = disk_error,
+	.echoes = zero,
+	.show = at,
+	.report = note_report,
+	.arm = at,
+	.rest = at,
+	.end = end,
+	.crash = nothing,
+};
 
 /*
  * ---- the stage: node 1 of three, a follower in term 4 that has voted for nobody ----
  */
 static int start(void **state)
 {
-	static struct xr_member members[1];
-	static struct xr_quiet quiet[1];
-	struct xr_vote vote = {.term = 4, .digest = group.digest};
+	struct fake_disk *disk = fake_disk_new(1);
+	const struct xr_journal_opts opts = {
+		.dir = "state", .cluster = "t", .node = 1, .create = true, .disk = &disk->ops};
+	struct xr_journal *journal = NULL;
+	const struct xr_vote vote = {.term = 4, .digest = group.digest, .name = "g"};
+	struct xr_maps maps = {.groups = groups, .acks = acks, .control = &control, .ngroups = 1};
 	struct xr_engine *e = &engine;
 
 	(void)state;
 	memset(&seen, 0, sizeof(seen));
 	memset(groups, 0, sizeof(groups));
 	memset(acks, 0, sizeof(acks));
-	memset(members, 0, sizeof(members));
 	memset(e, 0, sizeof(*e));
 	nincoming = next_incoming = 0;
 	control = (struct xr_control){
 		.abi = XR_ABI,
 		.self = 1,
 		.answer = 1,
-		.alive_until_ns = xr_now_ns() + 3600 * NS_PER_S,
 		.min_timeout_us = D_US,
+		.heartbeat_us = D_US / 5,
+		.quorum_lapse_us = 2 * D_US,
 	};
 	e->config = &config;
-	e->members = members;
-	e->quiet = quiet;
-	e->timing = (struct xr_timing){
-		.min_timeout_ns = D_US * NS_PER_US,
-		.max_timeout_ns = 2 * D_US * NS_PER_US,
-		.heartbeat_ns = D_US * NS_PER_US / 5,
-	};
-	e->env = (struct xr_env){
-		.groups = groups,
-		.acks = acks,
-		.ngroups = 1,
-		.control = &control,
-		.peers = e->peers,
-		.keys = e->keys,
-		.stats = &e->stats,
-	};
-	e->outbox.env = &e->env;
+	e->host = &host;
 	for (uint8_t node = 1; node <= 3; node++)
 		e->peers[node] = (struct xr_peer){.ip = {[15] = node}, .port = 7007, .used = 1};
 	e->keys[0].used = 1;
-	assert_int_equal(xr_timers_init(&e->timers, 1), 0);
-	xr_group_start(e, &group, &vote, 0);
+	assert_int_equal(xr_journal_open(&journal, &opts, NULL), 0);
+	assert_int_equal(xr_journal_append(journal, &vote, 1, NULL), 0);
+	assert_int_equal(xr_engine_init(e, &maps, journal, 0, NULL), 0);
+	xr_journal_close(journal);
+	fake_disk_free(disk);
+	xr_engine_begin(e);
 	return 0;
 }
 
 static int stop(void **state)
 {
 	(void)state;
-	xr_timers_free(&engine.timers);
+	xr_engine_free(&engine);
 	return 0;
 }
 
@@ -212,7 +223,7 @@ static void arrive(struct xr_wire wire, const struct xr_record *rec)
 	}
 	memcpy(d->from.ip, engine.peers[2].ip, 16);
 	d->wire.tag = xr_tag(&d->wire, d->bytes + d->size, d->size, &engine.keys[0].sip);
-	xr_receive_all(&engine, 16);
+	xr_engine_receive(&engine);
 }
 
 static void arrive_heartbeat(uint32_t term, uint32_t min_timeout_us, uint64_t sent_ns)
@@ -227,9 +238,8 @@ static void arrive_heartbeat(uint32_t term, uint32_t min_timeout_us, uint64_t se
 
 static void disk_is_done(void)
 {
-	struct xr_event ev = {.kind = XR_EV_DURABLE};
-
-	xr_group_step(&engine, 0, &ev);
+	disk_done = true;
+	xr_engine_durable(&engine);
 }
 
 static int sent(uint8_t type)
@@ -323,7 +333,7 @@ static struct xr_order_result order(const char *name, uint8_t heir)
 	struct xr_order_result r;
 
 	snprintf(o.group, sizeof(o.group), "%s", name);
-	xr_group_order(&engine, &o, &r);
+	xr_engine_order(&engine, &o, &r);
 	return r;
 }
 
@@ -336,7 +346,7 @@ static void lead(void)
 	groups[0].view = (struct xr_view){.term = 4, .leader = 1, .mode = XR_LEAD};
 	engine.members[0].published.view = groups[0].view;
 	control.quorum_lapse_us = 2 * D_US;
-	acks[0].echo_ns[3] = xr_now_ns();
+	acks[0].echo_ns[3] = now_ns;
 }
 
 static void orders_to_others_than_the_leader_are_refused(void **state)
@@ -402,12 +412,15 @@ static void heirs_share_the_groups(void **state)
  */
 
 /* Is there nothing to decide for what is due at `at_ns`, `now_ns`? */
-static bool quiet_at(uint64_t at_ns, uint64_t now_ns)
+static bool quiet_at(uint64_t at_ns, uint64_t by_ns)
 {
 	const struct xr_due due = {.at_ns = at_ns};
+	bool quiet;
 
 	seen.nsent = 0;
-	return !xr_group_timers(&engine, &due, 1, now_ns, false);
+	quiet = !xr_group_timers(&engine, &due, 1, by_ns, false);
+	xr_outbox_flush(&engine.outbox);
+	return quiet;
 }
 
 static void follower_that_heard_its_leader_is_quiet(void **state)
@@ -435,7 +448,7 @@ static void leader_that_may_lead_is_quiet(void **state)
 
 	(void)state;
 	lead();
-	assert_false(quiet_at(0, xr_now_ns()));
+	assert_false(quiet_at(0, now_ns));
 	at_ns = xr_timers_next_ns(&engine.timers);
 	assert_true(quiet_at(at_ns, at_ns + 1));
 	assert_int_equal(sent(XR_HEARTBEAT), 2);

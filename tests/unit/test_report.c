@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include "daemon/crowd.h"
+#include "engine/crowd.h"
 #include "daemon/report.h"
 
 #define SLOTS	   4096
@@ -783,6 +783,11 @@ static void put_in_crowd(struct xr_crowd *crowd, uint8_t kind, uint8_t node, int
 	}
 }
 
+static void tell(void *to, const struct xr_report *r)
+{
+	xr_report(to, r);
+}
+
 /* Some of each kind and node are told one by one, of the rest how many, with the slowest of them. */
 static void test_crowd(void **state)
 {
@@ -794,11 +799,11 @@ static void test_crowd(void **state)
 	put_in_crowd(&crowd, XR_REPORT_elected, 0, 1000);
 	put_in_crowd(&crowd, XR_REPORT_following, 2, 500);
 	put_in_crowd(&crowd, XR_REPORT_following, 3, XR_CROWD_FEW);
-	xr_crowd_tell(&crowd, XR_CROWD_PERIOD_NS, reporter); /* it is not yet over */
-	xr_crowd_tell(&crowd, XR_CROWD_PERIOD_NS + 2, reporter);
-	xr_crowd_tell(&crowd, UINT64_MAX, reporter); /* all is told */
+	xr_crowd_tell(&crowd, XR_CROWD_PERIOD_NS, tell, reporter); /* it is not yet over */
+	xr_crowd_tell(&crowd, XR_CROWD_PERIOD_NS + 2, tell, reporter);
+	xr_crowd_tell(&crowd, UINT64_MAX, tell, reporter); /* all is told */
 	put_in_crowd(&crowd, XR_REPORT_elected, 0, 1);
-	xr_crowd_tell(&crowd, UINT64_MAX, reporter);
+	xr_crowd_tell(&crowd, UINT64_MAX, tell, reporter);
 	stop();
 	text = printed();
 	assert_int_equal(count_lines(text), 3 * XR_CROWD_FEW + 2 + 1);

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "daemon/timers.h"
+#include "engine/timers.h"
 
 #define IDS 256 /* of four blocks */
 

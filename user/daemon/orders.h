@@ -8,20 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include "common/common.h"
-#include "xraft/maps.h"
-
-/* "Lead no longer": in one group or, where its name is "", in all; `heir` goes first, 0: any. */
-struct xr_order {
-	char group[XR_NAME_SIZE];
-	uint8_t heir;
-};
-
-struct xr_order_result {
-	int err; /* 0; -ENOENT no such group; -EPERM not the leader; -EINVAL; -EHOSTDOWN the heir */
-	uint32_t groups, term; /* that it led until now; the term of the last of them */
-	struct xr_why why;
-};
+#include "engine/order.h"
 
 enum xr_order_state { XR_ORDER_NONE, XR_ORDER_ASKED, XR_ORDER_TAKEN, XR_ORDER_DONE };
 

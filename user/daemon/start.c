@@ -5,24 +5,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include "daemon/api.h"
-#include "daemon/engine.h"
-#include "daemon/warden.h"
+#include <sys/random.h>
+#include "daemon/node.h"
 #include "lib/status.h"
 
 #define STACK_TOUCHED (256 << 10)
 
-/* All that an engine holds, in the order in which it is taken. */
-struct node {
-	struct xr_warden *warden;
-	struct xr_journal *journal;
-	struct xr_reporter *reporter;
-	struct xr_writer *writer;
-	struct xr_api *api;
-	struct xr_engine engine;
-};
-
-static int open_journal(struct node *n, struct xr_why *why)
+static int open_journal(struct xr_node *n, struct xr_why *why)
 {
 	const struct xr_warden *w = n->warden;
 	struct xr_journal_opts opts = {
@@ -40,7 +29,7 @@ static int open_journal(struct node *n, struct xr_why *why)
  * elects (rule 8): at once, and not when the last thread has left the disk and the memory of all
  * is freed. The others keep theirs, among them the journal's.
  */
-static int part_descriptors(struct node *n, struct xr_why *why)
+static int part_descriptors(struct xr_node *n, struct xr_why *why)
 {
 	if (unshare(CLONE_FILES))
 		return xr_fail(why, errno, "cannot have descriptors of its own: %m");
@@ -49,55 +38,63 @@ static int part_descriptors(struct node *n, struct xr_why *why)
 }
 
 /* The socket is this life's own, and so the NIC path's answers end with it (rule 8). */
-static int open_socket(struct node *n, struct xr_why *why)
+static int open_socket(struct xr_node *n, struct xr_why *why)
 {
 	struct xr_warden *w = n->warden;
 	struct xr_control *control = w->nic.maps.control;
 	struct xr_engine *e = &n->engine;
 	int err;
 
-	memcpy(e->peers, w->config.nodes, sizeof(e->peers));
-	xr_engine_keys(e, w->config.keys, w->config.nkeys);
 	control->pid = getpid();
 	control->pid_start = xr_status_pid_start(getpid());
 	err = xr_nic_write_keys(&w->nic, e->keys, why);
 	if (err)
 		return err;
-	e->outbox.fd = xr_socket_open(&e->peers[w->config.self], why);
-	if (e->outbox.fd < 0)
-		return e->outbox.fd;
-	return xr_nic_write_socket(&w->nic, e->outbox.fd, why);
+	n->trains.peers = e->peers;
+	n->trains.fd = xr_socket_open(&e->peers[w->config.self], why);
+	if (n->trains.fd < 0)
+		return n->trains.fd;
+	return xr_nic_write_socket(&w->nic, n->trains.fd, why);
 }
 
-/*
- * Threads of normal priority are started before this one is raised above them. Groups start from
- * what the journal holds before the writer takes it over.
- */
-static int start_threads(struct node *n, struct xr_why *why)
+/* Groups start from what the journal holds before the writer takes it over. */
+static int init_engine(struct xr_node *n, struct xr_why *why)
 {
-	const struct xr_warden *w = n->warden;
+	struct xr_warden *w = n->warden;
 	struct xr_engine *e = &n->engine;
 	uint64_t promise_until_ns = w->fenced_ns + w->promise_ns;
+
+	if (w->fresh && w->starts == 1)
+		promise_until_ns = 0;
+	e->config = &w->config;
+	e->host = &xr_node_host;
+	e->world = n;
+	memcpy(e->peers, w->config.nodes, sizeof(e->peers));
+	xr_engine_keys(e, w->config.keys, w->config.nkeys);
+	if (getrandom(&e->random, sizeof(e->random), 0) != sizeof(e->random))
+		return xr_fail(why, -errno, "no random numbers: %m");
+	return xr_engine_init(e, &w->nic.maps, n->journal, promise_until_ns, why);
+}
+
+/* Threads of normal priority are started before this one is raised above them. */
+static int start_threads(struct xr_node *n, struct xr_why *why)
+{
+	struct xr_warden *w = n->warden;
 	/*
 	 * A vote's way to the disk is the longest part of an election, and little work: before the
 	 * election thread, which could else keep it from the CPU while it has anything to do.
 	 */
 	int journal_priority = w->config.realtime ? w->config.realtime + 1 : 0;
-	int err;
+	int err = xr_orders_init(&n->orders, why);
 
-	if (w->fresh && w->starts == 1)
-		promise_until_ns = 0;
-	err = xr_orders_init(&e->orders, why);
 	if (!err)
 		err = xr_reporter_start(&n->reporter, w->name, why);
-	e->reporter = n->reporter;
 	if (!err)
-		err = xr_engine_init(e, n->journal, promise_until_ns, why);
+		err = init_engine(n, why);
 	if (!err)
 		err = xr_writer_start(&n->writer, n->journal, journal_priority, why);
-	e->writer = n->writer;
 	if (!err)
-		err = xr_api_start(&n->api, w->config.socket, &w->nic.maps, n->reporter, &e->orders,
+		err = xr_api_start(&n->api, w->config.socket, &w->nic.maps, n->reporter, &n->orders,
 				   why);
 	return err;
 }
@@ -112,7 +109,7 @@ static void touch_stack(void)
 }
 
 /* Refused rights cost speed, not safety: say what is lost, and go on. */
-static void raise_priority(struct node *n)
+static void raise_priority(struct xr_node *n)
 {
 	struct sched_param param = {.sched_priority = n->warden->config.realtime};
 
@@ -131,7 +128,7 @@ static void raise_priority(struct node *n)
 			      "CAP_IPC_LOCK");
 }
 
-static void announce(struct node *n)
+static void announce(struct xr_node *n)
 {
 	static const char *const modes[] = {"off", "native", "generic"};
 	static const char *const ways[] = {"", ", the interface's only program", ", by dispatcher"};
@@ -165,10 +162,9 @@ static void end_with_warden(const struct xr_warden *w)
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
-static int run(struct node *n, int ready_fd, struct xr_why *why)
+static int run(struct xr_node *n, int ready_fd, struct xr_why *why)
 {
 	struct xr_warden *w = n->warden;
-	struct xr_engine *e = &n->engine;
 	sigset_t signals;
 	int err;
 
@@ -180,11 +176,9 @@ static int run(struct node *n, int ready_fd, struct xr_why *why)
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_DUMPABLE, 0);
 
-	e->config = &w->config;
-	e->shared = w->shared;
-	e->fresh_fd = w->fresh_fd;
-	e->nic = &w->nic;
-	err = open_journal(n, why);
+	err = xr_node_init(n, why);
+	if (!err)
+		err = open_journal(n, why);
 	if (!err)
 		err = start_threads(n, why);
 	if (!err)
@@ -203,11 +197,11 @@ static int run(struct node *n, int ready_fd, struct xr_why *why)
 	if (write(ready_fd, "", 1) < 0)
 		return xr_fail(why, errno, "the warden is gone: %m");
 	close(ready_fd);
-	return xr_engine_run(e, why);
+	return xr_node_run(n, why);
 }
 
 /* What has been begun is finished; the rest ends with the process. */
-static void finish(struct node *n)
+static void finish(struct xr_node *n)
 {
 	xr_api_end_streams(n->api);
 	xr_writer_stop(n->writer);
@@ -217,7 +211,7 @@ static void finish(struct node *n)
 
 int xr_engine_main(struct xr_warden *w, int ready_fd)
 {
-	static struct node node;
+	static struct xr_node node;
 	struct xr_why why = {""};
 	int err;
 

@@ -14,11 +14,13 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
-#include "daemon/ballot.h"
+#include "engine/ballot.h"
+#include "daemon/post.h"
 #include "daemon/report.h"
 #include "daemon/warden.h"
 #include "journal/journal.h"
 #include "lib/status.h"
+#include "engine/pack.h"
 #include "net/datagram.h"
 
 #define BACK_OFF_MOST_MS 10000u
@@ -396,6 +398,7 @@ static void resign(struct xr_warden *w, struct xr_outbox *box, const struct xr_v
 /* What bury() needs is there before it is needed. */
 struct grave {
 	struct xr_env env;
+	struct xr_trains trains;
 	struct xr_outbox outbox;
 	struct xr_view *led; /* [ngroups] */
 };
@@ -411,11 +414,14 @@ static int dig(struct grave *grave, struct xr_warden *w, struct xr_why *why)
 		.keys = w->config.keys,
 	};
 	grave->outbox.env = &grave->env;
-	grave->outbox.fd = xr_socket_open(&self, why);
+	grave->outbox.host = &xr_post_host;
+	grave->outbox.world = &grave->trains;
+	grave->trains.peers = w->config.nodes;
+	grave->trains.fd = xr_socket_open(&self, why);
 	grave->led = calloc(w->nic.maps.ngroups, sizeof(*grave->led));
 	if (!grave->led)
 		return xr_fail(why, -ENOMEM, "no memory for %zu groups", w->nic.maps.ngroups);
-	return grave->outbox.fd < 0 ? grave->outbox.fd : 0;
+	return grave->trains.fd < 0 ? grave->trains.fd : 0;
 }
 
 /*
@@ -522,7 +528,7 @@ static int keep_running(struct xr_warden *w, struct grave *grave, struct xr_why 
 
 int xr_warden_run(struct xr_warden *w, bool fresh, struct xr_why *why)
 {
-	static struct grave grave = {.outbox.fd = -1};
+	static struct grave grave = {.trains.fd = -1};
 	int err;
 
 	w->fresh = fresh;
@@ -543,7 +549,7 @@ int xr_warden_run(struct xr_warden *w, bool fresh, struct xr_why *why)
 			mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
 		err = keep_running(w, &grave, why);
 	}
-	xr_close_fd(&grave.outbox.fd);
+	xr_close_fd(&grave.trains.fd);
 	free(grave.led);
 	return err;
 }

@@ -187,110 +187,46 @@ static int send_whole(int fd, const struct xr_peer *to, const struct xr_train *t
 	return -errno;
 }
 
-static void send_train(struct xr_outbox *box, uint8_t to)
+static void send_train(struct xr_trains *s, uint8_t to)
 {
-	struct xr_train *t = &box->train[to];
-	const struct xr_peer *peer = &box->env->peers[to];
+	struct xr_train *t = &s->train[to];
+	const struct xr_peer *peer = &s->peers[to];
 	int err = -EINVAL;
 
-	if (t->size > t->segment && !box->no_trains) {
-		err = send_whole(box->fd, peer, t);
-		box->no_trains = err == -EINVAL || err == -EIO || err == -EMSGSIZE ||
-				 err == -ENOPROTOOPT || err == -EOPNOTSUPP;
+	if (t->size > t->segment && !s->no_trains) {
+		err = send_whole(s->fd, peer, t);
+		s->no_trains = err == -EINVAL || err == -EIO || err == -EMSGSIZE ||
+			       err == -ENOPROTOOPT || err == -EOPNOTSUPP;
 	}
-	if (t->size <= t->segment || box->no_trains)
+	if (t->size <= t->segment || s->no_trains)
 		for (size_t at = 0; at < t->size; at += t->segment) {
 			size_t left = t->size - at;
 
-			if (xr_socket_send(box->fd, peer, t->bytes + at,
+			if (xr_socket_send(s->fd, peer, t->bytes + at,
 					   left < t->segment ? left : t->segment))
-				box->lost++;
+				s->lost++;
 		}
 	else if (err)
-		box->lost += (t->size + t->segment - 1) / t->segment;
+		s->lost += (t->size + t->segment - 1) / t->segment;
 	t->size = 0;
 }
 
-static void join_train(struct xr_outbox *box, uint8_t to, const struct xr_datagram *d)
+void xr_trains_put(struct xr_trains *s, uint8_t to, const void *bytes, size_t size)
 {
-	struct xr_train *t = &box->train[to];
+	struct xr_train *t = &s->train[to];
 	bool ended = t->size % (t->segment ? t->segment : 1); /* its last is a shorter one */
 
-	if (t->size && (ended || d->size > t->segment || t->size + d->size > sizeof(t->bytes)))
-		send_train(box, to);
+	if (t->size && (ended || size > t->segment || t->size + size > sizeof(t->bytes)))
+		send_train(s, to);
 	if (!t->size)
-		t->segment = d->size;
-	memcpy(t->bytes + t->size, d->bytes, d->size);
-	t->size += d->size;
+		t->segment = size;
+	memcpy(t->bytes + t->size, bytes, size);
+	t->size += size;
 }
 
-static void seal(struct xr_outbox *box, uint8_t to, struct xr_datagram *d)
+void xr_trains_flush(struct xr_trains *s)
 {
-	struct xr_env *env = box->env;
-	struct xr_key *key = &env->keys[box->key_slot];
-
-	d->wire.magic = XR_WIRE_MAGIC;
-	d->wire.version = XR_WIRE_VERSION;
-	d->wire.source = env->control->self;
-	d->wire.dest = to;
-	d->wire.key_id = key->id;
-	d->wire.spare = 0;
-	d->wire.min_timeout_us = env->control->min_timeout_us;
-	d->wire.sent_ns = xr_now_ns(); /* before it leaves: leases count from here (rule 5) */
-	d->wire.tag = xr_tag(&d->wire, d->bytes + d->size, d->size, &key->sip);
-	join_train(box, to, d);
-	d->wire.count = 0;
-	d->size = 0;
-}
-
-/* Room for one more body in the datagram of this type and echo to this peer. */
-static void *room(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns, size_t size)
-{
-	struct xr_datagram *d = &box->open[to][type];
-
-	if (d->size && (d->wire.echo_ns != echo_ns || d->size + size > sizeof(d->bytes)))
-		seal(box, to, d);
-	if (!d->size) {
-		d->wire = (struct xr_wire){.type = type, .echo_ns = echo_ns};
-		d->size = sizeof(d->wire);
-		box->begun[to] |= 1u << type;
-	}
-	d->size += size;
-	d->wire.count++;
-	return d->bytes + d->size - size;
-}
-
-void xr_outbox_record(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns,
-		      const struct xr_record *record)
-{
-	memcpy(room(box, to, type, echo_ns, sizeof(*record)), record, sizeof(*record));
-}
-
-void xr_outbox_ballot(struct xr_outbox *box, uint8_t to, uint8_t type,
-		      const struct xr_ballot *ballot)
-{
-	memcpy(room(box, to, type, 0, sizeof(*ballot)), ballot, sizeof(*ballot));
-}
-
-void xr_outbox_bare(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns)
-{
-	struct xr_datagram d = {
-		.wire = {.type = type, .echo_ns = echo_ns},
-		.size = sizeof(d.wire),
-	};
-
-	seal(box, to, &d);
-	send_train(box, to);
-}
-
-void xr_outbox_flush(struct xr_outbox *box)
-{
-	for (uint8_t to = 1; to <= XR_NODE_MAX; to++) {
-		for (uint8_t type = 1; box->begun[to] >> type; type++)
-			if (box->open[to][type].size)
-				seal(box, to, &box->open[to][type]);
-		box->begun[to] = 0;
-		if (box->train[to].size)
-			send_train(box, to);
-	}
+	for (uint8_t to = 1; to <= XR_NODE_MAX; to++)
+		if (s->train[to].size)
+			send_train(s, to);
 }

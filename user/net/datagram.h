@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Datagrams between nodes: the engine's socket, and an outbox that packs what a turn has to say. */
+/* Datagrams between nodes: a node's socket, and trains of datagrams for the kernel. */
 #ifndef XRAFT_NET_DATAGRAM_H
 #define XRAFT_NET_DATAGRAM_H
 
 #include <stdalign.h>
-#include <netinet/in.h>
 #include "common/common.h"
 #include "net/env.h"
 
-/* A received datagram, aligned as its fields need it. */
+/* A datagram, aligned as its fields need it. */
 struct xr_datagram {
 	alignas(8) union {
 		struct xr_wire wire;
@@ -36,33 +35,22 @@ int xr_socket_send(int fd, const struct xr_peer *to, const void *data, size_t si
 
 #define XR_TRAIN 32 /* datagrams */
 
-/* Sealed datagrams of one size, but for a shorter last one, that the kernel takes in one call. */
+/* Datagrams of one size, but for a shorter last one, that the kernel takes in one call. */
 struct xr_train {
 	size_t size, segment;
 	uint8_t bytes[XR_TRAIN * XR_DATAGRAM_MAX];
 };
 
-/*
- * One datagram is being filled for each peer and type; another echo, or a full one, seals it.
- * Those for one peer leave together, at the latest by xr_outbox_flush() at the end of a turn.
- */
-struct xr_outbox {
+/* The way to the peers: datagrams for one of them leave together, at the latest by a flush. */
+struct xr_trains {
 	int fd;
-	struct xr_env *env;		 /* control, peers and keys; not owned */
-	uint8_t key_slot;		 /* of the key that seals */
-	bool no_trains;			 /* the kernel or the path does not take them */
-	uint64_t lost;			 /* datagrams that the kernel would not take */
-	uint16_t begun[XR_NODE_MAX + 1]; /* bit n: the datagram of type n */
-	struct xr_datagram open[XR_NODE_MAX + 1][XR_RESIGN + 1];
+	const struct xr_peer *peers; /* [XR_NODE_MAX + 1], not owned */
+	bool no_trains;		     /* the kernel or the path does not take them */
+	uint64_t lost;		     /* datagrams that the kernel would not take */
 	struct xr_train train[XR_NODE_MAX + 1];
 };
 
-void xr_outbox_record(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns,
-		      const struct xr_record *record);
-void xr_outbox_ballot(struct xr_outbox *box, uint8_t to, uint8_t type,
-		      const struct xr_ballot *ballot);
-/* A datagram without bodies (XR_PATH_*), sent at once. */
-void xr_outbox_bare(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns);
-void xr_outbox_flush(struct xr_outbox *box);
+void xr_trains_put(struct xr_trains *s, uint8_t to, const void *bytes, size_t size);
+void xr_trains_flush(struct xr_trains *s);
 
 #endif

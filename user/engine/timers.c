@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <string.h>
-#include "daemon/timers.h"
+#include "engine/timers.h"
 
 int xr_timers_init(struct xr_timers *t, uint32_t size)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <string.h>
-#include "daemon/crowd.h"
+#include "engine/crowd.h"
 
 bool xr_crowd_hold(struct xr_crowd *c, const struct xr_report *r)
 {
@@ -16,7 +16,8 @@ bool xr_crowd_hold(struct xr_crowd *c, const struct xr_report *r)
 	return true;
 }
 
-void xr_crowd_tell(struct xr_crowd *c, uint64_t now_ns, struct xr_reporter *reporter)
+void xr_crowd_tell(struct xr_crowd *c, uint64_t now_ns,
+		   void (*tell)(void *world, const struct xr_report *r), void *world)
 {
 	if (!c->since_ns || now_ns < c->since_ns + XR_CROWD_PERIOD_NS)
 		return;
@@ -25,9 +26,9 @@ void xr_crowd_tell(struct xr_crowd *c, uint64_t now_ns, struct xr_reporter *repo
 			struct xr_report *r = &c->of[kind][node].longest;
 
 			if (c->of[kind][node].count > XR_CROWD_FEW) {
-				r->at_ns = xr_now_ns();
+				r->at_ns = 0; /* now */
 				r->more = c->of[kind][node].count - XR_CROWD_FEW;
-				xr_report(reporter, r);
+				tell(world, r);
 			}
 			c->of[kind][node].count = 0;
 		}

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Datagrams that reached the daemon: first the NIC path's own rules, then the core. */
-#include <bpf/libbpf.h>
-#include <string.h>
-#include "daemon/engine.h"
+#include "engine/ballot.h"
+#include "engine/engine.h"
 
-#define ERRORS_TURN    64
 #define GIVE_WAY_AFTER 32 /* datagrams */
 
 static void heartbeat_to_core(struct xr_engine *e, const struct xr_record *rec, uint8_t source,
@@ -29,7 +27,7 @@ static void passed_heartbeat(struct xr_engine *e, const struct xr_wire *h,
 {
 	struct xr_group *g = xr_env_group(&e->env, rec->group);
 	struct xr_record answer = *rec;
-	uint64_t now_ns = xr_now_ns();
+	uint64_t now_ns = xr_engine_now_ns(e);
 	enum xr_reason reason;
 
 	if (!g || xr_env_may_answer(&e->env, h, now_ns) != XR_REASON_END)
@@ -84,7 +82,7 @@ static void passed_path(struct xr_engine *e, const struct xr_wire *h)
 	else if (h->type == XR_PATH_ECHO)
 		xr_outbox_bare(&e->outbox, h->source, XR_PATH_DELIVERED, h->sent_ns);
 	else if (h->type == XR_PATH_DELIVERED)
-		xr_watch_path_delivered(e, h->source);
+		xr_path_delivered(e, h->source);
 }
 
 static void passed_up(struct xr_engine *e, const struct xr_datagram *d)
@@ -106,8 +104,10 @@ static void passed_up(struct xr_engine *e, const struct xr_datagram *d)
 		passed_path(e, h);
 }
 
-void xr_receive_left(struct xr_engine *e, const struct xr_event_rec *left)
+void xr_engine_left(struct xr_engine *e, const struct xr_event_rec *left)
 {
+	if (left->type != XR_HEARTBEAT || left->source > XR_NODE_MAX)
+		return;
 	xr_engine_note_timing(e, left->source, left->min_timeout_us);
 	heartbeat_to_core(e, &left->record, left->source, left->sent_ns);
 }
@@ -118,12 +118,14 @@ static void receive(struct xr_engine *e, struct xr_datagram *d)
 	size_t held = d->size < sizeof(d->bytes) ? d->size : sizeof(d->bytes);
 
 	e->env.npending = 0;
-	switch (xr_rules_run(&e->env, &d->wire, d->bytes + held, d->size, &d->from, xr_now_ns())) {
+	switch (xr_rules_run(&e->env, &d->wire, d->bytes + held, d->size, &d->from,
+			     xr_engine_now_ns(e))) {
 	case XR_TX:
 		/* An echo of ours would prove what was asked of the NIC path: keep it. */
 		if (d->wire.type == XR_PATH_ECHO)
 			break;
-		xr_socket_send(e->outbox.fd, &e->peers[d->wire.dest], d->bytes, d->size);
+		XR_PAUSE;
+		e->host->send(e->world, d->wire.dest, d->bytes, d->size);
 		break;
 	case XR_PASS:
 		passed_up(e, d);
@@ -132,7 +134,7 @@ static void receive(struct xr_engine *e, struct xr_datagram *d)
 		break;
 	}
 	for (uint32_t i = 0; i < e->env.npending; i++)
-		xr_receive_left(e, &e->env.pending[i]);
+		xr_engine_left(e, &e->env.pending[i]);
 }
 
 /* Said again of the same silence it is nothing new. */
@@ -152,17 +154,11 @@ static void hint(struct xr_engine *e, uint8_t node)
 	}
 }
 
-/* Rule 11: nobody listens where a leader should. Many such messages about a node are one. */
-static void receive_errors(struct xr_engine *e)
+/* Rule 11: nobody listens where a leader should. */
+static void receive_hints(struct xr_engine *e)
 {
-	struct xr_from about;
-	uint32_t gone = 0;
+	uint32_t gone = e->host->gone(e->world);
 
-	for (int most = ERRORS_TURN; most && xr_socket_error(e->outbox.fd, &about) > 0; most--)
-		for (uint8_t node = 1; node <= XR_NODE_MAX; node++)
-			if (e->peers[node].used && e->peers[node].port == about.port &&
-			    !memcmp(e->peers[node].ip, about.ip, sizeof(about.ip)))
-				gone |= 1u << node;
 	for (uint8_t node = 1; node <= XR_NODE_MAX; node++)
 		if (gone >> node & 1)
 			hint(e, node);
@@ -170,12 +166,11 @@ static void receive_errors(struct xr_engine *e)
 
 void xr_receive_all(struct xr_engine *e, int most)
 {
-	receive_errors(e);
-	for (int n = 1; n <= most && xr_socket_receive(e->outbox.fd, &e->in) > 0; n++) {
+	receive_hints(e);
+	for (int n = 1; n <= most && e->host->receive(e->world, &e->in); n++) {
 		receive(e, &e->in);
 		if (n % GIVE_WAY_AFTER == 0)
 			xr_engine_give_way(e);
 	}
-	if (e->ring)
-		ring_buffer__consume(e->ring);
+	e->host->left(e->world);
 }

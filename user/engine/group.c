@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* One group's updates carried out: fence, persist, publish, reply, in rule 3's order. */
 #include <string.h>
-#include <stdlib.h>
-#include "daemon/engine.h"
+#include "engine/ballot.h"
+#include "engine/engine.h"
 
 #define SLOT_GROUPS 4096 /* that beat at the same instant */
 
@@ -26,16 +26,18 @@ static void publish(struct xr_engine *e, struct xr_member *m, struct xr_view vie
 	union xr_word next = {.view = view};
 	__u64 *word = (__u64 *)&record_of(e, m)->view;
 
+	XR_PAUSE;
 	if (__sync_val_compare_and_swap(word, m->published.word, next.word) != m->published.word) {
 		xr_engine_say(e, XR_REPORT_error,
 			      "%s: another process has fenced this one; it stops. Is a second "
 			      "xraftd running for this node?",
 			      record_of(e, m)->name);
 		e->fenced = true;
-		sd_event_exit(e->loop, 1);
+		e->host->end(e->world, 1);
 		return;
 	}
 	m->published = next;
+	XR_PAUSE;
 }
 
 /* Rule 3: NONE, keeping the old term, visible to every CPU before the second look. */
@@ -58,15 +60,16 @@ static void persist(struct xr_engine *e, struct xr_member *m, const struct xr_up
 	int err;
 
 	memcpy(vote.name, g->name, sizeof(vote.name));
-	err = xr_writer_submit(e->writer, &vote);
+	err = e->host->submit(e->world, &vote);
 	e->submitted = true;
 	if (err && !e->disk_bad) { /* it stays fenced: rule 7 */
 		struct xr_why why = {"too many votes wait for the disk"};
 
-		xr_writer_error(e->writer, &why);
+		e->host->disk_error(e->world, &why);
 		xr_engine_say(e, XR_REPORT_error, "%.180s", why.text);
 		e->disk_bad = true;
 	}
+	XR_PAUSE;
 }
 
 /* Answer a heartbeat by the very rule of the NIC path: stamp first (rule 4). */
@@ -83,7 +86,7 @@ static void ack(struct xr_engine *e, struct xr_member *m, uint8_t to, uint64_t e
 		.sent_ns = echo_ns,
 		.min_timeout_us = e->peer_min_timeout_us[to],
 	};
-	uint64_t now_ns = xr_now_ns();
+	uint64_t now_ns = xr_engine_now_ns(e);
 	enum xr_reason reason = xr_env_may_answer(&e->env, &h, now_ns);
 
 	if (reason == XR_REASON_END)
@@ -148,7 +151,7 @@ static void report(struct xr_engine *e, const struct xr_member *m, const struct 
 {
 	for (int i = 0; i < up->nreport; i++) {
 		struct xr_report r = {
-			.at_ns = xr_now_ns(),
+			.at_ns = xr_engine_now_ns(e),
 			.group = m->raft.group,
 			.term = up->report[i].term,
 			.kind = report_kinds[up->report[i].kind],
@@ -162,13 +165,12 @@ static void report(struct xr_engine *e, const struct xr_member *m, const struct 
 
 		memcpy(r.group_name, record_of(e, m)->name, sizeof(r.group_name));
 		if (!xr_crowd_hold(&e->crowd, &r))
-			xr_report(e->reporter, &r);
+			e->host->report(e->world, &r);
 	}
 }
 
 /* Rule 14: whatever happened, going on would make it worse. Say all we know, and stop. */
-static _Noreturn void two_leaders(struct xr_engine *e, struct xr_member *m,
-				  const struct xr_event *ev)
+static void two_leaders(struct xr_engine *e, struct xr_member *m, const struct xr_event *ev)
 {
 	const struct xr_raft *r = &m->raft;
 
@@ -181,8 +183,7 @@ static _Noreturn void two_leaders(struct xr_engine *e, struct xr_member *m,
 		      record_of(e, m)->name, ev->message.term, ev->message.node,
 		      r->leader ? r->leader : r->resigned_leader, r->vote, r->role,
 		      e->config->state_dir);
-	nanosleep(&(struct timespec){.tv_nsec = 300 * NS_PER_MS}, NULL); /* until it is printed */
-	abort();
+	e->host->crash(e->world);
 }
 
 static void show(struct xr_engine *e, struct xr_member *m)
@@ -207,7 +208,8 @@ static void carry_out(struct xr_engine *e, struct xr_member *m, const struct xr_
 	if (up->what & XR_DO_PUBLISH) {
 		/* Rule 5: acks of what was sent before do not count. */
 		if (up->view.mode == XR_LEAD)
-			*(volatile __u64 *)&record_of(e, m)->lead_since_ns = xr_now_ns();
+			*(volatile __u64 *)&record_of(e, m)->lead_since_ns = xr_engine_now_ns(e);
+		XR_PAUSE;
 		publish(e, m, up->view);
 	}
 	if (e->fenced)
@@ -230,7 +232,8 @@ static void look(struct xr_engine *e, struct xr_member *m, struct xr_event *ev)
 	const struct xr_control *c = e->env.control;
 
 	ev->contact_ns = *(const volatile __u64 *)&g->contact_ns;
-	ev->now_ns = xr_now_ns();
+	XR_PAUSE;
+	ev->now_ns = xr_engine_now_ns(e);
 	ev->random = next_random(e);
 	if (m->raft.role == XR_LEADER) {
 		ev->lease = xr_quorum_fresh(g, acks, c->self, ev->now_ns, xr_lease_ns(c));
@@ -346,11 +349,12 @@ static struct xr_member *find_group(struct xr_engine *e, const char *name)
 }
 
 /* Nobody gains by a leader that hands over to one who is not there. */
-static bool is_there(struct xr_engine *e, const struct xr_member *m, uint8_t heir)
+static bool is_there(const struct xr_engine *e, const struct xr_member *m, uint8_t heir)
 {
 	uint64_t echo_ns = e->env.acks[m->raft.group].echo_ns[heir];
 
-	return echo_ns && xr_now_ns() - echo_ns < e->env.control->quorum_lapse_us * NS_PER_US;
+	return echo_ns &&
+	       xr_engine_now_ns(e) - echo_ns < e->env.control->quorum_lapse_us * NS_PER_US;
 }
 
 static void step_down_as_told(struct xr_engine *e, struct xr_member *m,
@@ -437,7 +441,7 @@ void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
 	if (!(config->voters >> e->config->self & 1))
 		return; /* others vote on it: this node only knows its name */
 	m->raft.voters = g->voters = config->voters;
-	xr_raft_start(&m->raft, vote ? vote->term : 0, vote ? vote->vote : 0, xr_now_ns(),
+	xr_raft_start(&m->raft, vote ? vote->term : 0, vote ? vote->vote : 0, xr_engine_now_ns(e),
 		      promise_until_ns, next_random(e), &up);
 	carry_out(e, m, &up);
 	set_timer(e, config->id, &up);

@@ -7,7 +7,7 @@
 #ifndef XRAFT_CROWD_H
 #define XRAFT_CROWD_H
 
-#include "daemon/report.h"
+#include "engine/report.h"
 #include "xraft/wire.h"
 
 #define XR_CROWD_FEW	   16
@@ -25,6 +25,7 @@ struct xr_crowd {
 bool xr_crowd_hold(struct xr_crowd *c, const struct xr_report *r);
 
 /* At the end of each turn: tell of the crowd, if the period is over. UINT64_MAX: at once. */
-void xr_crowd_tell(struct xr_crowd *c, uint64_t now_ns, struct xr_reporter *reporter);
+void xr_crowd_tell(struct xr_crowd *c, uint64_t now_ns,
+		   void (*tell)(void *world, const struct xr_report *r), void *world);
 
 #endif

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What an engine starts from, and what it takes up later. */
+#include <string.h>
+#include "engine/engine.h"
+
+void xr_engine_say(struct xr_engine *e, enum xr_report_kind kind, const char *fmt, ...)
+{
+	struct xr_report r = {.at_ns = xr_engine_now_ns(e), .kind = kind};
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(r.note, sizeof(r.note), fmt, ap);
+	va_end(ap);
+	e->host->report(e->world, &r);
+}
+
+void xr_engine_keys(struct xr_engine *e, const struct xr_key *keys, int n)
+{
+	memset(e->keys, 0, sizeof(e->keys));
+	for (int i = 0; i < n; i++)
+		e->keys[keys[i].id & 1] = keys[i];
+	e->outbox.key_slot = keys[0].id & 1;
+}
+
+static int note_state(const struct xr_vote *vote, void *arg)
+{
+	struct xr_engine *e = arg;
+
+	if (vote->group < e->env.ngroups)
+		e->members[vote->group].has_state = true;
+	return 0;
+}
+
+/* A group that came by reload and does not fit the state of its id can have no vote (rule 10). */
+static void start_group(struct xr_engine *e, const struct xr_config_group *g,
+			const struct xr_vote *vote, uint64_t promise_until_ns)
+{
+	e->members[g->id].has_state = true;
+	if (vote && vote->digest != g->digest)
+		xr_engine_say(e, XR_REPORT_error,
+			      "group %s (id %u) has state under another name or with other voters: "
+			      "left out; give it an id that was never used",
+			      g->name, g->id);
+	else
+		xr_group_start(e, g, vote, promise_until_ns);
+}
+
+static void start_groups(struct xr_engine *e, const struct xr_journal *journal,
+			 uint64_t promise_until_ns)
+{
+	for (uint32_t id = 0; id < e->env.ngroups; id++)
+		e->env.groups[id].voters = e->env.groups[id].digest = 0;
+	xr_journal_each(journal, note_state, e);
+	for (size_t i = 0; i < e->config->ngroups; i++) {
+		const struct xr_config_group *g = &e->config->groups[i];
+
+		start_group(e, g, xr_journal_find(journal, g->id), promise_until_ns);
+	}
+}
+
+int xr_engine_init(struct xr_engine *e, struct xr_maps *maps, const struct xr_journal *journal,
+		   uint64_t promise_until_ns, struct xr_why *why)
+{
+	const struct xr_config *c = e->config;
+
+	e->timing = (struct xr_timing){
+		.min_timeout_ns = c->min_timeout_us * NS_PER_US,
+		.max_timeout_ns = c->max_timeout_us * NS_PER_US,
+		.heartbeat_ns = c->heartbeat_us * NS_PER_US,
+	};
+	e->env.groups = maps->groups;
+	e->env.acks = maps->acks;
+	e->env.ngroups = maps->ngroups;
+	e->env.control = maps->control;
+	e->env.peers = e->peers;
+	e->env.keys = e->keys;
+	e->env.stats = &e->stats;
+	e->outbox.env = &e->env;
+	e->outbox.host = e->host;
+	e->outbox.world = e->world;
+	e->path.next_ns = maps->control->nic_mode == XR_NIC_OFF ? UINT64_MAX : 0;
+	e->members = calloc(maps->ngroups, sizeof(*e->members));
+	e->quiet = calloc(maps->ngroups, sizeof(*e->quiet));
+	if (!e->members || !e->quiet || xr_timers_init(&e->timers, maps->ngroups))
+		return xr_fail(why, -ENOMEM, "not enough memory for %zu groups", maps->ngroups);
+	start_groups(e, journal, promise_until_ns);
+	return 0;
+}
+
+void xr_engine_free(struct xr_engine *e)
+{
+	xr_timers_free(&e->timers);
+	free(e->members);
+	free(e->quiet);
+}
+
+/* The warden has left out what does not fit; of the rest only the journal may know votes. */
+static int take_groups(struct xr_engine *e, const struct xr_config_group *groups, uint32_t n)
+{
+	int added = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct xr_config_group *g = &groups[i];
+
+		if (e->members[g->id].has_state)
+			continue;
+		e->members[g->id].has_state = true;
+		xr_group_start(e, g, NULL, 0);
+		added++;
+	}
+	return added;
+}
+
+void xr_engine_take(struct xr_engine *e, const struct xr_config_group *groups, uint32_t ngroups)
+{
+	int added = take_groups(e, groups, ngroups);
+
+	xr_engine_say(e, XR_REPORT_reloaded,
+		      "%d key(s), sending with key %u; %d new group(s); all else needs a restart",
+		      !!e->keys[0].used + !!e->keys[1].used, e->keys[e->outbox.key_slot].id, added);
+	xr_engine_begin(e);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One node as a function of its world. A host (engine/host.h) tells it what happened: datagrams
+ * wait, a timer is due, the disk has written, somebody orders something. Each of these is a turn.
+ * Data flows one way through it: datagrams and timers become events for the core (receive.c,
+ * turn.c), the core's updates become views in the maps, votes for the disk and datagrams (group.c,
+ * pack.c). It never waits: not for the disk, nor for anything else.
+ */
+#ifndef XRAFT_ENGINE_H
+#define XRAFT_ENGINE_H
+
+#include "common/common.h"
+#include "core/raft.h"
+#include "daemon/config.h"
+#include "engine/crowd.h"
+#include "engine/host.h"
+#include "engine/order.h"
+#include "engine/pack.h"
+#include "engine/timers.h"
+#include "journal/journal.h"
+#include "nic/maps.h"
+
+/* A group as the engine holds it. */
+struct xr_member {
+	struct xr_raft raft;
+	union xr_word published; /* what we last wrote: rule 2's compare-exchange starts from it */
+	union xr_word unfenced;	 /* what stood there before the fence */
+	bool has_state;		 /* the journal knew this id at start, configured or not */
+};
+
+/* Of a group whose timer needs no step (xr_update.quiet_ns), in an array of their own: small. */
+struct xr_quiet {
+	uint32_t us; /* 0: it needs one */
+	bool leads;
+};
+
+/* Is what the NIC path sends really delivered? (xraft/wire.h, XR_PATH_ASK) */
+struct xr_path_test {
+	uint64_t next_ns; /* next question; UINT64_MAX: answered */
+	uint64_t echoed;  /* echoes sent by the NIC path before the first question */
+	int asked;
+};
+
+struct xr_engine {
+	const struct xr_config *config;
+	const struct xr_host *host;
+	void *world;
+	struct xr_crowd crowd; /* of reports */
+
+	struct xr_member *members; /* [env.ngroups], by id; voters 0: none */
+	struct xr_quiet *quiet;	   /* [env.ngroups] */
+	struct xr_timing timing;
+	struct xr_timers timers;
+	uint64_t random; /* the seed, then the state, of a generator */
+
+	struct xr_env env; /* rules.h over our maps: the slow path */
+	struct xr_peer peers[XR_NODE_MAX + 1];
+	struct xr_key keys[2];
+	struct xr_stats stats;			       /* of the slow path */
+	uint32_t peer_min_timeout_us[XR_NODE_MAX + 1]; /* the largest D heard from each */
+	struct xr_outbox outbox;
+	struct xr_datagram in;
+
+	uint64_t armed_ns;  /* what the host's timer was set to */
+	uint64_t turned_ns; /* start of the last turn */
+	uint64_t probed_ns;
+	uint64_t shown_ns;
+	uint64_t stall_said_ns;
+	uint64_t ended_ns;  /* end of the last turn */
+	uint64_t rested_ns; /* when it last had nothing to do, or gave way */
+	struct xr_path_test path;
+	bool submitted; /* votes that the disk has not been woken for */
+	bool disk_bad, disk_said;
+
+	bool fenced; /* by another process (rule 2): nothing more leaves this one */
+};
+
+/*
+ * Set up over `maps` for what the caller has set in `e`, zero but for config, host, world, peers and
+ * random. Groups start as followers from what the journal holds, which nobody may own yet but the
+ * caller. `promise_until_ns`: rule 6; 0 for a node that is new. -ENOMEM. The maps must outlive it.
+ */
+int xr_engine_init(struct xr_engine *e, struct xr_maps *maps, const struct xr_journal *journal,
+		   uint64_t promise_until_ns, struct xr_why *why);
+void xr_engine_free(struct xr_engine *e);
+
+/* Accept these keys, and send with the first. The NIC path has its own copy. */
+void xr_engine_keys(struct xr_engine *e, const struct xr_key *keys, int n);
+
+/* ---- turns ---- */
+
+/* The first: from its deadline on, this node answers. */
+void xr_engine_begin(struct xr_engine *e);
+/* Datagrams, or word of what became of some, wait. */
+void xr_engine_receive(struct xr_engine *e);
+/* The time that was armed has come. */
+void xr_engine_timer(struct xr_engine *e);
+/* The disk has done something. */
+void xr_engine_durable(struct xr_engine *e);
+void xr_engine_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r);
+/* After xr_engine_keys(): groups whose ids are new. All else would change what was promised. */
+void xr_engine_take(struct xr_engine *e, const struct xr_config_group *groups, uint32_t ngroups);
+/* Step down, say so, end. */
+void xr_engine_stop(struct xr_engine *e);
+
+/* Within a turn, from host->left(): a heartbeat that an answered datagram left (rule 15). */
+void xr_engine_left(struct xr_engine *e, const struct xr_event_rec *left);
+
+__attribute__((format(printf, 3, 4))) void xr_engine_say(struct xr_engine *e,
+							 enum xr_report_kind kind, const char *fmt,
+							 ...);
+
+/* ---- among the engine's own files ---- */
+
+static inline uint64_t xr_engine_now_ns(const struct xr_engine *e)
+{
+	return e->host->now_ns(e->world);
+}
+
+/*
+ * A late ack goes to whatever heartbeat asked for it, and datagrams overtake each other: only the
+ * largest D that a peer ever told is sure to be no smaller than the one of that heartbeat (rule 5).
+ */
+static inline void xr_engine_note_timing(struct xr_engine *e, uint8_t node, uint32_t min_timeout_us)
+{
+	if (min_timeout_us > e->peer_min_timeout_us[node])
+		e->peer_min_timeout_us[node] = min_timeout_us;
+}
+
+/* turn.c: between two pieces of work, see that the disk has its votes and that others get the CPU. */
+void xr_engine_give_way(struct xr_engine *e);
+
+/* group.c */
+void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
+		    const struct xr_vote *vote, uint64_t promise_until_ns);
+void xr_group_step(struct xr_engine *e, uint32_t id, struct xr_event *ev);
+/* Timers of `n` groups are due. Returns for how many there was something to decide. */
+uint32_t xr_group_timers(struct xr_engine *e, const struct xr_due *due, uint32_t n, uint64_t now_ns,
+			 bool late);
+void xr_group_message(struct xr_engine *e, uint32_t id, const struct xr_message *m);
+void xr_group_step_down_all(struct xr_engine *e, const struct xr_why_event *why);
+void xr_group_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r);
+
+/* receive.c: up to so many datagrams, and what they left. */
+void xr_receive_all(struct xr_engine *e, int most);
+
+/* path.c */
+void xr_path_look(struct xr_engine *e, uint64_t now_ns);
+void xr_path_delivered(struct xr_engine *e, uint8_t node);
+
+#endif

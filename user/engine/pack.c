@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <string.h>
+#include "engine/pack.h"
+
+static void seal(struct xr_outbox *box, uint8_t to, struct xr_datagram *d)
+{
+	struct xr_env *env = box->env;
+	struct xr_key *key = &env->keys[box->key_slot];
+
+	d->wire.magic = XR_WIRE_MAGIC;
+	d->wire.version = XR_WIRE_VERSION;
+	d->wire.source = env->control->self;
+	d->wire.dest = to;
+	d->wire.key_id = key->id;
+	d->wire.spare = 0;
+	d->wire.min_timeout_us = env->control->min_timeout_us;
+	/* Before it leaves: leases count from here (rule 5). */
+	d->wire.sent_ns = box->host->now_ns(box->world);
+	d->wire.tag = xr_tag(&d->wire, d->bytes + d->size, d->size, &key->sip);
+	XR_PAUSE;
+	box->host->send(box->world, to, d->bytes, d->size);
+	d->wire.count = 0;
+	d->size = 0;
+}
+
+/* Room for one more body in the datagram of this type and echo to this peer. */
+static void *room(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns, size_t size)
+{
+	struct xr_datagram *d = &box->open[to][type];
+
+	if (d->size && (d->wire.echo_ns != echo_ns || d->size + size > sizeof(d->bytes)))
+		seal(box, to, d);
+	if (!d->size) {
+		d->wire = (struct xr_wire){.type = type, .echo_ns = echo_ns};
+		d->size = sizeof(d->wire);
+		box->begun[to] |= 1u << type;
+	}
+	d->size += size;
+	d->wire.count++;
+	return d->bytes + d->size - size;
+}
+
+void xr_outbox_record(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns,
+		      const struct xr_record *record)
+{
+	memcpy(room(box, to, type, echo_ns, sizeof(*record)), record, sizeof(*record));
+}
+
+void xr_outbox_ballot(struct xr_outbox *box, uint8_t to, uint8_t type,
+		      const struct xr_ballot *ballot)
+{
+	memcpy(room(box, to, type, 0, sizeof(*ballot)), ballot, sizeof(*ballot));
+}
+
+void xr_outbox_bare(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns)
+{
+	struct xr_datagram d = {
+		.wire = {.type = type, .echo_ns = echo_ns},
+		.size = sizeof(d.wire),
+	};
+
+	seal(box, to, &d);
+}
+
+void xr_outbox_flush(struct xr_outbox *box)
+{
+	for (uint8_t to = 1; to <= XR_NODE_MAX; to++) {
+		for (uint8_t type = 1; box->begun[to] >> type; type++)
+			if (box->open[to][type].size)
+				seal(box, to, &box->open[to][type]);
+		box->begun[to] = 0;
+	}
+	box->host->flush(box->world);
+}

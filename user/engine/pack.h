@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a turn has to say, packed. One datagram is being filled for each peer and type; another echo,
+ * or a full one, seals it. Sealed datagrams go to the host, at the latest by xr_outbox_flush() at the
+ * end of a turn.
+ */
+#ifndef XRAFT_ENGINE_PACK_H
+#define XRAFT_ENGINE_PACK_H
+
+#include "engine/host.h"
+
+struct xr_outbox {
+	const struct xr_host *host; /* now_ns, send, flush */
+	void *world;
+	struct xr_env *env;		 /* control and keys; not owned */
+	uint8_t key_slot;		 /* of the key that seals */
+	uint16_t begun[XR_NODE_MAX + 1]; /* bit n: the datagram of type n */
+	struct xr_datagram open[XR_NODE_MAX + 1][XR_RESIGN + 1];
+};
+
+void xr_outbox_record(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns,
+		      const struct xr_record *record);
+void xr_outbox_ballot(struct xr_outbox *box, uint8_t to, uint8_t type,
+		      const struct xr_ballot *ballot);
+/* A datagram without bodies (XR_PATH_*). */
+void xr_outbox_bare(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns);
+void xr_outbox_flush(struct xr_outbox *box);
+
+#endif
