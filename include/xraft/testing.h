@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * XR_PAUSE marks where another CPU may come in between. It is nothing in what is shipped; the
- * simulator gives it a meaning, so that the daemon can fence and vote inside a run of the NIC path.
+ * XR_PAUSE marks where another CPU may come in between, or this process may end. It is nothing in
+ * what is shipped. The simulator compiles the same lines with XR_SIMULATED: there it lets all others
+ * go on for a while, and may not return.
  */
 #ifndef XRAFT_TESTING_H
 #define XRAFT_TESTING_H
+
+#ifdef XR_SIMULATED
+void sim_pause(void);
+#define XR_PAUSE sim_pause()
+#endif
 
 #ifndef XR_PAUSE
 #define XR_PAUSE (void)0

@@ -121,7 +121,7 @@ static void check_lead(struct node *n, int g, uint32_t t)
 	term->life = n->life;
 }
 
-void check_publish(struct node *n, int g, struct xr_view before, struct xr_view view)
+static void check_publish(struct node *n, int g, struct xr_view before, struct xr_view view)
 {
 	static const char *const modes[] = {"publishes NONE", "FOLLOWS", "LEADS"};
 
@@ -136,6 +136,30 @@ void check_publish(struct node *n, int g, struct xr_view before, struct xr_view 
 			      view.term, n->ghost[g].term);
 	if (view.mode == XR_LEAD)
 		check_lead(n, g, view.term);
+}
+
+/* XR_PAUSE stands behind each write of a view, so that none is missed. */
+void check_maps(struct node *n)
+{
+	struct world *w = n->w;
+
+	for (int g = 0; g < w->groups; g++) {
+		const struct xr_group *record = &n->maps.groups[g];
+		union xr_word before = n->views[g], now = xr_view_read(record);
+
+		if (record->contact_ns != n->contact_ns[g])
+			n->stamped_ns[g] = sim_true_of(n, record->contact_ns);
+		n->contact_ns[g] = record->contact_ns;
+		if (now.word == before.word)
+			continue;
+		n->views[g] = now;
+		w->lead_views[g] &= ~(1u << n->id);
+		w->lead_views[g] |= (uint32_t)(now.view.mode == XR_LEAD) << n->id;
+		check_publish(n, g, before.view, now.view);
+		if (now.view.mode == XR_LEAD)
+			reader_start(n, g);
+		check_leases(w);
+	}
 }
 
 /* D by the clock of a voter, which is never faster than 1 + r, in true time. */
@@ -282,7 +306,7 @@ void check_turn(struct node *n)
 {
 	for (int g = 0; g < n->w->groups; g++) {
 		struct xr_view view = n->maps.groups[g].view;
-		const struct xr_raft *r = &n->member[g].raft;
+		const struct xr_raft *r = &n->engine.members[g].raft;
 
 		if (view.mode != XR_NONE && (view.term != r->term || view.leader != r->leader ||
 					     (view.mode == XR_LEAD) != (r->role == XR_LEADER)))

@@ -29,6 +29,7 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 	[SIM_HANDED_OVER] = "leaders asked to hand over to a node",
 	[SIM_SOCKET_GONE] = "senders told that a socket is gone",
 	[SIM_READER_HELD] = "readers held between two reads",
+	[SIM_RELOADED] = "reloads",
 };
 
 static struct node *any_node(struct world *w)
@@ -142,13 +143,8 @@ static void set_quality(struct world *w)
 
 static void replay_some(struct world *w)
 {
-	uint64_t held = w->ncapture < SIM_CAPTURE ? w->ncapture : SIM_CAPTURE;
-
-	for (int i = sim_below(w, 30); held && i >= 0; i--) {
-		struct packet *p = &w->capture[sim_below(w, held)];
-
-		net_replay(w, p);
-	}
+	for (int i = sim_below(w, 30); i >= 0; i--)
+		net_replay_any(w);
 }
 
 static void strike_network(struct world *w)

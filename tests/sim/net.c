@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The network, and the daemon's way to it (as net/datagram.c). */
-#include "net/env.h"
+/* The network. */
 #include "sim/sim.h"
-
-#define WARDEN_PORT (XR_PORT + 1)
 
 /*
  * ---- datagrams under way ----
@@ -50,16 +47,35 @@ static uint64_t travel_ns(struct world *w)
 	return ns;
 }
 
+static void *grown(void *array, size_t *room, size_t wanted, size_t size)
+{
+	if (wanted <= *room)
+		return array;
+	*room = 2 * wanted;
+	array = reallocarray(array, *room, size);
+	if (!array)
+		abort();
+	return array;
+}
+
 static void capture(struct world *w, const struct packet *p)
 {
-	uint64_t slot = w->ncapture++;
+	size_t size = offsetof(struct packet, bytes) + p->size;
+	struct tape *t = &w->tape;
 
 	if (p->wire.type == XR_HEARTBEAT && !w->calm)
 		copy_packet(&w->newest_beat[p->wire.source][p->wire.dest], p);
-	if (slot >= SIM_CAPTURE) /* a fair sample of everything so far */
-		slot = sim_below(w, w->ncapture);
-	if (slot < SIM_CAPTURE)
-		copy_packet(&w->capture[slot], p);
+	t->bytes = grown(t->bytes, &t->room, t->size + size, 1);
+	t->at = grown(t->at, &t->at_room, t->n + 1, sizeof(t->at[0]));
+	t->at[t->n++] = t->size;
+	memcpy(t->bytes + t->size, p, size);
+	t->size += size;
+}
+
+void net_forget(struct world *w)
+{
+	free(w->tape.bytes);
+	free(w->tape.at);
 }
 
 /* A bit goes over: the tag has to notice (rule 10). */
@@ -100,76 +116,19 @@ void net_replay(struct world *w, const struct packet *p)
 	deliver_at(w, p, w->now_ns + sim_below(w, US(100)));
 }
 
-/*
- * ---- the daemon's outbox: bodies for one peer share a datagram ----
- */
-
-static void seal(struct node *n, struct packet *p)
+/* Anything that was ever said. */
+void net_replay_any(struct world *w)
 {
-	p->wire.magic = XR_WIRE_MAGIC;
-	p->wire.version = XR_WIRE_VERSION;
-	p->wire.source = n->id;
-	p->wire.dest = p->to;
-	p->wire.key_id = n->maps.keys[0].id;
-	p->wire.min_timeout_us = n->maps.control.min_timeout_us;
-	p->wire.sent_ns = sim_local(n);
-	p->wire.tag = xr_tag(&p->wire, p->bytes + p->size, p->size, &n->maps.keys[0].sip);
-}
+	const struct tape *t = &w->tape;
+	const unsigned char *from;
+	struct packet p;
 
-static void seal_and_send(struct node *n, uint8_t to)
-{
-	struct packet *p = &n->outbox[to];
-
-	p->from = n->id;
-	p->to = to;
-	p->port = XR_PORT;
-	seal(n, p);
-	check_leaves(n, p, 0);
-	net_send(n->w, p);
-	p->wire.count = 0;
-	p->size = 0;
-}
-
-static void *room(struct node *n, uint8_t to, uint8_t type, uint64_t echo_ns, size_t size)
-{
-	struct packet *p = &n->outbox[to];
-
-	if (p->size && (p->wire.type != type || p->wire.echo_ns != echo_ns ||
-			p->size + size > sizeof(p->bytes)))
-		seal_and_send(n, to);
-	if (!p->size) {
-		p->wire = (struct xr_wire){.type = type, .echo_ns = echo_ns};
-		p->size = sizeof(p->wire);
-	}
-	p->size += size;
-	p->wire.count++;
-	return p->bytes + p->size - size;
-}
-
-void outbox_record(struct node *n, uint8_t to, uint8_t type, uint64_t echo_ns,
-		   const struct xr_record *rec)
-{
-	memcpy(room(n, to, type, echo_ns, sizeof(*rec)), rec, sizeof(*rec));
-}
-
-void outbox_ballot(struct node *n, uint8_t to, uint8_t type, const struct xr_ballot *ballot)
-{
-	sim_trace(n->w, n->id, "says %s to node %llu: group %llu term %llu granted %llu",
-		  sim_type_name(type), to, ballot->group, ballot->term, ballot->flags);
-	memcpy(room(n, to, type, 0, sizeof(*ballot)), ballot, sizeof(*ballot));
-}
-
-void outbox_flush(struct node *n)
-{
-	for (uint8_t to = 1; to <= n->w->n; to++)
-		if (n->outbox[to].size)
-			seal_and_send(n, to);
-}
-
-void outbox_drop(struct node *n)
-{
-	for (uint8_t to = 1; to <= n->w->n; to++)
-		n->outbox[to].size = n->outbox[to].wire.count = 0;
+	if (!t->n)
+		return;
+	from = t->bytes + t->at[sim_below(w, t->n)];
+	memcpy(&p, from, offsetof(struct packet, bytes));
+	memcpy(p.bytes, from + offsetof(struct packet, bytes), p.size);
+	net_replay(w, &p);
 }
 
 /* Port unreachable; the kernel limits the rate of such messages. */
@@ -181,29 +140,4 @@ void net_say_gone(struct node *n, const struct packet *p)
 		return;
 	w->result->faults[SIM_SOCKET_GONE]++;
 	sim_at(w, w->now_ns + travel_ns(w), SIM_EV_GONE, p->from, n->id);
-}
-
-/* The warden speaks for its dead engine, from a port of its own (DESIGN 4). */
-void net_resign_by_warden(struct node *n, int group, uint32_t term)
-{
-	struct packet p = {.from = n->id, .port = WARDEN_PORT};
-	struct xr_ballot ballot = {
-		.group = group,
-		.term = term,
-		.digest = SIM_DIGEST,
-		.node = xr_heir(&n->maps.groups[group], &n->maps.acks[group], &n->maps.control,
-				group),
-	};
-
-	sim_trace(n->w, n->id, "%s resigns group %llu term %llu", "warden", group, term, 0, 0);
-	for (p.to = 1; p.to <= n->w->n; p.to++) {
-		if (p.to == n->id)
-			continue;
-		p.wire = (struct xr_wire){.type = XR_RESIGN, .count = 1};
-		p.size = sizeof(p.wire) + sizeof(ballot);
-		memcpy(p.bytes + sizeof(p.wire), &ballot, sizeof(ballot));
-		seal(n, &p);
-		check_leaves(n, &p, 0);
-		net_send(n->w, &p);
-	}
 }

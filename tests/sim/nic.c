@@ -5,21 +5,6 @@
  */
 #include "sim/sim.h"
 
-static struct node *held_node; /* whose NIC path runs now; NULL: it is the daemon's slow path */
-static void hold_run(void);
-#define XR_PAUSE hold_run()
-#include "net/env.h"
-
-static void hold_run(void)
-{
-	struct node *n = held_node;
-
-	held_node = NULL;
-	if (n)
-		sim_hold_nic(n);
-	held_node = n;
-}
-
 static void to_socket(struct node *n, uint32_t index)
 {
 	if (!n->socket || n->ninbox == SIM_SOCKET) {
@@ -69,6 +54,7 @@ static void run(struct node *n, uint32_t index)
 	struct packet *p = &n->w->packets[index];
 	struct xr_from from = {.port = p->port};
 	uint64_t began_ns = n->w->now_ns;
+	struct sim_actor before;
 	enum xr_verdict verdict;
 	struct xr_env env;
 
@@ -81,9 +67,10 @@ static void run(struct node *n, uint32_t index)
 	env.stats = &n->maps.stats;
 	env.npending = 0;
 	memcpy(from.ip, n->maps.peers[p->from].ip, sizeof(from.ip));
-	held_node = n;
+	before = sim_act((struct sim_actor){SIM_NIC, n, 0});
 	verdict = xr_rules_run(&env, &p->wire, p->bytes + p->size, p->size, &from, sim_local(n));
-	held_node = NULL;
+	sim_act(before);
+	check_maps(n);
 	note(n, p, verdict);
 	to_ring(n, &env);
 	if (verdict == XR_TX)
@@ -96,8 +83,6 @@ static void run(struct node *n, uint32_t index)
 
 void nic_receive(struct node *n, uint32_t index)
 {
-	struct node *before = held_node;
-
 	if (!n->powered || !n->socket) { /* rule 8: without the socket nobody answers */
 		net_say_gone(n, &n->w->packets[index]);
 		sim_packet_free(n->w, index);
@@ -105,5 +90,4 @@ void nic_receive(struct node *n, uint32_t index)
 		to_socket(n, index);
 	else
 		run(n, index);
-	held_node = before;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A daemon's life, and its turns as in daemon/loop.c and receive.c. */
-#include "net/env.h"
+/* A daemon's life: its start, its turns, its end. What is done in them is the engine's. */
+#include "engine/ballot.h"
 #include "sim/sim.h"
 #include "sim/bugs.h"
 
@@ -40,354 +40,96 @@ static void arm_timer(struct node *n)
 	sim_at(n->w, at_ns, SIM_EV_TIMER, n->id, 0);
 }
 
+void node_arm(struct node *n, uint64_t local_ns)
+{
+	n->armed_ns = local_ns;
+	arm_timer(n);
+}
+
+static bool is_due(const struct node *n)
+{
+	return n->armed_ns && (int64_t)(sim_local(n) - n->armed_ns) >= 0;
+}
+
 /* The clock's rate may have changed since: then it is not yet time, or already late. */
 void node_timer(struct node *n)
 {
 	if (n->timer_at_ns > n->w->now_ns)
 		return; /* an older, later request */
 	n->timer_at_ns = UINT64_MAX;
-	if (!n->running || n->turn_due)
+	if (!n->running)
 		return;
-	if ((int64_t)(sim_local(n) - n->armed_ns) >= 0)
+	if (is_due(n))
 		node_wake(n);
-	else
+	else if (n->armed_ns)
 		arm_timer(n);
 }
 
-static uint64_t stall_ns(const struct node *n)
-{
-	return n->w->stall_ns;
-}
-
-static bool step_down(struct node *n, uint32_t groups, enum xr_cause cause)
-{
-	uint32_t life = n->life;
-
-	for (int g = 0; g < n->w->groups; g++) {
-		struct xr_event ev = {.kind = XR_EV_STEP_DOWN, .why = {.cause = cause}};
-
-		if (groups >> g & 1 && n->member[g].raft.role == XR_LEADER &&
-		    !group_step(n, g, &ev))
-			return false;
-	}
-	return node_alive(n, life);
-}
-
-/* Rule 8: the deadline moves only while the loop turns and writes complete. */
-static bool begin_turn(struct node *n)
-{
-	uint64_t now_ns = sim_local(n), waits_ns = store_oldest_ns(n);
-	bool hung = waits_ns && now_ns - waits_ns >= stall_ns(n);
-
-	if (!waits_ns && now_ns - n->probed_ns > stall_ns(n) / 2) {
-		n->probed_ns = now_ns;
-		store_probe(n);
-	}
-	if (n->turned_ns && now_ns - n->turned_ns >= stall_ns(n) &&
-	    !step_down(n, ~0u, XR_CAUSE_STALLED))
-		return false;
-	if ((hung || n->store.failed) && !step_down(n, ~0u, XR_CAUSE_DISK))
-		return false;
-	if (n->store.failed) { /* rule 7: this process votes no more */
-		outbox_flush(n);
-		node_die(n);
-		sim_at(n->w, n->w->now_ns + PROGRAM_START_NS, SIM_EV_START, n->id, n->life);
-		return false;
-	}
-	if (!sim_hold_daemon(n))
-		return false;
-	n->maps.control.alive_until_ns = (waits_ns ? waits_ns : now_ns) + stall_ns(n);
-	n->turned_ns = now_ns;
-	check_lease_is_promised(n);
-	return true;
-}
-
-static bool end_turn(struct node *n)
-{
-	uint64_t next_ns = n->turned_ns + stall_ns(n) / 4;
-
-	if (!sim_hold_daemon(n))
-		return false;
-	outbox_flush(n);
-	store_kick(n);
-	for (int g = 0; g < n->w->groups; g++)
-		if (n->member[g].timer_ns < next_ns)
-			next_ns = n->member[g].timer_ns;
-	n->armed_ns = next_ns;
-	arm_timer(n);
-	return true;
-}
-
 /*
- * ---- what came in ----
+ * ---- a turn, and what is asked of a daemon: as daemon/host.c has it from its loop ----
  */
 
-/* As xr_engine_note_timing(). */
-static void note_timing(struct node *n, uint8_t node, uint32_t min_timeout_us)
+static void hand_over(struct node *n)
 {
-	if (min_timeout_us > n->peer_min_timeout_us[node])
-		n->peer_min_timeout_us[node] = min_timeout_us;
-}
+	struct xr_order order = {.heir = n->asked_to_hand_over};
+	struct xr_order_result result;
 
-static bool heartbeat_to_core(struct node *n, const struct xr_record *rec, uint8_t source,
-			      uint64_t sent_ns)
-{
-	struct xr_message m = {
-		.type = XR_HEARTBEAT,
-		.node = source,
-		.term = rec->term,
-		.sent_ns = sent_ns,
-	};
-
-	return group_message(n, rec->group, &m);
-}
-
-static bool passed_heartbeat(struct node *n, struct xr_env *env, const struct xr_wire *h,
-			     const struct xr_record *rec)
-{
-	struct xr_group *g = xr_env_group(env, rec->group);
-	struct xr_record answer = *rec;
-	uint64_t now_ns = sim_local(n);
-	enum xr_reason reason;
-
-	if (!g || xr_env_may_answer(env, h, now_ns) != XR_REASON_END)
-		return true;
-	reason = xr_rule_heartbeat(g, env->control, h, rec, now_ns);
-	if (reason == XR_R_pass_heartbeat)
-		return heartbeat_to_core(n, rec, h->source, h->sent_ns);
-	if (reason == XR_R_heartbeat_answered) {
-		n->stamped_ns[rec->group] = n->w->now_ns;
-		answer.flags = XR_ACKED;
-	} else if (reason == XR_R_heartbeat_refused) {
-		answer.flags = XR_REFUSED;
-		answer.term = xr_view_read(g).view.term;
-	} else {
-		return true;
-	}
-	outbox_record(n, h->source, XR_ACK, h->sent_ns, &answer);
-	return true;
-}
-
-static bool passed_record(struct node *n, struct xr_env *env, const struct xr_wire *h,
-			  const struct xr_record *rec)
-{
-	struct xr_message m = {.type = h->type, .node = h->source, .term = rec->term};
-	struct xr_group *g = xr_env_group(env, rec->group);
-
-	if (!g || rec->digest != g->digest || (h->type == XR_ACK && !(rec->flags & XR_REFUSED)))
-		return true;
-	return group_message(n, rec->group, &m);
-}
-
-static bool passed_ballot(struct node *n, struct xr_env *env, const struct xr_wire *h,
-			  const struct xr_ballot *b)
-{
-	struct xr_group *g = xr_env_group(env, b->group);
-	struct xr_message m = xr_ballot_message(h, b);
-
-	if (!g || !xr_is_voter(g, h->source) || b->digest != g->digest)
-		return true;
-	sim_trace(n->w, n->id, "hears %s of node %llu: group %llu term %llu granted %llu",
-		  sim_type_name(h->type), h->source, b->group, b->term, m.granted);
-	return group_message(n, b->group, &m);
-}
-
-static bool passed_up(struct node *n, struct xr_env *env, const struct packet *p)
-{
-	const struct xr_wire *h = &p->wire;
-	const struct xr_record *rec = (const struct xr_record *)(h + 1);
-	const struct xr_ballot *ballot = (const struct xr_ballot *)(h + 1);
-	bool alive = true;
-
-	note_timing(n, h->source, h->min_timeout_us);
-	for (int i = 0; alive && i < h->count; i++) {
-		if (h->type == XR_HEARTBEAT)
-			alive = passed_heartbeat(n, env, h, &rec[i]);
-		else if (h->type == XR_ACK || h->type == XR_POLL)
-			alive = passed_record(n, env, h, &rec[i]);
-		else if (h->type >= XR_VOTE)
-			alive = passed_ballot(n, env, h, &ballot[i]);
-	}
-	return alive;
-}
-
-static struct xr_env slow_path(struct node *n)
-{
-	return (struct xr_env){
-		.groups = n->maps.groups,
-		.acks = n->maps.acks,
-		.ngroups = n->w->groups,
-		.control = &n->maps.control,
-		.peers = n->maps.peers,
-		.keys = n->maps.keys,
-		.stats = &n->maps.stats,
-	};
-}
-
-/* Rule 1: the slow path is the NIC path, in another place. */
-static bool receive(struct node *n, struct packet *p)
-{
-	struct xr_env env = slow_path(n);
-	struct xr_from from = {.port = p->port};
-	bool alive = true;
-
-	memcpy(from.ip, n->maps.peers[p->from].ip, sizeof(from.ip));
-	switch (xr_rules_run(&env, &p->wire, p->bytes + p->size, p->size, &from, sim_local(n))) {
-	case XR_TX:
-		p->from = n->id;
-		p->to = p->wire.dest;
-		check_leaves(n, p, n->w->now_ns);
-		net_send(n->w, p);
-		break;
-	case XR_PASS:
-		alive = passed_up(n, &env, p);
-		break;
-	case XR_DROP:
-		break;
-	}
-	for (uint32_t i = 0; alive && i < env.npending; i++) {
-		struct xr_event_rec *left = &env.pending[i];
-
-		note_timing(n, left->source, left->min_timeout_us);
-		alive = heartbeat_to_core(n, &left->record, left->source, left->sent_ns);
-	}
-	return alive;
-}
-
-static struct packet *take_packet(struct node *n, struct packet *copy)
-{
-	uint32_t index;
-
-	if (!n->ninbox)
-		return NULL;
-	index = n->inbox[0];
-	memcpy(copy, &n->w->packets[index], sizeof(*copy));
-	memmove(n->inbox, n->inbox + 1, --n->ninbox * sizeof(n->inbox[0]));
-	sim_packet_free(n->w, index);
-	return copy;
-}
-
-/* As receive_errors() in daemon/receive.c (rule 11). */
-static bool hear_of_gone(struct node *n)
-{
-	uint32_t gone = n->gone;
-
-	n->gone = 0;
-	for (uint8_t node = 1; gone && node <= n->w->n; node++)
-		for (int g = 0; gone >> node & 1 && g < n->w->groups; g++) {
-			struct xr_event ev = {.kind = XR_EV_HINT, .message.node = node};
-
-			if (n->member[g].raft.leader == node && !group_step(n, g, &ev))
-				return false;
-		}
-	return true;
-}
-
-static bool receive_all(struct node *n)
-{
-	struct packet copy;
-
-	if (!hear_of_gone(n))
-		return false;
-	for (int i = 0; i < SIM_SOCKET && take_packet(n, &copy); i++)
-		if (!receive(n, &copy))
-			return false;
-	while (n->nring) {
-		struct xr_event_rec left = n->ring[0];
-
-		memmove(n->ring, n->ring + 1, --n->nring * sizeof(n->ring[0]));
-		note_timing(n, left.source, left.min_timeout_us);
-		if (left.type == XR_HEARTBEAT &&
-		    !heartbeat_to_core(n, &left.record, left.source, left.sent_ns))
-			return false;
-	}
-	return true;
-}
-
-/*
- * ---- a turn ----
- */
-
-static bool on_timer(struct node *n)
-{
-	uint64_t now_ns = sim_local(n);
-	bool late = now_ns - n->armed_ns >= n->timing.min_timeout_ns / 2;
-
-	if (!receive_all(n)) /* rule 11: ask before acting */
-		return false;
-	for (int g = 0; g < n->w->groups; g++) {
-		struct xr_event ev = {.kind = XR_EV_TIMER, .late = late};
-
-		if ((int64_t)(now_ns - n->member[g].timer_ns) >= 0 &&
-		    n->member[g].timer_ns != UINT64_MAX && !group_step(n, g, &ev))
-			return false;
-	}
-	return true;
-}
-
-static bool on_durable(struct node *n)
-{
-	struct store *s = &n->store;
-
-	while (s->ndone) {
-		struct xr_event ev = {.kind = XR_EV_DURABLE};
-		int g = s->done[0].group;
-
-		memmove(s->done, s->done + 1, --s->ndone * sizeof(s->done[0]));
-		if (!group_step(n, g, &ev))
-			return false;
-	}
-	return true;
-}
-
-/* Whether the heir is there or not: the engine asks, but he may go at any moment. */
-static bool hand_over(struct node *n, uint8_t heir)
-{
 	n->asked_to_hand_over = 0;
-	for (int g = 0; heir && heir != n->id && g < n->w->groups; g++) {
-		struct xr_event ev = {
-			.kind = XR_EV_STEP_DOWN,
-			.heir = heir,
-			.why = {.cause = XR_CAUSE_TRANSFER, .node = heir},
-		};
-
-		if (n->member[g].raft.role == XR_LEADER && !group_step(n, g, &ev))
-			return false;
+	for (int g = 0; g < n->w->groups; g++) {
+		memcpy(order.group, n->maps.groups[g].name, sizeof(order.group));
+		xr_engine_order(&n->engine, &order, &result);
 	}
-	return true;
 }
 
-static bool on_request(struct node *n)
+static void reload(struct node *n)
 {
-	uint32_t groups = n->asked_to_step_down;
+	n->asked_to_reload = false;
+	n->config.ngroups = n->w->groups;
+	xr_engine_keys(&n->engine, n->config.keys, n->config.nkeys);
+	xr_engine_take(&n->engine, n->config.groups, n->config.ngroups);
+}
 
+static void answer_requests(struct node *n)
+{
+	struct xr_order order = {.group = ""};
+	struct xr_order_result result;
+
+	if (n->asked_to_reload)
+		reload(n);
+	if (n->asked_to_hand_over)
+		hand_over(n);
+	if (n->asked_to_step_down)
+		xr_engine_order(&n->engine, &order, &result);
 	n->asked_to_step_down = 0;
-	if (!hand_over(n, n->asked_to_hand_over) || !step_down(n, groups, XR_CAUSE_SHUTDOWN))
-		return false;
-	if (!n->asked_to_stop)
-		return true;
-	outbox_flush(n);
-	n->maps.control.alive_until_ns = 0;
-	node_die(n);
-	sim_at(n->w, n->w->now_ns + sim_below(n->w, MS(20)), SIM_EV_START, n->id, n->life);
-	return false;
+	if (n->asked_to_stop)
+		xr_engine_stop(&n->engine);
 }
 
-static bool turn(struct node *n)
+static void turn(struct node *n)
 {
-	bool timer = (int64_t)(sim_local(n) - n->armed_ns) >= 0;
+	struct xr_engine *e = &n->engine;
+	bool timer = is_due(n);
 
-	if (!begin_turn(n) || !receive_all(n) || !on_request(n) || !end_turn(n))
-		return false;
-	if (timer && (!begin_turn(n) || !on_timer(n) || !end_turn(n)))
-		return false;
-	if (n->store.ndone && (!begin_turn(n) || !on_durable(n) || !end_turn(n)))
-		return false;
-	return true;
+	if (n->ninbox || n->nring || n->gone)
+		xr_engine_receive(e);
+	if (!n->over)
+		answer_requests(n);
+	if (timer && !n->over)
+		xr_engine_timer(e);
+	if ((n->store.ndone || n->store.failed) && !n->over)
+		xr_engine_durable(e);
+	check_lease_is_promised(n);
+	check_maps(n);
 }
 
 static void leave_turn(struct node *n)
 {
+	if (n->over) { /* the process ends by itself, and somebody starts it again */
+		node_die(n);
+		sim_at(n->w, n->w->now_ns + PROGRAM_START_NS + sim_below(n->w, MS(20)),
+		       SIM_EV_START, n->id, n->life);
+		return;
+	}
 	check_turn(n);
 	n->in_turn = false;
 	if (n->again || n->ninbox || n->store.ndone)
@@ -403,13 +145,29 @@ void node_turn(struct node *n)
 		return;
 	}
 	n->in_turn = true;
-	if (turn(n) && !n->w->failed)
+	if (sim_daemon(n, turn))
 		leave_turn(n);
 }
 
 /*
  * ---- life and death ----
  */
+
+static void set_groups(struct node *n)
+{
+	struct world *w = n->w;
+
+	n->config.groups = n->groups;
+	n->config.ngroups = w->groups;
+	for (int g = 0; g < w->groups; g++) {
+		n->groups[g] = (struct xr_config_group){
+			.id = g,
+			.voters = ((1u << w->n) - 1) << 1,
+			.digest = 0x7e57 + g,
+		};
+		snprintf(n->groups[g].name, sizeof(n->groups[g].name), "g%d", g);
+	}
+}
 
 void node_init(struct world *w, uint8_t id)
 {
@@ -419,94 +177,115 @@ void node_init(struct world *w, uint8_t id)
 	n->id = id;
 	n->powered = true;
 	n->timer_at_ns = UINT64_MAX;
-	n->timing = w->timing;
+	n->config = (struct xr_config){
+		.cluster = "sim",
+		.self = id,
+		.max_timeout_us = w->timing.max_timeout_ns / NS_PER_US,
+		.min_timeout_us = w->timing.min_timeout_ns / NS_PER_US,
+		.heartbeat_us = w->timing.heartbeat_ns / NS_PER_US,
+		.stall_limit_us = w->stall_ns / NS_PER_US,
+		.drift_permille = w->drift,
+		.keys = {{.sip = {7, 9}, .used = 1}},
+		.nkeys = 1,
+	};
+	set_groups(n);
 	for (int peer = 1; peer <= w->n; peer++)
-		n->maps.peers[peer] = (struct xr_peer){
+		n->config.nodes[peer] = (struct xr_peer){
 			.ip = {[15] = peer},
 			.port = XR_PORT,
 			.used = 1,
 		};
-	n->maps.keys[0] = (struct xr_key){.sip = {7, 9}, .used = 1};
+	memcpy(n->maps.peers, n->config.nodes, sizeof(n->maps.peers));
+	memcpy(n->maps.keys, n->config.keys, sizeof(n->maps.keys));
 }
 
 static void fill_control(struct node *n)
 {
+	const struct xr_config *c = &n->config;
+
 	n->maps.control = (struct xr_control){
 		.abi = XR_ABI,
 		.self = n->id,
 		.answer = 1,
 		.port = XR_PORT,
 		.groups = n->w->groups,
-		.min_timeout_us = n->timing.min_timeout_ns / NS_PER_US,
-		.max_timeout_us = n->timing.max_timeout_ns / NS_PER_US,
-		.heartbeat_us = n->timing.heartbeat_ns / NS_PER_US,
-		.stall_limit_us = n->w->stall_ns / NS_PER_US,
-		.quorum_lapse_us = n->timing.max_timeout_ns / NS_PER_US,
-		.drift_permille = n->w->drift,
+		.min_timeout_us = c->min_timeout_us,
+		.max_timeout_us = c->max_timeout_us,
+		.heartbeat_us = c->heartbeat_us,
+		.stall_limit_us = c->stall_limit_us,
+		.quorum_lapse_us = c->max_timeout_us,
+		.drift_permille = c->drift_permille,
 	};
 }
 
-/* Rule 6: before anything of the new life is said or answered. */
-static void fence_leftovers(struct node *n)
+static void start(struct node *n)
 {
-	for (int g = 0; g < n->w->groups; g++) {
-		struct xr_view none = {.term = n->maps.groups[g].view.term, .mode = XR_NONE};
-
-		if (!XR_BUG(maps_not_fenced))
-			group_set_view(n, g, none);
-	}
-	n->maps.control.alive_until_ns = 0;
-}
-
-static bool start(struct node *n, bool fresh)
-{
+	struct xr_maps maps = {
+		.groups = n->maps.groups,
+		.acks = n->maps.acks,
+		.control = &n->maps.control,
+		.ngroups = n->w->groups,
+	};
+	struct xr_engine *e = &n->engine;
 	uint64_t promise_ns, promise_until_ns;
 
-	if (store_open(n, &promise_ns) || (!fresh && !sim_hold_daemon(n)))
-		return false;
-	fence_leftovers(n);
+	if (store_open(n, &promise_ns))
+		return;
+	sim_pause();
+	for (int g = 0; g < n->w->groups && !XR_BUG(maps_not_fenced); g++)
+		n->maps.groups[g].view.mode = XR_NONE;
+	n->maps.control.alive_until_ns = 0;
+	check_maps(n);
 	promise_until_ns = promise_ns ? sim_local(n) + promise_ns : 0;
-	if (!sim_hold_daemon(n))
-		return false;
+	sim_pause();
 	fill_control(n);
 	n->socket = true;
-	for (int g = 0; g < n->w->groups; g++)
-		n->maps.groups[g].voters = n->maps.groups[g].digest = 0;
-	for (int g = 0; g < n->w->groups; g++)
-		if (!group_start(n, g, XR_BUG(promise_forgotten) ? 0 : promise_until_ns))
-			return false;
-	return begin_turn(n) && end_turn(n);
+	e->config = &n->config;
+	e->host = &sim_host;
+	e->world = n;
+	e->random = sim_random(n->w);
+	memcpy(e->peers, n->config.nodes, sizeof(e->peers));
+	xr_engine_keys(e, n->config.keys, n->config.nkeys);
+	if (xr_engine_init(e, &maps, n->store.journal,
+			   XR_BUG(promise_forgotten) ? 0 : promise_until_ns, NULL))
+		abort();
+	xr_engine_begin(e);
+	check_maps(n);
 }
 
 void node_start(struct node *n, bool fresh)
 {
-	sim_trace(n->w, n->id, "%s starts", "daemon", 0, 0, 0, 0);
+	struct world *w = n->w;
+	const struct xr_timing *t = &w->timing;
+
+	(void)fresh;
+	sim_trace(w, n->id, "%s starts", "daemon", 0, 0, 0, 0);
 	n->powered = n->running = n->in_turn = true;
 	n->life++;
-	n->turn_due = n->again = false;
-	n->turned_ns = n->probed_ns = n->armed_ns = 0;
+	n->turn_due = n->again = n->over = false;
+	n->armed_ns = 0;
 	n->asked_to_step_down = n->asked_to_hand_over = n->gone = 0;
-	n->asked_to_stop = false;
+	n->asked_to_stop = n->asked_to_reload = false;
 	n->paused_until_ns = 0;
-	memset(n->peer_min_timeout_us, 0, sizeof(n->peer_min_timeout_us));
-	if (n->w->mixed_d)
-		n->timing.min_timeout_ns = n->w->timing.min_timeout_ns * sim_between(n->w, 1, 4) /
-					   2;
-	n->timing.max_timeout_ns = n->timing.min_timeout_ns +
-				   (n->w->timing.max_timeout_ns - n->w->timing.min_timeout_ns);
-	if (start(n, fresh) && !n->w->failed)
+	if (w->mixed_d)
+		n->config.min_timeout_us = t->min_timeout_ns * sim_between(w, 1, 4) / 2 / NS_PER_US;
+	n->config.max_timeout_us = n->config.min_timeout_us +
+				   (t->max_timeout_ns - t->min_timeout_ns) / NS_PER_US;
+	memset(&n->engine, 0, sizeof(n->engine));
+	if (sim_daemon(n, start))
 		leave_turn(n);
 }
 
 /* The process ends at once, wherever it is; its kernel and its NIC path go on. */
 void node_die(struct node *n)
 {
+	check_maps(n);
 	n->running = n->socket = n->in_turn = n->turn_due = false;
 	n->life++;
 	while (n->ninbox)
 		sim_packet_free(n->w, n->inbox[--n->ninbox]);
 	n->nring = 0;
-	outbox_drop(n);
+	xr_engine_free(&n->engine);
 	store_crash(n, false);
 }
 
@@ -522,10 +301,31 @@ void node_reboot(struct node *n, int64_t ppm)
 	for (int g = 0; g < n->w->groups; g++) {
 		n->maps.groups[g] = (struct xr_group){0};
 		n->maps.acks[g] = (struct xr_acks){0};
+		n->views[g].word = n->contact_ns[g] = 0;
 		n->w->lead_views[g] &= ~(1u << n->id);
 	}
 	n->maps.control.alive_until_ns = 0;
 	sim_clock_set(n, NS_PER_S + sim_below(n->w, NS_PER_S), ppm);
+}
+
+static void resign(struct node *n, int g, uint32_t term)
+{
+	struct xr_env env = {.control = &n->maps.control, .keys = n->config.keys};
+	static struct xr_outbox box;
+	struct xr_ballot b = {
+		.group = g,
+		.term = term,
+		.digest = n->groups[g].digest,
+		.node = xr_heir(&n->maps.groups[g], &n->maps.acks[g], &n->maps.control, g),
+	};
+
+	box.host = &sim_warden_host;
+	box.world = n;
+	box.env = &env;
+	for (int to = 1; to <= n->w->n; to++)
+		if (to != n->id)
+			xr_outbox_ballot(&box, to, XR_RESIGN, &b);
+	xr_outbox_flush(&box);
 }
 
 /* The engine's death ends its leases at once, and then the peers are told (DESIGN 4). */
@@ -538,10 +338,11 @@ void node_warden(struct node *n)
 		if (view.mode != XR_LEAD)
 			continue;
 		if (XR_BUG(warden_resigns_first)) {
-			net_resign_by_warden(n, g, view.term);
+			resign(n, g, view.term);
 			return;
 		}
-		group_set_view(n, g, (struct xr_view){.term = view.term, .mode = XR_NONE});
-		net_resign_by_warden(n, g, view.term);
+		n->maps.groups[g].view = (struct xr_view){.term = view.term, .mode = XR_NONE};
+		check_maps(n);
+		resign(n, g, view.term);
 	}
 }

@@ -12,6 +12,7 @@ static int group_read;
 static bool was_alive; /* when the call read the clock */
 static uint64_t clock_of_reader(void);
 static void hold_reader(void);
+#undef XR_PAUSE
 #define XR_PAUSE    hold_reader()
 #define xr_now_ns() clock_of_reader()
 #include "lib/xraft.c"
@@ -25,7 +26,7 @@ static void hold_reader(void)
 	int g = group_read;
 	bool alive = was_alive;
 
-	sim_hold_reader(n, g);
+	sim_pause();
 	reading = n;
 	group_read = g;
 	was_alive = alive;
@@ -70,12 +71,15 @@ static void ask(struct node *n, int g)
 		.place = &place,
 	};
 	uint32_t newest = n->w->newest_read[g], boots = n->boots;
+	struct sim_actor before;
 	uint64_t token;
 	bool leads;
 
 	reading = n;
 	group_read = g;
+	before = sim_act((struct sim_actor){SIM_READER, n, g});
 	leads = xr_is_leader(&handle, g, &token);
+	sim_act(before);
 	if (leads && n->boots == boots && !n->w->failed)
 		check_read(n, g, token, newest, was_alive);
 }

@@ -65,7 +65,11 @@ static void set_up(struct world *w)
 static void tear_down(struct world *w)
 {
 	for (int id = 1; id <= w->n; id++)
+		if (w->node[id].running)
+			node_die(&w->node[id]);
+	for (int id = 1; id <= w->n; id++)
 		store_free(&w->node[id]);
+	net_forget(w);
 	for (int g = 0; g < w->groups; g++)
 		free(w->terms[g]);
 	free(w->heap);

@@ -1,38 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The simulator: up to nine nodes with many groups in one thread, in virtual time; one 64-bit seed
- * replays everything. Real are the core, the rules, the journal, the wire, and libxraft, which
- * readers on all nodes ask all the time (reader.c); the engine's part (daemon/group.c, loop.c,
- * receive.c) is rebuilt in node.c and group.c, as it hangs on sockets and clocks. Nodes exchange
+ * replays everything. Engine, core, rules, journal, wire and libxraft, which readers on all nodes
+ * ask all the time (reader.c), are what ships; the simulator is the world around them: a host for
+ * each engine (host.c), a network, disks, clocks, and what goes wrong (faults.c). Nodes exchange
  * datagrams as bytes through xr_rules_run(), so that tags, replay marks and partly answered
- * datagrams (rule 15) are part of what is tested; it costs 0.2 us a datagram.
+ * datagrams (rule 15) are part of what is tested.
  *
- * Steps of one node overlap in time: a NIC path's run or a daemon may be held between any two of
- * its steps (sim_hold), while all others go on: the event loop is entered again from there, until
- * it is time to return. What is held returns in the reverse order; which of two held runs waits for
- * the other is chance. A daemon that dies while it is held returns to find that its life is over.
+ * Steps of one node overlap in time: wherever the code says XR_PAUSE, a NIC path's run, a daemon or a
+ * reader may be held while all others go on: the event loop is entered again from there, until it is
+ * time to return. What is held returns in the reverse order; which of two held runs waits for the
+ * other is chance. A daemon that died while it was held does not return into its own code: it goes
+ * straight to the end of its turn (longjmp).
  */
 #ifndef XRAFT_SIM_H
 #define XRAFT_SIM_H
 
+#include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
-#include "common/common.h"
-#include "core/raft.h"
-#include "engine/ballot.h"
-#include "journal/journal.h"
+#include "engine/engine.h"
 #include "unit/fake_disk.h"
-#include "xraft/maps.h"
 
 #define SIM_GROUPS  16
 #define SIM_PACKETS 4096 /* under way or waiting in a socket */
 #define SIM_SOCKET  128	 /* datagrams in a socket's buffer */
-#define SIM_CAPTURE 1024 /* of what was ever sent, kept to be replayed */
 #define SIM_TERMS   (1u << 16)
 #define SIM_TRACE   60
 #define SIM_HOLDS   6 /* held at the same time */
-#define SIM_DIGEST  0x7e57
-#define SIM_BYTES   (sizeof(struct xr_wire) + SIM_GROUPS * sizeof(struct xr_ballot))
+#define SIM_BYTES   XR_DATAGRAM_MAX
 
 #define US(x) ((uint64_t)((x)*1000.0))
 #define MS(x) ((uint64_t)((x)*1000000.0))
@@ -64,6 +60,7 @@ enum sim_fault {
 	SIM_HANDED_OVER,
 	SIM_SOCKET_GONE, /* and the network said so */
 	SIM_READER_HELD,
+	SIM_RELOADED,
 	SIM_FAULTS,
 };
 
@@ -109,12 +106,6 @@ struct maps {
 	struct xr_stats stats;
 };
 
-struct member {
-	struct xr_raft raft;
-	union xr_word published, unfenced;
-	uint64_t timer_ns;
-};
-
 /* The daemon's disk: journal.h in place of the writer's thread, which does what this does. */
 struct store {
 	struct fake_disk *disk;
@@ -149,16 +140,21 @@ struct node {
 	struct world *w;
 	uint8_t id;
 	bool powered, running, socket, no_nic;
-	uint32_t life; /* changes with each start and each end of the daemon */
+	uint32_t life;	/* changes with each start and each end of the daemon */
+	jmp_buf *frame; /* of the turn under way: where it goes when its daemon is dead */
 	uint32_t boots;
 	int held; /* NIC runs between two of their steps */
-	struct {
-		uint64_t true_ns, local_ns;
+	struct clock {
+		uint64_t true_ns, local_ns; /* from when on */
 		int64_t ppm;
-	} clock;
+	} clock, clocks[4]; /* now, and at its last rates */
 	struct maps maps;
-	struct xr_timing timing;
-	struct member member[SIM_GROUPS];
+	union xr_word views[SIM_GROUPS]; /* as the checker last saw them */
+	uint64_t contact_ns[SIM_GROUPS]; /* likewise */
+	uint64_t stamped_ns[SIM_GROUPS]; /* the same in true time */
+	struct xr_config config;	 /* the file */
+	struct xr_config_group groups[SIM_GROUPS];
+	struct xr_engine engine;
 	struct store store;
 	struct ghost ghost[SIM_GROUPS];
 
@@ -166,18 +162,15 @@ struct node {
 	int ninbox;
 	struct xr_event_rec ring[SIM_SOCKET];
 	int nring;
-	struct packet outbox[XR_NODE_MAX + 1];
-	uint32_t peer_min_timeout_us[XR_NODE_MAX + 1];
 
 	bool in_turn, turn_due, again;
 	uint64_t paused_until_ns; /* true time */
 	uint64_t slow_ns;	  /* each wake-up takes up to so long */
-	uint64_t turned_ns, probed_ns, armed_ns, timer_at_ns;
-	bool asked_to_stop;
-	uint32_t asked_to_step_down;	 /* bit g */
-	uint8_t asked_to_hand_over;	 /* all groups, to this node; 0: no */
-	uint32_t gone;			 /* bit n: the network says that node n has no socket */
-	uint64_t stamped_ns[SIM_GROUPS]; /* when the slow path last stamped; true time */
+	uint64_t armed_ns, timer_at_ns;
+	bool asked_to_stop, asked_to_reload, over;
+	uint32_t asked_to_step_down; /* bit g */
+	uint8_t asked_to_hand_over;  /* all groups, to this node; 0: no */
+	uint32_t gone;		     /* bit n: the network says that node n has no socket */
 	int readers[SIM_GROUPS];
 	uint64_t reader_clock_ns;
 };
@@ -213,6 +206,14 @@ struct sim_result {
 	uint64_t settled_ns; /* how long after the faults stopped all groups had a leader */
 };
 
+/* All that was ever sent, to be sent again. */
+struct tape {
+	unsigned char *bytes;
+	size_t size, room;
+	uint32_t *at; /* [n]: where the packets stand */
+	size_t n, at_room;
+};
+
 struct world {
 	const struct sim_options *options;
 	struct sim_result *result;
@@ -235,8 +236,7 @@ struct world {
 	bool cut[XR_NODE_MAX + 1][XR_NODE_MAX + 1];
 	int loss, twice, late; /* permille */
 	uint64_t delay_ns, jitter_ns;
-	struct packet capture[SIM_CAPTURE];
-	uint64_t ncapture;
+	struct tape tape;
 	struct packet newest_beat[XR_NODE_MAX + 1][XR_NODE_MAX + 1];
 
 	/* drawn once a seed */
@@ -261,27 +261,31 @@ bool sim_chance(struct world *w, int permille);
 uint64_t sim_between(struct world *w, uint64_t low, uint64_t high);
 uint64_t sim_local(const struct node *n);
 uint64_t sim_true_at(const struct node *n, uint64_t local_ns);
+uint64_t sim_true_of(const struct node *n, uint64_t local_ns); /* of the past */
 void sim_clock_set(struct node *n, uint64_t local_ns, int64_t ppm);
 void sim_at(struct world *w, uint64_t at_ns, enum sim_event kind, uint8_t node, uint32_t arg);
 void sim_run_until(struct world *w, uint64_t until_ns);
-/* Let all others go on for a while. False: the daemon that was held has died, or all is over. */
-bool sim_hold_daemon(struct node *n);
-void sim_hold_nic(struct node *n);
-void sim_hold_reader(struct node *n, int g);
+
+/* Who runs at this moment; for XR_PAUSE. Returns who did before. */
+enum sim_kind { SIM_NOBODY, SIM_DAEMON, SIM_NIC, SIM_READER };
+struct sim_actor {
+	enum sim_kind kind;
+	struct node *n;
+	int g; /* of a reader */
+};
+struct sim_actor sim_act(struct sim_actor a);
+void sim_pause(void);
+/* Run `step` as a part of a daemon's life: false when that ended on the way. */
+bool sim_daemon(struct node *n, void (*step)(struct node *n));
 
 /* net.c */
 struct packet *sim_packet(struct world *w, uint32_t *index);
 void sim_packet_free(struct world *w, uint32_t index);
 void net_send(struct world *w, const struct packet *p);
 void net_replay(struct world *w, const struct packet *p);
-void net_forget_beats(struct world *w);
-void outbox_record(struct node *n, uint8_t to, uint8_t type, uint64_t echo_ns,
-		   const struct xr_record *rec);
-void outbox_ballot(struct node *n, uint8_t to, uint8_t type, const struct xr_ballot *ballot);
-void outbox_flush(struct node *n);
-void outbox_drop(struct node *n);
+void net_replay_any(struct world *w);
+void net_forget(struct world *w);
 void net_say_gone(struct node *n, const struct packet *p);
-void net_resign_by_warden(struct node *n, int group, uint32_t term);
 
 /* nic.c */
 void nic_receive(struct node *n, uint32_t index);
@@ -309,13 +313,11 @@ void node_wake(struct node *n);
 void node_turn(struct node *n);
 void node_timer(struct node *n);
 void node_warden(struct node *n);
+void node_arm(struct node *n, uint64_t local_ns);
 bool node_alive(const struct node *n, uint32_t life);
 
-/* group.c: false when the daemon died on the way */
-void group_set_view(struct node *n, int g, struct xr_view view);
-bool group_start(struct node *n, int g, uint64_t promise_until_ns);
-bool group_step(struct node *n, int g, struct xr_event *ev);
-bool group_message(struct node *n, uint32_t g, const struct xr_message *m);
+/* host.c: the world, as an engine sees it */
+extern const struct xr_host sim_host, sim_warden_host;
 
 /* faults.c */
 void faults_strike(struct world *w);
@@ -330,7 +332,8 @@ __attribute__((format(printf, 3, 4))) void sim_violation(struct world *w, const 
 bool check_lease(const struct node *n, int g);
 void check_leases(struct world *w);
 void check_lease_is_promised(struct node *n);
-void check_publish(struct node *n, int g, struct xr_view before, struct xr_view view);
+/* See what changed in the maps of a node since the last call. */
+void check_maps(struct node *n);
 void check_leaves(struct node *n, const struct packet *p, uint64_t stamped_ns);
 void check_decided(struct node *n, int g, uint32_t term, uint8_t vote);
 void check_durable(struct node *n, const struct xr_vote *v);

@@ -27,7 +27,7 @@ static int open_journal(struct node *n, bool create, struct xr_why *why)
 int store_open(struct node *n, uint64_t *promise_ns)
 {
 	struct store *s = &n->store;
-	uint64_t d_ns = n->timing.min_timeout_ns, known_ns;
+	uint64_t d_ns = n->config.min_timeout_us * NS_PER_US, known_ns;
 	bool create = !s->disk;
 	struct xr_why why;
 	int err;

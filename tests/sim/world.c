@@ -58,11 +58,20 @@ uint64_t sim_true_at(const struct node *n, uint64_t local_ns)
 	return at < n->w->now_ns ? n->w->now_ns : at;
 }
 
+uint64_t sim_true_of(const struct node *n, uint64_t local_ns)
+{
+	const struct clock *c = &n->clock;
+
+	for (size_t i = 0; local_ns < c->local_ns && i < ARRAY_SIZE(n->clocks); i++)
+		c = &n->clocks[i];
+	return c->true_ns + (int64_t)(local_ns - c->local_ns) * 1000000 / (1000000 + c->ppm);
+}
+
 void sim_clock_set(struct node *n, uint64_t local_ns, int64_t ppm)
 {
-	n->clock.true_ns = n->w->now_ns;
-	n->clock.local_ns = local_ns;
-	n->clock.ppm = ppm;
+	memmove(n->clocks + 1, n->clocks, sizeof(n->clocks) - sizeof(n->clocks[0]));
+	n->clocks[0] = n->clock;
+	n->clock = (struct clock){.true_ns = n->w->now_ns, .local_ns = local_ns, .ppm = ppm};
 }
 
 /*
@@ -204,7 +213,7 @@ static uint64_t hold_ns(struct world *w)
  */
 static int likelihood(const struct node *n, int permille)
 {
-	uint64_t now_ns = sim_local(n), d_ns = n->timing.min_timeout_ns;
+	uint64_t now_ns = sim_local(n), d_ns = n->config.min_timeout_us * NS_PER_US;
 
 	for (int g = 0; permille && g < n->w->groups; g++) {
 		uint64_t silent_ns = now_ns - n->maps.groups[g].contact_ns;
@@ -215,11 +224,13 @@ static int likelihood(const struct node *n, int permille)
 	return permille;
 }
 
-bool sim_hold_daemon(struct node *n)
+/* False: the daemon that was held has died, or all is over. */
+static bool hold_daemon(struct node *n)
 {
 	struct world *w = n->w;
 	uint32_t life = n->life;
 
+	check_maps(n);
 	if (w->holds >= SIM_HOLDS || !sim_chance(w, likelihood(n, w->hold_daemon)))
 		return !w->failed;
 	w->result->faults[SIM_DAEMON_HELD]++;
@@ -227,7 +238,7 @@ bool sim_hold_daemon(struct node *n)
 	return node_alive(n, life) && !w->failed;
 }
 
-void sim_hold_nic(struct node *n)
+static void hold_nic(struct node *n)
 {
 	struct world *w = n->w;
 
@@ -240,7 +251,7 @@ void sim_hold_nic(struct node *n)
 }
 
 /* What counts here: the view still says LEAD, and the lease is over. */
-void sim_hold_reader(struct node *n, int g)
+static void hold_reader(struct node *n, int g)
 {
 	struct world *w = n->w;
 	int permille = w->hold_reader && !check_lease(n, g) ? 500 : w->hold_reader;
@@ -249,4 +260,47 @@ void sim_hold_reader(struct node *n, int g)
 		return;
 	w->result->faults[SIM_READER_HELD]++;
 	hold(w, hold_ns(w));
+}
+
+static struct sim_actor actor;
+
+struct sim_actor sim_act(struct sim_actor a)
+{
+	struct sim_actor before = actor;
+
+	actor = a;
+	return before;
+}
+
+void sim_pause(void)
+{
+	struct sim_actor mine = actor;
+	jmp_buf *frame = mine.n ? mine.n->frame : NULL;
+
+	actor.kind = SIM_NOBODY;
+	if (mine.kind == SIM_DAEMON && !hold_daemon(mine.n)) {
+		actor = mine;
+		longjmp(*frame, 1);
+	}
+	if (mine.kind == SIM_NIC)
+		hold_nic(mine.n);
+	if (mine.kind == SIM_READER)
+		hold_reader(mine.n, mine.g);
+	actor = mine;
+}
+
+bool sim_daemon(struct node *n, void (*step)(struct node *n))
+{
+	struct sim_actor before = sim_act((struct sim_actor){SIM_DAEMON, n, 0});
+	jmp_buf frame, *outer = n->frame;
+	volatile bool whole = false;
+
+	n->frame = &frame;
+	if (!setjmp(frame)) {
+		step(n);
+		whole = true;
+	}
+	n->frame = outer;
+	sim_act(before);
+	return whole && !n->w->failed;
 }
