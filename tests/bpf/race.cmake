@@ -11,7 +11,7 @@ function(xr_race_variant name change)
 	add_custom_command(OUTPUT ${object}
 		COMMAND sed -e "${change}" ${CMAKE_SOURCE_DIR}/include/xraft/rules.h > ${rules}
 		COMMAND sh -c "test $(diff ${CMAKE_SOURCE_DIR}/include/xraft/rules.h ${rules} | grep -c '^>') -eq 1"
-		COMMAND ${CLANG} -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror
+		COMMAND ${CLANG} -target bpf -mcpu=v3 -O2 -g ${XR_WARNINGS}
 			-I${RACE_DIR}/${name} -I${CMAKE_SOURCE_DIR}/include
 			-idirafter /usr/include/${RACE_MULTIARCH}
 			-MD -MF ${object}.d -MT ${object}

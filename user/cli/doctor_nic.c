@@ -132,8 +132,8 @@ static void check_driver(struct doctor *d)
 	} else if (!strcmp(driver, "veth")) {
 		doctor_add(
 			d, "native XDP", DOCTOR_WARN,
-			"the peer end needs a native XDP program too, for example pass.bpf.o (ip "
-			"link set dev PEER xdpdrv obj pass.bpf.o sec xdp); or set xdp = generic",
+			"the peer end needs a native XDP program too (ip link set dev PEER xdpdrv "
+			"obj " XR_PASS_OBJECT " sec xdp); or set xdp = generic",
 			"%s is a veth: answers arrive only under a condition", d->interface);
 	} else if (is_native(driver)) {
 		doctor_add(d, "native XDP", DOCTOR_OK, "", "%s: the driver %s has it", d->interface,
