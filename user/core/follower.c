@@ -1,6 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The follower's side: heartbeats that the NIC path passed up, and resignations. */
+/* The follower's side: its leader's silence, heartbeats that the NIC path passed up, resignations. */
 #include "core/internal.h"
+
+/*
+ * Rule 11: a late wake-up is not a silent leader. True while the leader has time left; whoever
+ * slept itself gives it the time to answer a poll.
+ */
+static bool ask_first(struct xr_raft *r, const struct xr_event *ev)
+{
+	uint64_t grace_ns = 2 * xr_timer_gap_ns(r);
+
+	if ((int64_t)(ev->now_ns - xr_timer_expiry_ns(r, ev->contact_ns)) < 0)
+		return true;
+	if (!ev->late || !r->leader || (int64_t)(r->base_ns - ev->contact_ns) > 0)
+		return false; /* grace is given once for a contact */
+	r->base_ns = ev->now_ns + grace_ns - r->timeout_ns;
+	r->hint_ns = 0; /* a socket that is gone will say so once more */
+	r->resend_ns = ev->now_ns;
+	return true;
+}
+
+/* True while there is no silence to act on. A leader whose heartbeat is overdue is asked for one. */
+bool xr_follower_waits(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+{
+	if (r->phase != XR_IDLE || !ask_first(r, ev))
+		return false;
+	if (r->leader && (int64_t)(ev->now_ns - xr_timer_poll_ns(r, ev)) >= 0) {
+		xr_update_send(r, up, XR_POLL, r->leader, r->term);
+		r->overdue_ns = ev->now_ns;
+		r->resend_ns = ev->now_ns + xr_timer_gap_ns(r);
+	}
+	return true;
+}
+
+/* Follow `node`, leader of the durable term, and ack the heartbeat that said so. */
+void xr_follower_follow(struct xr_raft *r, const struct xr_event *ev, uint8_t node,
+			uint64_t echo_ns, struct xr_update *up)
+{
+	if (r->leader != node)
+		xr_update_report(up, XR_RAFT_FOLLOWING, r->term, node, NULL);
+	r->role = XR_FOLLOWER;
+	r->phase = XR_IDLE;
+	r->leader = node;
+	r->why.cause = XR_CAUSE_NONE;
+	xr_timer_rearm(r, ev);
+	up->what |= XR_DO_PUBLISH | XR_DO_ACK;
+	up->view = (struct xr_view){.term = r->term, .leader = node, .mode = XR_FOLLOW};
+	up->ack_to = node;
+	up->ack_echo_ns = echo_ns;
+}
 
 /* The leader of the durable term speaks: a candidate gives up, a follower follows (5.2). */
 static void heard_leader(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
@@ -14,7 +62,7 @@ static void heard_leader(struct xr_raft *r, const struct xr_event *ev, struct xr
 	}
 	if (r->resigned)
 		return; /* a late heartbeat: it does not take its resignation back */
-	xr_raft_follow(r, ev, m->node, m->sent_ns, up);
+	xr_follower_follow(r, ev, m->node, m->sent_ns, up);
 }
 
 /* Of a term that is not durable yet: remember it, so that no time is lost once it is. */
@@ -45,9 +93,9 @@ void xr_follower_heartbeat(struct xr_raft *r, const struct xr_event *ev, struct 
 	} else if (m->term == r->term) {
 		heard_leader(r, ev, up);
 	} else if (m->term > r->term && m->term - r->term > XR_TERM_LEAP) {
-		xr_raft_report(up, XR_RAFT_VOTE_REFUSED, m->term, m->node, &why);
+		xr_update_report(up, XR_RAFT_VOTE_REFUSED, m->term, m->node, &why);
 	} else if (m->term > r->term) {
-		xr_raft_decide(r, up, &op);
+		xr_decide_begin(r, up, &op);
 	}
 }
 
@@ -69,13 +117,13 @@ void xr_follower_resignation(struct xr_raft *r, const struct xr_event *ev, struc
 	r->role = XR_FOLLOWER;
 	r->phase = XR_IDLE;
 	r->leader = 0;
-	xr_raft_report(up, XR_RAFT_RESIGNATION, m->term, m->node, NULL);
+	xr_update_report(up, XR_RAFT_RESIGNATION, m->term, m->node, NULL);
 	if (m->heir == r->self) {
-		xr_election_campaign(r, ev, &why, up);
+		xr_candidate_campaign(r, ev, &why, up);
 		return;
 	}
 	up->what |= XR_DO_FENCE_ONLY;
-	xr_raft_rearm(r, ev);
+	xr_timer_rearm(r, ev);
 	r->timeout_ns = r->timing->min_timeout_ns + r->timeout_ns / 4;
 }
 
@@ -91,7 +139,7 @@ void xr_follower_poll(struct xr_raft *r, const struct xr_event *ev, struct xr_up
 
 	if (!led || r->role != XR_FOLLOWER || r->op.writing)
 		return;
-	answer = xr_raft_send(r, up, XR_RESIGN, m->node, m->term);
+	answer = xr_update_send(r, up, XR_RESIGN, m->node, m->term);
 	answer->heir = ev->heir;
 }
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the files of the core share. */
+/*
+ * What the files of the core share, from the floor to the ceiling: each calls only those that come
+ * before it here. So nothing is called back: what returns from the fence or from the disk is taken
+ * by raft.c to the room that asked for it.
+ */
 #ifndef XRAFT_CORE_INTERNAL_H
 #define XRAFT_CORE_INTERNAL_H
 
@@ -22,94 +26,79 @@ static inline uint32_t xr_raft_term(const struct xr_raft *r)
 	return r->op.writing ? r->op.term : r->term;
 }
 
-/* Between polls, and before a request that nobody answered is repeated. */
-static inline uint64_t xr_raft_gap_ns(const struct xr_raft *r)
-{
-	return r->timing->min_timeout_ns / 6;
-}
+/* update.c, the floor: what an update is filled with. */
+struct xr_message *xr_update_send(struct xr_raft *r, struct xr_update *up, uint8_t type,
+				  uint8_t node, uint32_t term);
+void xr_update_report(struct xr_update *up, enum xr_raft_report kind, uint32_t term, uint8_t node,
+		      const struct xr_why_event *why);
 
-/*
- * When to repeat a request: soon, since a datagram may be lost; then at twice the time since, and
- * again. Where nobody answers in time the reason is work, of which many groups would make more.
- */
-static inline uint64_t xr_raft_resend_ns(const struct xr_raft *r, uint64_t now_ns)
-{
-	uint64_t wait_ns = now_ns - r->election_ns;
+/* timer.c: when. It decides nothing. */
+uint64_t xr_timer_gap_ns(const struct xr_raft *r);
+uint64_t xr_timer_resend_ns(const struct xr_raft *r, uint64_t now_ns);
+bool xr_timer_hinted(const struct xr_raft *r, uint64_t contact_ns);
+bool xr_timer_waits(const struct xr_raft *r); /* for the answers of this term, however long */
+uint64_t xr_timer_expiry_ns(const struct xr_raft *r, uint64_t contact_ns);
+uint64_t xr_timer_poll_ns(const struct xr_raft *r, const struct xr_event *ev);
+uint64_t xr_timer_next_ns(const struct xr_raft *r, const struct xr_event *ev);
+uint64_t xr_timer_quiet_ns(const struct xr_raft *r, const struct xr_event *ev);
+void xr_timer_rearm(struct xr_raft *r, const struct xr_event *ev);
 
-	if (wait_ns < xr_raft_gap_ns(r))
-		wait_ns = xr_raft_gap_ns(r);
-	return now_ns + (wait_ns < r->timing->max_timeout_ns ? wait_ns : r->timing->max_timeout_ns);
-}
-
-/* Is the leader's socket gone, and has nothing been heard of it since? */
-static inline bool xr_raft_hinted(const struct xr_raft *r, uint64_t contact_ns)
-{
-	return r->hint_ns && (int64_t)(r->hint_ns - contact_ns) > 0;
-}
-
-static inline void xr_raft_draw(struct xr_raft *r, uint64_t random)
-{
-	const struct xr_timing *t = r->timing;
-
-	r->timeout_ns = t->min_timeout_ns + random % (t->max_timeout_ns - t->min_timeout_ns + 1);
-}
-
-/* A fresh election timeout that counts from now. */
-static inline void xr_raft_rearm(struct xr_raft *r, const struct xr_event *ev)
-{
-	r->base_ns = ev->now_ns;
-	r->hint_ns = 0;
-	xr_raft_draw(r, ev->random);
-}
-
-struct xr_message *xr_raft_send(struct xr_raft *r, struct xr_update *up, uint8_t type, uint8_t node,
-				uint32_t term);
-void xr_raft_report(struct xr_update *up, enum xr_raft_report kind, uint32_t term, uint8_t node,
-		    const struct xr_why_event *why);
+/* decide.c: rule 3. */
 
 /*
  * Vote stickiness (dissertation 4.2.3): true, with the reason, while this node may give its vote
  * to nobody, because it heard a leader, promised at its start, or leads with a lease.
  */
-bool xr_raft_sticky(const struct xr_raft *r, const struct xr_event *ev, struct xr_why_event *why);
+bool xr_decide_sticky(const struct xr_raft *r, const struct xr_event *ev, struct xr_why_event *why);
 
 /* Does the request bring word that this node's leader has resigned? */
-bool xr_raft_lifted(const struct xr_raft *r, const struct xr_message *m);
+bool xr_decide_lifted(const struct xr_raft *r, const struct xr_message *m);
 
-/* Rule 3, first step: fence, and come back with XR_EV_LOOKED. */
-void xr_raft_decide(struct xr_raft *r, struct xr_update *up, const struct xr_op *op);
-
-/* Stop leading (rule 12): fence for good, resign, say why. */
-void xr_raft_step_down(struct xr_raft *r, const struct xr_event *ev, const struct xr_why_event *why,
-		       struct xr_update *up);
+/* First step: fence, and come back with XR_EV_LOOKED. */
+void xr_decide_begin(struct xr_raft *r, struct xr_update *up, const struct xr_op *op);
 
 /* Enter a newer term that was heard of, without a vote in it. */
-void xr_raft_enter_term(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+void xr_decide_enter_term(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 
-/* Follow `node`, leader of the durable term, and ack the heartbeat that said so. */
-void xr_raft_follow(struct xr_raft *r, const struct xr_event *ev, uint8_t node, uint64_t echo_ns,
-		    struct xr_update *up);
+/* Fenced, barrier executed. Look again: on to the disk, or back (false, with the reason). */
+bool xr_decide_looked(struct xr_raft *r, const struct xr_event *ev, struct xr_why_event *why,
+		      struct xr_update *up);
 
-/* Heartbeats now, and again at the next common instant. */
-void xr_raft_beat(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+/* On disk: publish. Whoever is owed a reply gets it next. */
+void xr_decide_durable(struct xr_raft *r, struct xr_update *up);
 
-/* election.c */
-void xr_election_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
-bool xr_election_waits(const struct xr_raft *r); /* for the answers of this term, however long */
-void xr_election_campaign(struct xr_raft *r, const struct xr_event *ev,
-			  const struct xr_why_event *why, struct xr_update *up);
-void xr_election_requests(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
-void xr_election_own_vote(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
-void xr_election_prevote_answer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
-void xr_election_vote_answer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+/* leader.c */
+void xr_leader_begin(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+void xr_leader_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+void xr_leader_refused(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+void xr_leader_step_down(struct xr_raft *r, const struct xr_event *ev,
+			 const struct xr_why_event *why, struct xr_update *up);
 
 /* voter.c */
 void xr_voter_prevote(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_voter_vote(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
-void xr_voter_answer(struct xr_raft *r, uint8_t node, uint32_t round, bool granted,
-		     struct xr_update *up);
+void xr_voter_gave_up(struct xr_raft *r, const struct xr_op *op, const struct xr_why_event *why,
+		      struct xr_update *up);
+void xr_voter_voted(struct xr_raft *r, const struct xr_event *ev, const struct xr_op *op,
+		    struct xr_update *up);
+void xr_voter_entered_term(struct xr_raft *r, const struct xr_event *ev, const struct xr_op *op,
+			   struct xr_update *up);
 
-/* follower.c */
+/* candidate.c */
+void xr_candidate_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+void xr_candidate_campaign(struct xr_raft *r, const struct xr_event *ev,
+			   const struct xr_why_event *why, struct xr_update *up);
+void xr_candidate_gave_up(struct xr_raft *r, const struct xr_event *ev);
+void xr_candidate_requests(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+void xr_candidate_own_vote(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+void xr_candidate_prevote_answer(struct xr_raft *r, const struct xr_event *ev,
+				 struct xr_update *up);
+void xr_candidate_vote_answer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+
+/* follower.c; above it only raft.c, the ceiling. */
+bool xr_follower_waits(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+void xr_follower_follow(struct xr_raft *r, const struct xr_event *ev, uint8_t node,
+			uint64_t echo_ns, struct xr_update *up);
 void xr_follower_heartbeat(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_follower_resignation(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_follower_poll(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);

@@ -10,10 +10,10 @@ static bool log_is_older(const struct xr_raft *r, const struct xr_message *m)
 	return m->last_index < r->last_index;
 }
 
-void xr_voter_answer(struct xr_raft *r, uint8_t node, uint32_t round, bool granted,
-		     struct xr_update *up)
+static void answer(struct xr_raft *r, uint8_t node, uint32_t round, bool granted,
+		   struct xr_update *up)
 {
-	struct xr_message *m = xr_raft_send(r, up, XR_VOTE_ANSWER, node, xr_raft_term(r));
+	struct xr_message *m = xr_update_send(r, up, XR_VOTE_ANSWER, node, xr_raft_term(r));
 
 	m->round = round;
 	m->granted = granted;
@@ -40,7 +40,7 @@ static bool would_vote(const struct xr_raft *r, const struct xr_event *ev, struc
 		*why = (struct xr_why_event){.cause = XR_CAUSE_OLD_LOG};
 		return false;
 	}
-	return xr_raft_lifted(r, m) || !xr_raft_sticky(r, ev, why);
+	return xr_decide_lifted(r, m) || !xr_decide_sticky(r, ev, why);
 }
 
 /*
@@ -52,21 +52,21 @@ void xr_voter_prevote(struct xr_raft *r, const struct xr_event *ev, struct xr_up
 	const struct xr_message *m = &ev->message;
 	struct xr_why_event why = {0};
 	bool granted = !r->op.writing && m->term > r->term && would_vote(r, ev, &why);
-	struct xr_message *answer;
+	struct xr_message *reply;
 
 	if (why.cause == XR_CAUSE_LEAP) /* rule 14; other refusals of a prevote are everyday */
-		xr_raft_report(up, XR_RAFT_VOTE_REFUSED, m->term, m->node, &why);
-	answer = xr_raft_send(r, up, XR_PREVOTE_ANSWER, m->node,
-			      granted ? m->term : xr_raft_term(r));
-	answer->round = m->round;
-	answer->granted = granted;
+		xr_update_report(up, XR_RAFT_VOTE_REFUSED, m->term, m->node, &why);
+	reply = xr_update_send(r, up, XR_PREVOTE_ANSWER, m->node,
+			       granted ? m->term : xr_raft_term(r));
+	reply->round = m->round;
+	reply->granted = granted;
 }
 
 static void refuse(struct xr_raft *r, const struct xr_message *m, const struct xr_why_event *why,
 		   struct xr_update *up)
 {
-	xr_voter_answer(r, m->node, m->round, false, up);
-	xr_raft_report(up, XR_RAFT_VOTE_REFUSED, m->term, m->node, why);
+	answer(r, m->node, m->round, false, up);
+	xr_update_report(up, XR_RAFT_VOTE_REFUSED, m->term, m->node, why);
 }
 
 /* One vote a term, first come first served (5.2). True: there is nothing left to decide. */
@@ -84,7 +84,7 @@ static bool already_voted(struct xr_raft *r, const struct xr_message *m, struct 
 	if (m->term != r->term)
 		return false;
 	if (r->vote == m->node) {
-		xr_voter_answer(r, m->node, m->round, true, up);
+		answer(r, m->node, m->round, true, up);
 		return true;
 	}
 	if (r->vote || r->leader || r->resigned) {
@@ -105,19 +105,44 @@ void xr_voter_vote(struct xr_raft *r, const struct xr_event *ev, struct xr_updat
 		.node = m->node,
 		.term = m->term,
 		.round = m->round,
-		.lifted = xr_raft_lifted(r, m),
+		.lifted = xr_decide_lifted(r, m),
 		.why = {.cause = XR_CAUSE_NEWER_TERM, .node = m->node, .term = m->term},
 	};
 
 	if (already_voted(r, m, up))
 		return;
 	if (would_vote(r, ev, &why)) {
-		xr_raft_decide(r, up, &op);
+		xr_decide_begin(r, up, &op);
 		return;
 	}
 	/* A refusal for stickiness does not raise the term (rule 12); one for the log does (5.1). */
 	if (why.cause == XR_CAUSE_OLD_LOG && m->term > r->term)
-		xr_raft_enter_term(r, ev, up);
+		xr_decide_enter_term(r, ev, up);
 	if (!(up->what & XR_DO_FENCE))
 		refuse(r, m, &why, up);
+}
+
+/* Fenced, and found that it may not: the vote that was asked for is refused after all. */
+void xr_voter_gave_up(struct xr_raft *r, const struct xr_op *op, const struct xr_why_event *why,
+		      struct xr_update *up)
+{
+	answer(r, op->node, op->round, false, up);
+	xr_update_report(up, XR_RAFT_VOTE_REFUSED, op->term, op->node, why);
+}
+
+void xr_voter_voted(struct xr_raft *r, const struct xr_event *ev, const struct xr_op *op,
+		    struct xr_update *up)
+{
+	xr_timer_rearm(r, ev); /* only a granted vote puts the timer off (5.2) */
+	answer(r, op->node, op->round, true, up);
+	xr_update_report(up, XR_RAFT_VOTE_GRANTED, r->term, op->node, NULL);
+}
+
+void xr_voter_entered_term(struct xr_raft *r, const struct xr_event *ev, const struct xr_op *op,
+			   struct xr_update *up)
+{
+	xr_timer_rearm(r, ev);
+	xr_update_report(up, XR_RAFT_TERM_ADOPTED, r->term, op->node, &op->why);
+	if (op->asked)
+		answer(r, op->node, op->round, false, up);
 }

@@ -5,7 +5,7 @@
 /* All of `what` that this node asks for says which leader's resignation set it off, if one did. */
 static void send_request(struct xr_raft *r, struct xr_update *up, uint8_t type, uint32_t term)
 {
-	struct xr_message *m = xr_raft_send(r, up, type, 0, term);
+	struct xr_message *m = xr_update_send(r, up, type, 0, term);
 
 	m->lift_leader = r->lift_leader;
 	m->lift_term = r->lift_term;
@@ -38,8 +38,8 @@ static struct xr_why_event timer_cause(const struct xr_raft *r, const struct xr_
 		};
 	if (r->leader)
 		return (struct xr_why_event){
-			.cause = xr_raft_hinted(r, ev->contact_ns) ? XR_CAUSE_GONE
-								   : XR_CAUSE_SILENCE,
+			.cause = xr_timer_hinted(r, ev->contact_ns) ? XR_CAUSE_GONE
+								    : XR_CAUSE_SILENCE,
 			.node = r->leader,
 			.ns = ev->now_ns - (ev->contact_ns ? ev->contact_ns : r->base_ns),
 		};
@@ -63,28 +63,19 @@ static void start_prevote(struct xr_raft *r, const struct xr_event *ev, struct x
 	r->granted = xr_bit(r->self);
 	r->refused = 0;
 	r->election_ns = ev->now_ns;
-	r->resend_ns = xr_raft_resend_ns(r, ev->now_ns);
-	xr_raft_rearm(r, ev);
+	r->resend_ns = xr_timer_resend_ns(r, ev->now_ns);
+	xr_timer_rearm(r, ev);
 	note_resignation(r);
 	if (!another_round)
-		xr_raft_report(up, XR_RAFT_PREVOTE_STARTED, r->term + 1, 0, &r->why);
+		xr_update_report(up, XR_RAFT_PREVOTE_STARTED, r->term + 1, 0, &r->why);
 	if (xr_majority(r, r->granted))
-		xr_election_campaign(r, ev, &r->why, up);
+		xr_candidate_campaign(r, ev, &r->why, up);
 	else
 		send_request(r, up, XR_PREVOTE, r->term + 1);
 }
 
-/*
- * A new term is for a vote that was split (5.2). The own vote first has to reach the disk; and where
- * nobody has refused, the voters are slow: in another term they would only write once more.
- */
-bool xr_election_waits(const struct xr_raft *r)
-{
-	return r->phase == XR_VOTING && (r->op.writing || !r->refused);
-}
-
 /* Once a timeout a new election, until there is a leader (5.2); in between, ask the silent again. */
-void xr_election_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+void xr_candidate_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
 	bool expired = (int64_t)(ev->now_ns - (r->base_ns + r->timeout_ns)) >= 0;
 
@@ -93,10 +84,10 @@ void xr_election_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_u
 		r->phase = XR_IDLE; /* heard the leader meanwhile: no election */
 		return;
 	}
-	if ((expired && !xr_election_waits(r)) || r->phase == XR_IDLE) {
+	if ((expired && !xr_timer_waits(r)) || r->phase == XR_IDLE) {
 		start_prevote(r, ev, up);
 	} else if ((int64_t)(ev->now_ns - r->resend_ns) >= 0) {
-		r->resend_ns = xr_raft_resend_ns(r, ev->now_ns);
+		r->resend_ns = xr_timer_resend_ns(r, ev->now_ns);
 		if (r->phase == XR_PREVOTING)
 			send_request(r, up, XR_PREVOTE, r->term + 1);
 		else
@@ -104,9 +95,15 @@ void xr_election_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_u
 	}
 }
 
+void xr_candidate_gave_up(struct xr_raft *r, const struct xr_event *ev)
+{
+	r->phase = XR_IDLE;
+	xr_timer_rearm(r, ev);
+}
+
 /* A majority would vote for this node, or its leader named it heir: increment the term (5.2). */
-void xr_election_campaign(struct xr_raft *r, const struct xr_event *ev,
-			  const struct xr_why_event *why, struct xr_update *up)
+void xr_candidate_campaign(struct xr_raft *r, const struct xr_event *ev,
+			   const struct xr_why_event *why, struct xr_update *up)
 {
 	struct xr_op op = {.kind = XR_OP_CAMPAIGN, .term = r->term + 1, .why = *why};
 	struct xr_why_event sticky;
@@ -114,25 +111,24 @@ void xr_election_campaign(struct xr_raft *r, const struct xr_event *ev,
 	note_resignation(r);
 	r->why = *why;
 	r->election_ns = ev->now_ns;
-	if (!xr_raft_sticky(r, ev, &sticky)) {
-		xr_raft_decide(r, up, &op);
+	if (!xr_decide_sticky(r, ev, &sticky)) {
+		xr_decide_begin(r, up, &op);
 		return;
 	}
-	r->phase = XR_IDLE;
-	xr_raft_rearm(r, ev);
+	xr_candidate_gave_up(r, ev);
 }
 
 /* Looked: ask all others in parallel, while the own vote is still being written (rule 3). */
-void xr_election_requests(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+void xr_candidate_requests(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
 	r->role = XR_CANDIDATE;
 	r->phase = XR_VOTING;
 	r->round++;
 	r->granted = 0;
 	r->refused = 0;
-	r->resend_ns = xr_raft_resend_ns(r, ev->now_ns);
-	xr_raft_rearm(r, ev);
-	xr_raft_report(up, XR_RAFT_ELECTION_STARTED, r->op.term, 0, &r->why);
+	r->resend_ns = xr_timer_resend_ns(r, ev->now_ns);
+	xr_timer_rearm(r, ev);
+	xr_update_report(up, XR_RAFT_ELECTION_STARTED, r->op.term, 0, &r->why);
 	if (r->voters != xr_bit(r->self))
 		send_request(r, up, XR_VOTE, r->op.term);
 }
@@ -140,48 +136,39 @@ void xr_election_requests(struct xr_raft *r, const struct xr_event *ev, struct x
 /* Won: a majority for this term, the own vote among it, durable (5.2). */
 static void lead_if_won(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
-	if (r->op.writing || !xr_majority(r, r->granted))
-		return;
-	r->role = XR_LEADER;
-	r->phase = XR_IDLE;
-	r->leader = r->self;
-	r->grace_ns = 0;
-	up->what |= XR_DO_PUBLISH;
-	xr_raft_beat(r, ev, up); /* at once, to prevent new elections (5.2) */
-	up->view = (struct xr_view){.term = r->term, .leader = r->self, .mode = XR_LEAD};
-	xr_raft_report(up, XR_RAFT_ELECTED, r->term, 0, &r->why);
-	up->report[up->nreport - 1].took_ns = ev->now_ns - r->election_ns;
+	if (!r->op.writing && xr_majority(r, r->granted))
+		xr_leader_begin(r, ev, up);
 }
 
-void xr_election_own_vote(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+void xr_candidate_own_vote(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
 	r->granted |= xr_bit(r->self);
 	lead_if_won(r, ev, up);
 }
 
 /* An answer counts in the phase, term and round that asked for it, and in no other. */
-void xr_election_prevote_answer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+void xr_candidate_prevote_answer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
 	const struct xr_message *m = &ev->message;
 
 	if (!m->granted) {
 		if (m->term > xr_raft_term(r))
-			xr_raft_enter_term(r, ev, up);
+			xr_decide_enter_term(r, ev, up);
 		return;
 	}
 	if (r->phase != XR_PREVOTING || m->term != r->term + 1 || m->round != r->round)
 		return;
 	r->granted |= xr_bit(m->node);
 	if (xr_majority(r, r->granted))
-		xr_election_campaign(r, ev, &r->why, up);
+		xr_candidate_campaign(r, ev, &r->why, up);
 }
 
-void xr_election_vote_answer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+void xr_candidate_vote_answer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
 	const struct xr_message *m = &ev->message;
 
 	if (!m->granted && m->term > xr_raft_term(r)) {
-		xr_raft_enter_term(r, ev, up);
+		xr_decide_enter_term(r, ev, up);
 		return;
 	}
 	if (r->phase != XR_VOTING || m->term != xr_raft_term(r) || m->round != r->round)
