@@ -312,7 +312,7 @@ active proctype DaemonA()
 			node = NOBODY
 		}
 	   };
-	   /* The warden outlives the engine: it fences, then resigns for it (DESIGN 4). */
+	   /* The warden outlives the engine: it fences, then resigns for it (rule 5). */
 	   if
 	   :: LEADS(view) ->
 #ifdef WARDEN_RESIGNS_FIRST

@@ -71,7 +71,7 @@ byte voted = 1;	    /* newest term in which a vote has left this node */
 bool lift_heard;
 #define LIFTED	 lift_heard
 #else
-#define LIFTED	 (resigned && leader == durable) /* bound to (leader, term) (DESIGN 4) */
+#define LIFTED	 (resigned && leader == durable) /* bound to (leader, term) (rule 3) */
 #endif
 #define STICKY	 (contact < D_HERE || promise < D_HERE)
 #define YOUNG(a) (a < D)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Known bugs, planted on purpose in a build of their own (XR_PLANT_BUGS), one at a time: name, what
- * it breaks, rule of DESIGN 3, seeds within which it has to be found. planted.patch puts the
+ * it does wrong, the rule broken, seeds within which it has to be found. planted.patch puts the
  * switches of core, rules and journal into a copy of these; what is shipped knows nothing of them.
  *
  * Not planted, since no honest node's history can show them: a reader without the first fence (this

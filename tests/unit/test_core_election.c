@@ -2,7 +2,7 @@
 /*
  * Elections as stories. Names are those of the public suites where the idea comes from one:
  * etcd-io/raft raft_test.go, cowsql/raft test_election.c, hashicorp/raft raft_test.go; then
- * DESIGN's rules by number. PreVote and CheckQuorum are always on.
+ * our rules by number. PreVote and CheckQuorum are always on.
  */
 #include <stdarg.h>
 #include <setjmp.h>

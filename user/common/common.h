@@ -19,7 +19,7 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* CLOCK_BOOTTIME, the clock of every stamp (DESIGN rule 5): it does not stop in suspend. */
+/* CLOCK_BOOTTIME, the clock of every stamp (rule 5): it does not stop in suspend. */
 static inline uint64_t xr_now_ns(void)
 {
 	struct timespec t;

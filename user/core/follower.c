@@ -129,7 +129,7 @@ void xr_follower_resignation(struct xr_raft *r, const struct xr_event *ev, struc
 
 /*
  * Somebody still takes this node for the leader of a term that it led in an earlier life, and will
- * never lead in again (rule 5). Nothing changes here; to say so is a resignation (DESIGN 4).
+ * never lead in again (rule 5). Nothing changes here; to say so is a resignation.
  */
 void xr_follower_poll(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {

@@ -93,7 +93,7 @@ struct xr_raft {
 	enum xr_role role;
 	enum xr_phase phase;
 	uint8_t leader; /* of `term`, 0: not known */
-	bool resigned;	/* the leader of `term` has resigned: stickiness is lifted (DESIGN 4) */
+	bool resigned;	/* the leader of `term` has resigned: stickiness is lifted (rule 3) */
 	uint8_t resigned_leader;
 	uint8_t lift_leader; /* what this campaign may tell its voters of that */
 	uint32_t lift_term;
