@@ -2,9 +2,9 @@
 /*
  * The state that the NIC path and the daemon share, pinned under
  * /sys/fs/bpf/xraft/<cluster>-<node>/ and readable with bpftool. All times are CLOCK_BOOTTIME in
- * nanoseconds. Who writes what is rule 13: view, lead_since and the deadline by the engine, or by
- * the warden once that is dead; stamps, marks and acks by atomic maximum, by whoever accepts;
- * counters by the NIC path.
+ * nanoseconds. Rule 13 says who writes: the engine writes view, lead_since and deadline, and the
+ * warden does once the engine is dead; each run that accepts a datagram moves stamps, marks and
+ * acks, by compare-exchange; the NIC path counts.
  */
 #ifndef XRAFT_MAPS_H
 #define XRAFT_MAPS_H
@@ -90,8 +90,8 @@ enum xr_tx_path {
 } __attribute__((packed));
 
 /*
- * xr_control[0]. Up to `cluster` it never changes from one ABI to another, so that what an older or
- * newer version left behind can be told to be this node's.
+ * xr_control[0]. Every ABI has the fields up to `cluster`, so that each version can tell whether
+ * maps that another one left behind are this node's.
  */
 struct xr_control {
 	__u32 abi;   /* XR_ABI */
@@ -107,7 +107,7 @@ struct xr_control {
 	__u32 max_timeout_us;
 	__u32 heartbeat_us;
 	__u32 stall_limit_us;
-	__u32 quorum_lapse_us; /* a leader without a majority's acks for so long stops (rule 12) */
+	__u32 quorum_lapse_us; /* a leader whose majority is silent for this long stops (rule 12) */
 	__u32 drift_permille;  /* r of rule 5 */
 	__s32 pid;	       /* of the engine; shown only */
 	__s32 warden_pid;      /* of its parent, which restarts it; shown only */
@@ -122,7 +122,7 @@ struct xr_control {
 	char interface[16];
 };
 
-/* What every ABI has. */
+/* The fields that every ABI has. */
 #define XR_CONTROL_STABLE __builtin_offsetof(struct xr_control, alive_until_ns)
 
 /* xr_key[id & 1]: the two keys accepted at a time. Not pinned, never printed. */

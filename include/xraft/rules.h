@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the NIC path decides, as inline functions over the map records (rule 1). The XDP program,
- * the daemon's slow path and the tests compile these lines; only the lookups differ, which each
- * of them supplies as `struct xr_env` (below). Nothing here raises a term, votes or changes a
- * role: it repeats the decision that the daemon has published in the view.
+ * The decisions of the NIC path, as inline functions over the map records (rule 1). The XDP
+ * program, the daemon's slow path and the tests compile these lines; each supplies lookups of its
+ * own as `struct xr_env` (below). These lines repeat the decision that the daemon has published in
+ * the view; they never raise a term, vote or change a role.
  */
 #ifndef XRAFT_RULES_H
 #define XRAFT_RULES_H
@@ -136,7 +136,7 @@ static __always_inline enum xr_reason xr_rule_record(const struct xr_group *g,
 	return rec->digest == g->digest ? XR_REASON_END : XR_R_drop_digest;
 }
 
-/* AppendEntries at the follower (paper, figure 2, receiver rules 1 and 2). Rules 4, 5, 10. */
+/* AppendEntries at the follower (paper, figure 2, receiver's steps 1 and 2). Rules 4, 5, 10. */
 static __always_inline enum xr_reason xr_rule_heartbeat(struct xr_group *g,
 							const struct xr_control *c,
 							const struct xr_wire *h,
@@ -210,8 +210,8 @@ static __always_inline enum xr_reason xr_rule_poll(const struct xr_group *g,
 /*
  * ---- one datagram ----
  *
- * Supplied by whoever includes this: where the maps are. Lookups return NULL for what is not
- * there.
+ * The file that includes this one supplies the ways to its maps. A lookup returns NULL where there
+ * is no such record.
  */
 struct xr_env;
 static __always_inline struct xr_group *xr_env_group(struct xr_env *env, __u32 id);
@@ -223,7 +223,7 @@ static __always_inline struct xr_run *xr_env_run(struct xr_env *env);
 /* Rule 8: XR_REASON_END if this node may answer, else the reason why it may not. */
 static __always_inline enum xr_reason xr_env_may_answer(struct xr_env *env, const struct xr_wire *h,
 							__u64 now);
-/* xr_tag(), in whatever form suits. */
+/* xr_tag(), in the form that suits the file that includes this one. */
 static __always_inline __u64 xr_env_tag(struct xr_env *env, const struct xr_wire *h,
 					const void *end, __u32 len, const struct xr_sip_key *key);
 static __always_inline void xr_env_count(struct xr_env *env, enum xr_reason reason);
@@ -308,7 +308,7 @@ static __always_inline __u64 xr_rules_tag(struct xr_env *env, const struct xr_wi
 	return xr_sip_final(&sip, len - sizeof(h->tag));
 }
 
-/* Of whom a datagram is, once xr_rules_check() has found it authentic. */
+/* The sender of a datagram that xr_rules_check() has found authentic. */
 struct xr_sender {
 	struct xr_peer *peer;
 	struct xr_key *key;
@@ -357,8 +357,8 @@ static __always_inline enum xr_reason xr_rules_check(struct xr_env *env, const s
 }
 
 /*
- * What is written in bytes and then read as a word, by the tag, stalls until it has reached the
- * cache. So these write whole words.
+ * A load of a word stalls until bytes that were just stored into it have reached the cache. The tag
+ * loads words, so these functions store whole words.
  */
 static __always_inline void xr_record_set_flags(struct xr_record *rec, __u16 flags)
 {
@@ -435,7 +435,7 @@ static __always_inline long xr_step_heartbeat(__u32 i, void *arg)
 	return 0;
 }
 
-/* Write an answer into a record that waited. Rule 15: what is left over goes up by xr_events. */
+/* Write an answer into a record that waited. Rule 15: xr_events takes the daemon's records up. */
 static __always_inline long xr_step_write_rest(__u32 i, void *arg)
 {
 	struct xr_walk *w = arg;

@@ -31,8 +31,9 @@ struct xr_handle;
 
 /*
  * Look at node `node` of `cluster`, which runs, or ran, on this machine. Needs root, or the right to
- * read and write its pins: the kernel maps only what may be written. The handle is the caller's, to
- * close. Returns 0, or a negative errno with a sentence in `why` (cut to `size`, which may be 0):
+ * read and write its pins: the kernel maps memory only for those who may write it. The caller
+ * closes the handle. Returns 0, or a negative errno with a sentence in `why` (cut to `size`, which
+ * may be 0):
  *   -ENOENT  no such node here
  *   -EACCES  no right to its maps
  *   -EPROTO  another version of xraft wrote them
