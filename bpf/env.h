@@ -35,7 +35,7 @@ struct {
 	__uint(max_entries, 1 << 18);
 } xr_events SEC(".maps");
 
-/* The engine's own socket, by its own hand. The kernel takes it out when the socket is closed. */
+/* The engine puts its own socket here; the kernel takes it out when the socket is closed. */
 XR_MAP(xr_socket, BPF_MAP_TYPE_SOCKMAP, 1, __u64);
 
 /* Filled in once a frame, so that each map is looked up once. */
@@ -126,7 +126,7 @@ static __always_inline __u64 xr_env_tag(struct xr_env *env, const struct xr_wire
 
 static __always_inline void xr_env_each(__u32 count, xr_step step, void *arg)
 {
-	/* Merged with another it would have two callbacks, and the kernel inlines those with one. */
+	/* Merged with another it has two callbacks, and the kernel inlines only calls with one. */
 	__attribute__((nomerge)) bpf_loop(count, step, arg, 0);
 }
 

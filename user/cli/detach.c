@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Tidy up after a node: its XDP program and its pins. A program is this node's if it is named
- * xr_nic and uses the very maps that are pinned; what is not is never touched.
+ * xr_nic and uses the very maps that are pinned; detach never touches any other.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What XDP can do here, by asking the kernel; nothing is attached. */
+/* What can XDP do here? This asks the kernel, and attaches nothing. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/ethtool.h>
@@ -26,7 +26,7 @@ static const char *const native_drivers[] = {
  * ---- the kernel ----
  */
 
-/* Without what the program does not load; helpers in the order of the newest. */
+/* The program does not load without these. The newest helper comes first. */
 static const char *missing_piece(void)
 {
 	static const struct {

@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 
 #define BODY_MAX (256u << 20) /* a status of 100,000 groups has some 30 MB */
-#define START_S	 5L	      /* so long a daemon may take to begin its answer */
+#define START_S	 5L	      /* a daemon may take this long to begin its answer */
 
 struct body {
 	char *data;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Orders for a leader: transfer, step-down. What came of a transfer is read from the maps. */
+/* Orders for a leader: transfer, step-down. The maps tell what came of a transfer. */
 #include <getopt.h>
 #include <string.h>
 #include <time.h>

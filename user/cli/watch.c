@@ -33,7 +33,7 @@ static bool print_event(const char *line, void *arg)
 		puts(line);
 	}
 	json_decref(event);
-	return fflush(stdout) == 0; /* who reads may have left */
+	return fflush(stdout) == 0; /* the reader may have left */
 }
 
 /* By the pins where there are any: then a daemon that left no socket is not running. */

@@ -4,7 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
-/* No secret: the checksum is against accidents. Who can write the state folder owns the node. */
+/* No secret: the checksum is against accidents. To write the state folder is to own the node. */
 static const unsigned char journal_key[crypto_shorthash_KEYBYTES] = "xraft journal 1";
 
 _Static_assert(crypto_shorthash_BYTES == sizeof(uint64_t), "SipHash-2-4");

@@ -53,7 +53,7 @@ struct xr_block {
 _Static_assert(sizeof(struct xr_block_top) == 32, "layout on disk");
 _Static_assert(sizeof(struct xr_block) == XR_BLOCK_SIZE, "layout on disk");
 
-/* A 64-bit digest of who owns a journal. `cluster` has at most 15 characters. */
+/* A 64-bit digest of a journal's owner. `cluster` has at most 15 characters. */
 uint64_t xr_block_identity(const char *cluster, uint8_t node);
 
 /* Empty `b` and fill its top, all but the checksum. */
@@ -63,7 +63,7 @@ void xr_block_begin(struct xr_block *b, enum xr_block_kind kind, uint64_t identi
 /* Set the checksum: the last thing before a block is written. */
 void xr_block_seal(struct xr_block *b);
 
-/* Nothing in it was changed since it was sealed, whoever's it is, whatever its version. */
+/* Unchanged since it was sealed; it may be of any owner and any version. */
 bool xr_block_intact(struct xr_block *b);
 
 /* Intact, ours and of this version. */

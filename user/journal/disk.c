@@ -99,7 +99,7 @@ static int real_unlink(void *ctx, int dir, const char *name)
 	return result(unlinkat(dir, name, 0));
 }
 
-/* Whoever was killed while it wrote holds its lock until the disk is done: wait a second for it. */
+/* A process killed while it wrote holds its lock until the disk is done: wait a second for it. */
 static int real_lock(void *ctx, int fd)
 {
 	int ret, tries = 20;

@@ -2,7 +2,7 @@
 /*
  * The few file operations the journal needs, as a table, so that tests and the simulator can put
  * a disk under it that tears, loses, fails and dies on purpose. Every operation returns 0 or more,
- * or a negative errno. `ctx` belongs to whoever made the table and is handed to each operation.
+ * or a negative errno. `ctx` belongs to the maker of the table and is handed to each operation.
  */
 #ifndef XRAFT_JOURNAL_DISK_H
 #define XRAFT_JOURNAL_DISK_H

@@ -18,21 +18,20 @@
  * place, so that a block written to the wrong place is not taken for the right one.
  *
  * Recovery:
- *  1. Whatever was left in the page cache is written out, then the medium is read.
+ *  1. The page cache is written out and dropped, then the medium is read.
  *  2. A pair counts if one copy is whole: right checksum, identity and sequence. The damaged copy
  *     is written anew. Two whole copies that differ are damage.
  *  3. Head and snapshot were durable before the file got its name: each pair must count, and the
  *     file must have the size that its head says.
- *  4. The log ends before the first pair that does not count, if that is what a crash leaves.
- *     It is not if a whole block follows of a later batch: this was written only once the missing
- *     one was durable. Then the journal is damaged, and nothing is guessed around: open refuses.
- *     A whole block of the same batch proves nothing, as one fsync covers the batch and its pairs
- *     reach the medium in any order. What of a torn batch stands before the gap is kept, what
- *     stands after it is dropped: neither was ever answered, so both are safe.
+ *  4. The log ends before the first pair that does not count, unless a whole block of a later batch
+ *     follows: that one was written only once the missing one was durable. Then the journal is
+ *     damaged, and open refuses it. A whole block of the same batch proves nothing, as one fsync
+ *     covers the batch and its pairs reach the medium in any order. Recovery keeps the pairs of a
+ *     torn batch before the gap and drops those after it: none was ever answered, so both are safe.
  *  5. A probe carries the last sequence number known to be durable. A log that ends before it is
  *     damaged too. So the one loss that recovery cannot tell from a crash, both copies in the
  *     last batch, is told from it once a batch or a probe has followed.
- *  6. What stands after the end is wiped, durably, before the next append: a dropped pair would
+ *  6. The rest of the file is wiped, durably, before the next append: a dropped pair would
  *     fit behind the record that takes the place of the missing one, and bring back a vote.
  *
  * When the log is full, compaction writes a new file beside it (compact.c).

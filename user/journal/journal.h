@@ -45,16 +45,16 @@ struct xr_journal_opts {
 };
 
 /*
- * Take the lock of the folder `o->dir`, made when `create`, without opening what is in it: for
- * whoever has to hold it longer than a journal is open. Returns a descriptor, which may be handed
- * down to children; closing the last copy gives the lock back. Errors: as below.
+ * Take the lock of the folder `o->dir`, made when `create`, and leave the journal in it closed: for
+ * a caller that holds the lock longer than the journal is open. Returns a descriptor, which may be
+ * handed down to children; closing the last copy gives the lock back. Errors: as below.
  */
 int xr_journal_lock(const struct xr_journal_opts *o, struct xr_why *why);
 
 /*
  * Open the journal of this node, or make it when `create`. Holds the folder's lock until
- * xr_journal_close(). What find and each then show is on the medium. Nothing is kept of `o` but
- * `disk`. `*out` is untouched on failure. Errors, each with a sentence that names the remedy:
+ * xr_journal_close(). Find and each then show what is on the medium. The journal keeps nothing of
+ * `o` but `disk`. `*out` is untouched on failure. Errors, each with a sentence and its remedy:
  *   -ENOENT           no state, and not told that the node is new
  *   -EEXIST           told that it is new, but there is state: it is left as it is
  *   -EBUSY            another process runs on this folder
@@ -97,13 +97,13 @@ uint64_t xr_journal_promise_ns(const struct xr_journal *j);
 int xr_journal_promise(struct xr_journal *j, uint64_t d_ns, struct xr_why *why);
 
 /*
- * Make `n` records durable, all or (on failure) none that anyone may speak of; one fsync for all.
+ * Make `n` records durable by one fsync: all, or (on failure) none of which the caller may speak.
  * Later records of a group overwrite earlier ones. Errors:
  *   -EINVAL  a record would break rule 7 (a lower term; in the same term another vote or a cleared
  *            one), or is malformed: a bug in the caller. Nothing was written or changed.
  *   -ENOMEM  nothing was written or changed
- *   -EIO     a write failed, now or before. The journal is dead: this process votes no more. What
- *            was durable before is so still; whether this batch is, nobody knows.
+ *   -EIO     a write failed, now or before. The journal is dead: this process votes no more.
+ *            Earlier batches are durable as before; this one may or may not be.
  */
 int xr_journal_append(struct xr_journal *j, const struct xr_vote *v, size_t n, struct xr_why *why);
 

@@ -132,7 +132,7 @@ static int read_head(struct xr_journal *j, struct survey *s, struct xr_why *why)
 	s->snapshot_pairs = head->head.snapshot_pairs;
 	j->promise_ns = head->head.promise_ns;
 	j->pairs = head->head.pairs;
-	/* A file cut short has lost records, and what is missing looks like a quiet end. */
+	/* A file cut short has lost records, but it looks like one that ends there. */
 	if ((uint64_t)bytes != xr_pair_at(j->pairs))
 		return damaged(j, XR_PAIR_HEAD, why,
 			       "it has %" PRId64 " bytes, its head says %" PRIu64, bytes,
@@ -304,10 +304,10 @@ static int mend(struct xr_journal *j, const struct survey *s, struct xr_why *why
 }
 
 /*
- * What an earlier process left in the page cache must not be taken for durable: it would be
- * answered again, then lost with the power. So first all is written out, its folder too (the
- * rename of a compaction), then the cache is dropped, since after a failed fsync it shows as
- * clean what never reached the medium.
+ * Records that an earlier process left in the page cache may not be durable: this one would answer
+ * for them, and then lose them with the power. So first all is written out, its folder too (the
+ * rename of a compaction), then the cache is dropped, since after a failed fsync the kernel calls
+ * pages clean that never reached the medium.
  */
 static int settle(struct xr_journal *j, struct xr_why *why)
 {

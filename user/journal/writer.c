@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One ring serves both ways: slots are submitted (head), completed in place and in order (done),
- * and reaped by the submitter. Whoever moves an index releases the slots behind it to the other
- * thread, so neither ever waits. Indexes only grow; a slot is index modulo size.
+ * and reaped by the submitter. The thread that moves an index releases the slots behind it to the
+ * other, so neither ever waits. Indexes only grow; a slot is index modulo size.
  */
 #include "common/thread.h"
 #include "journal/writer.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a node is doing, as a JSON object, read from its maps and from nothing else: a daemon that
- * runs, one that hangs and one that died are described by the same lines.
+ * The state of a node as a JSON object, read from its maps alone: the same lines describe a daemon
+ * that runs, one that hangs and one that died.
  *
  *   {"node":1, "cluster":"demo",
  *    "alive":true,       its process exists
@@ -47,8 +47,8 @@ char *xr_status_dump(const json_t *status, bool indent);
 bool xr_status_alive(const struct xr_control *c);
 
 /*
- * For whoever fills `pid_start`, `netns` and `timens` of struct xr_control. 0: no such process, a zombie,
- * or /proc cannot be read.
+ * The engine and the warden fill `pid_start`, `netns` and `timens` of struct xr_control by these.
+ * 0: there is no such process, it is a zombie, or /proc cannot be read.
  */
 uint64_t xr_status_pid_start(pid_t pid);
 uint64_t xr_status_netns(void);

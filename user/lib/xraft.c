@@ -100,7 +100,7 @@ static bool is_usable(const struct xr_handle *h)
 	return atomic_load_explicit(h->place, memory_order_relaxed) == SAME_CLOCK;
 }
 
-/* What rule 16 reads between the two looks at the view. */
+/* Rule 16: a reader loads these between its two looks at the view. */
 static void copy_lease(const struct xr_group *g, const struct xr_acks *a, struct xr_group *lease,
 		       struct xr_acks *acks)
 {

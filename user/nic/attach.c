@@ -13,7 +13,7 @@
 
 #define PROGRAM "xr_nic"
 
-/* `begun`: that of a start which ended before it wrote who it is counts, too. */
+/* `begun`: the map of a start that ended before it wrote its name there counts, too. */
 static bool map_is_control_of(uint32_t id, const struct xr_nic_opts *o, bool begun)
 {
 	_cleanup_fd_ int fd = bpf_map_get_fd_by_id(id);
@@ -25,7 +25,7 @@ static bool map_is_control_of(uint32_t id, const struct xr_nic_opts *o, bool beg
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) || strcmp(info.name, "xr_control") ||
 	    info.value_size < XR_CONTROL_STABLE)
 		return false;
-	/* Of any ABI: only what all of them have is looked at. */
+	/* Of any ABI: this looks only at the fields that all of them have. */
 	value = calloc(1, info.value_size + sizeof(*control));
 	control = value;
 	if (!value || bpf_map_lookup_elem(fd, &zero, value))
@@ -62,7 +62,7 @@ static enum xdp_attach_mode libxdp_mode(enum xr_nic_mode mode)
 	return mode == XR_NIC_NATIVE ? XDP_MODE_NATIVE : XDP_MODE_SKB;
 }
 
-/* What single program is attached, and in which mode; -ENOENT: none; -EPERM: no right to look. */
+/* Which single program is attached, and in which mode; -ENOENT: none; -EPERM: no right to look. */
 static int attached_program(unsigned int ifindex, enum xr_nic_mode *mode)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);

@@ -85,7 +85,7 @@ int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why)
 	}
 	if (err != -ENOENT && err != -EPROTO)
 		return access(dir, F_OK) ? 0 : err;
-	/* Half a set of pins, or another ABI: what cannot be fenced must not answer. */
+	/* Half a set of pins, or another ABI: a program that cannot be fenced must not answer. */
 	if (o->interface[0] && if_nametoindex(o->interface))
 		xr_detach(o, if_nametoindex(o->interface));
 	unpin(dir);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The NIC path from outside: make the maps, load the program, attach it, pin the maps; and at a
- * start, first of all, fence whatever an earlier life left behind (rule 6).
+ * start, first of all, fence the maps that an earlier life left behind (rule 6).
  */
 #ifndef XRAFT_NIC_H
 #define XRAFT_NIC_H
@@ -24,14 +24,14 @@ struct xr_nic {
 	enum xr_nic_mode mode;
 	enum xr_nic_attach attach;
 	unsigned int ifindex;
-	char remark[256]; /* what a person should know of how it went: a fallback and why; or "" */
+	char remark[256];	   /* for people: a fallback and its reason; or "" */
 	struct bpf_object *object; /* owned; NULL without BPF */
 };
 
 /*
  * Rule 6: fence every view that is pinned for this node, and set its deadline to 0. Maps that
  * cannot be fenced (of another ABI) are unpinned, and the program that uses them is detached.
- * 0 also where there is nothing.
+ * Returns 0 also where no maps are pinned.
  */
 int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why);
 
