@@ -323,6 +323,7 @@ static __always_inline enum xr_reason xr_rules_check(struct xr_env *env, const s
 	const struct xr_control *c = xr_env_control(env);
 	struct xr_peer *peer;
 	struct xr_key *key;
+	__u32 size;
 
 	if (len < sizeof(*h) || (const void *)(h + 1) > end)
 		return XR_R_drop_short;
@@ -332,8 +333,8 @@ static __always_inline enum xr_reason xr_rules_check(struct xr_env *env, const s
 		return XR_R_drop_version;
 	if (h->type == 0 || h->type >= XR_TYPE_END)
 		return XR_R_drop_type;
-	if (len > XR_DATAGRAM_MAX || len != sizeof(*h) + h->count * xr_wire_body_size(h->type) ||
-	    (h->count == 0) != (h->type >= XR_PATH_ASK))
+	size = xr_wire_body_size(h->type);
+	if (len > XR_DATAGRAM_MAX || len != sizeof(*h) + h->count * size || !h->count != !size)
 		return XR_R_drop_short;
 	if ((const void *)((const char *)h + len) > end)
 		return XR_R_drop_short; /* the frame ends before its datagram */
@@ -563,13 +564,9 @@ static __always_inline enum xr_verdict xr_rules_decide(struct xr_walk *w)
 	case XR_PATH_TEST:
 		xr_env_count(w->env, XR_R_path_answered);
 		return XR_TX;
-	case XR_PATH_ASK:
-	case XR_PATH_ECHO:
-	case XR_PATH_DELIVERED:
-		xr_env_count(w->env, XR_R_pass_path);
-		return XR_PASS;
 	default:
-		xr_env_count(w->env, XR_R_pass_vote);
+		xr_env_count(w->env, xr_type_body(w->h->type) == XR_BODY_BALLOT ? XR_R_pass_vote
+										: XR_R_pass_path);
 		return XR_PASS;
 	}
 }
@@ -579,12 +576,9 @@ static __always_inline void xr_rules_seal(struct xr_env *env, struct xr_wire *h,
 					  __u32 len, const struct xr_sender *sender, __u64 now)
 {
 	const struct xr_control *c = xr_env_control(env);
-	__u8 type;
 
 	sender->peer->answered++;
-	/* What answers what: nothing answers an answer (rule 9). A poll fetches a heartbeat. */
-	type = h->type == XR_HEARTBEAT ? XR_ACK : h->type == XR_POLL ? XR_HEARTBEAT : XR_PATH_ECHO;
-	xr_wire_turn(h, type, c->self, c->min_timeout_us);
+	xr_wire_turn(h, xr_type_answer(h->type), c->self, c->min_timeout_us);
 	h->echo_ns = h->sent_ns;
 	h->sent_ns = now;
 	h->tag = xr_rules_tag(env, h, end, len, &sender->key->sip);

@@ -124,21 +124,13 @@ static void check_headers(const struct packet *p, const struct outcome *out)
 	}
 }
 
-static __u8 answer_type(__u8 type)
-{
-	return type == XR_HEARTBEAT   ? XR_ACK
-	       : type == XR_POLL      ? XR_HEARTBEAT
-	       : type == XR_PATH_TEST ? XR_PATH_ECHO
-				      : 0;
-}
-
 static void check_header(const struct world *w, const struct packet *p, const struct xr_wire *h)
 {
 	const struct xr_wire *asked = &p->d.h;
 	__u32 len = sizeof(*h) + h->count * xr_wire_body_size(h->type);
 
 	check(h->magic == XR_WIRE_MAGIC && h->version == XR_WIRE_VERSION, "not xraft's");
-	check(h->type == answer_type(asked->type), "answered by type %u", h->type);
+	check(h->type == xr_type_answer(asked->type), "answered by type %u", h->type);
 	check(h->source == asked->dest && h->dest == asked->source, "direction is not turned");
 	check(h->count == asked->count && h->key_id == asked->key_id, "count or key changed");
 	check(h->echo_ns == asked->sent_ns, "echo is not what was sent");

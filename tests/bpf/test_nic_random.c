@@ -129,10 +129,10 @@ static void random_header(struct xr_wire *h, __u64 now)
 			      .min_timeout_us = 150000};
 	h->type = one_in(4) ? (__u8)below(XR_TYPE_END + 1) : types[below(ARRAY_SIZE(types))];
 	h->count = (__u16)(one_in(30) ? below(61) : 1 + below(5));
-	if (h->type >= XR_PATH_ASK && !one_in(10))
+	if (!xr_wire_body_size(h->type) && !one_in(10))
 		h->count = 0;
-	if (h->type >= XR_VOTE && h->count > 34)
-		h->count = 34;
+	if (xr_type_body(h->type) == XR_BODY_BALLOT && h->count > XR_BALLOT_MAX)
+		h->count = XR_BALLOT_MAX;
 	h->sent_ns = SENT + (below(9) - 4) * ms;
 	h->echo_ns = some_time(now) + below(1000);
 	if (one_in(10))
@@ -165,7 +165,7 @@ static void random_packet(struct packet *p, const struct world *w, bool ipv6)
 {
 	memset(p, 0, sizeof(*p));
 	random_header(&p->d.h, w->now);
-	if (p->d.h.type >= XR_VOTE || p->d.h.count > XR_RECORDS + 1) {
+	if (xr_type_body(p->d.h.type) != XR_BODY_RECORD || p->d.h.count > XR_RECORDS + 1) {
 		for (unsigned i = 0; i < sizeof(p->d.bal) / 8; i++)
 			((__u64 *)p->d.bal)[i] = next();
 		if (p->d.h.count > XR_RECORDS + 1)

@@ -192,14 +192,10 @@ static void check_answer(void)
 {
 	const struct xr_wire *was = (const struct xr_wire *)r.at, *is = (const void *)r.out;
 	const struct xr_record *a = (const void *)(was + 1), *b = (const void *)(is + 1);
-	static const __u8 answers[] = {[XR_HEARTBEAT] = XR_ACK,
-				       [XR_POLL] = XR_HEARTBEAT,
-				       [XR_PATH_TEST] = XR_PATH_ECHO,
-				       [XR_TYPE_END] = 0};
 	unsigned int said = 0;
 
-	must(answers[was->type] && is->type == answers[was->type], "type %u answers type %u",
-	     is->type, was->type);
+	must(is->type == xr_type_answer(was->type) && is->type, "type %u answers type %u", is->type,
+	     was->type);
 	must(is->dest == was->source && is->source == r.before.control.self, "not turned round");
 	must(is->echo_ns == was->sent_ns && is->sent_ns == NOW, "its times");
 	must(is->min_timeout_us == r.before.control.min_timeout_us, "its D");
@@ -259,8 +255,7 @@ static void check(void)
 	else if (r.verdict == XR_PASS || !genuine)
 		must(!memcmp(r.out, r.at, r.size), "changed, and not answered");
 	if (genuine && r.verdict != XR_PASS)
-		must(h->type <= XR_POLL || h->type == XR_PATH_TEST, "type %u never arrives",
-		     h->type);
+		must(xr_type_place(h->type) == XR_AT_NIC, "type %u never arrives", h->type);
 }
 
 /*

@@ -188,7 +188,7 @@ void state_packet(struct packet *p, const struct world *w, struct input *in)
 	fix_header(p, w, fix);
 	if (fix & FIX_SIZE)
 		fix_size(p);
-	if (fix & FIX_BODY && xr_wire_body_size(p->d.h.type) == sizeof(struct xr_record))
+	if (fix & FIX_BODY && xr_type_body(p->d.h.type) == XR_BODY_RECORD)
 		fix_body(p, w);
 	if (fix & FIX_TAG)
 		p->d.h.tag = frame_tag(&p->d, (__u32)p->payload, &w->keys[p->d.h.key_id & 1].sip);

@@ -297,7 +297,7 @@ void check_leaves(struct node *n, const struct packet *p, uint64_t stamped_ns)
 		if (p->wire.type == XR_ACK && rec[i].flags & XR_ACKED)
 			check_ack(n, p->wire.dest, &rec[i],
 				  stamped_ns ? stamped_ns : n->stamped_ns[rec[i].group]);
-		else if (p->wire.type >= XR_VOTE && p->wire.type <= XR_RESIGN)
+		else if (xr_type_body(p->wire.type) == XR_BODY_BALLOT)
 			check_ballot(n, &p->wire, &ballot[i]);
 }
 

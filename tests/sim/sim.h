@@ -347,7 +347,7 @@ void check_liveness(struct world *w);
 void sim_trace(struct world *w, uint8_t node, const char *format, const char *word, uint64_t a,
 	       uint64_t b, uint64_t c, uint64_t d);
 void sim_trace_print(const struct world *w, FILE *out);
-const char *sim_type_name(uint8_t type);
+#define sim_type_name xr_type_text
 
 /* run.c: one seed from start to end. On a violation the trace goes to `out`, if there is one. */
 void sim_run(const struct sim_options *o, struct sim_result *r, FILE *out);

@@ -2,22 +2,6 @@
 /* What happened lately, kept unformatted: it is seldom read. */
 #include "sim/sim.h"
 
-static const char *const type_names[] = {
-	[XR_HEARTBEAT] = "heartbeat",
-	[XR_ACK] = "ack",
-	[XR_POLL] = "poll",
-	[XR_VOTE] = "vote request",
-	[XR_VOTE_ANSWER] = "vote answer",
-	[XR_PREVOTE] = "prevote request",
-	[XR_PREVOTE_ANSWER] = "prevote answer",
-	[XR_RESIGN] = "resignation",
-};
-
-const char *sim_type_name(uint8_t type)
-{
-	return type < ARRAY_SIZE(type_names) && type_names[type] ? type_names[type] : "?";
-}
-
 /* The formats are this program's own, and checked by whoever reads a trace. */
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 static void print_line(const struct trace_line *l, FILE *out)

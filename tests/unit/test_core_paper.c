@@ -366,14 +366,15 @@ static void candidates_election_timeout_nonconflict(void **state)
 static void vote_request(void **state)
 {
 	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+	static const uint8_t types[] = {XR_VOTE, XR_PREVOTE};
 	const struct xr_message *m;
 
 	(void)state;
 	me(c)->last_term = 2;
 	me(c)->last_index = 7;
 	stage_candidate(c);
-	for (int type = XR_VOTE; type <= XR_PREVOTE; type += XR_PREVOTE - XR_VOTE) {
-		m = &cluster_sent(c, 1, 3, type)->m;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		m = &cluster_sent(c, 1, 3, types[i])->m;
 		assert_int_equal(m->term, 1);
 		assert_int_equal(m->last_term, 2);
 		assert_int_equal(m->last_index, 7);
@@ -394,7 +395,7 @@ static void voter(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-		for (int type = XR_VOTE; type <= XR_PREVOTE; type += XR_PREVOTE - XR_VOTE) {
+		for (uint8_t type = XR_VOTE; type; type = type == XR_VOTE ? XR_PREVOTE : 0) {
 			_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
 			struct xr_message m = say_vote(2, 3);
 
@@ -404,7 +405,7 @@ static void voter(void **state)
 			me(c)->last_term = table[i].my_term;
 			me(c)->last_index = table[i].my_index;
 			cluster_hear(c, 1, m);
-			m = cluster_sent(c, 1, 2, type + 1)->m;
+			m = cluster_sent(c, 1, 2, xr_type_answer(type))->m;
 			assert_int_equal(m.granted, table[i].granted);
 			assert_int_equal(c->node[1].disk.vote,
 					 type == XR_VOTE && table[i].granted ? 2 : 0);

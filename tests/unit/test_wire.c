@@ -423,10 +423,15 @@ static void limits(void **state)
 	assert_int_equal(XR_BALLOT_MAX, 34);
 	assert_int_equal(HEADER_SIZE + 58 * sizeof(struct xr_record), XR_DATAGRAM_MAX);
 	for (int type = 0; type < 256; type++) {
-		bool record = type >= XR_HEARTBEAT && type <= XR_POLL;
-		bool ballot = type >= XR_VOTE && type <= XR_RESIGN;
+		int answer = xr_type_answer((__u8)type);
 
-		assert_int_equal(xr_wire_body_size((__u8)type), record ? 24 : ballot ? 40 : 0);
+		if (!type || type >= XR_TYPE_END)
+			assert_int_equal(xr_wire_body_size((__u8)type) + (__u32)answer, 0);
+		if (answer) /* it has the size of what it answers */
+			assert_int_equal(xr_wire_body_size((__u8)answer),
+					 xr_wire_body_size((__u8)type));
+		for (int steps = 0; answer; answer = xr_type_answer((__u8)answer))
+			assert_true(++steps <= 3); /* rule 9: every chain ends */
 	}
 }
 
