@@ -145,7 +145,7 @@ static __always_inline int xr_env_socket(void)
 static __always_inline enum xr_reason xr_env_may_answer(struct xr_env *env, const struct xr_wire *h,
 							__u64 now)
 {
-	if ((__s64)(env->control->alive_until_ns - now) <= 0)
+	if (!xr_before(now, env->control->alive_until_ns))
 		return XR_R_pass_not_alive;
 	if (!xr_env_socket())
 		return XR_R_pass_no_socket;

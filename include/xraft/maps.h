@@ -198,6 +198,15 @@ struct xr_event_rec {
 	__u16 spare;
 };
 
+/*
+ * Is `a` earlier than `b`? Differences of times are signed: another CPU may have stamped a little
+ * after we read the clock, and unsigned that would be an age of centuries.
+ */
+static __always_inline int xr_before(__u64 a, __u64 b)
+{
+	return (__s64)(a - b) < 0;
+}
+
 /* A view as the word that it is. */
 union xr_word {
 	struct xr_view view;

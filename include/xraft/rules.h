@@ -44,7 +44,7 @@ static __always_inline int xr_stamp(__u64 *stamp, __u64 now)
 	for (int tries = 0; tries < 4; tries++) {
 		__u64 old = *(volatile __u64 *)stamp;
 
-		if ((__s64)(now - old) <= 0)
+		if (!xr_before(old, now))
 			return 0;
 		if (__sync_val_compare_and_swap(stamp, old, now) == old)
 			return 1;
@@ -182,7 +182,7 @@ static __always_inline enum xr_reason xr_rule_ack(struct xr_group *g, struct xr_
 		return XR_R_pass_ack;
 	if (!(rec->flags & XR_ACKED) || v.view.mode != XR_LEAD || rec->term != v.view.term)
 		return XR_R_ack_ignored;
-	if ((__s64)(h->echo_ns - g->lead_since_ns) < 0 || (__s64)(now - h->echo_ns) < 0)
+	if (xr_before(h->echo_ns, g->lead_since_ns) || xr_before(now, h->echo_ns))
 		return XR_R_ack_ignored;
 	XR_PAUSE;
 	xr_stamp(&acks->echo_ns[h->source & 15], h->echo_ns);

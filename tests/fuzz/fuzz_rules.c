@@ -74,7 +74,8 @@ static void check_published(void)
 		a.contact_ns = b->contact_ns;
 		a.replay = b->replay;
 		must(!memcmp(&a, b, sizeof(a)), "group %d: more than its stamps moved", i);
-		must((__s64)(r.after.groups[i].contact_ns - b->contact_ns) >= 0,
+		must(r.after.groups[i].contact_ns == b->contact_ns ||
+			     xr_before(b->contact_ns, r.after.groups[i].contact_ns),
 		     "group %d: the contact went back", i);
 	}
 	must(!memcmp(&r.after.control, &r.before.control, sizeof(r.after.control)),
@@ -149,8 +150,8 @@ static void check_acks(void)
 			if (a == b)
 				continue;
 			must(h->type == XR_ACK && node == h->source, "an ack of another");
-			must(a == h->echo_ns && (__s64)(a - b) > 0, "an ack went back");
-			must((__s64)(NOW - a) >= 0 && (__s64)(a - g->lead_since_ns) >= 0,
+			must(a == h->echo_ns && xr_before(b, a), "an ack went back");
+			must(!xr_before(NOW, a) && !xr_before(a, g->lead_since_ns),
 			     "an ack of what this leadership did not send");
 			must(g->view.mode == XR_LEAD && g->voters >> node & 1, "acks no leader");
 		}
@@ -245,7 +246,7 @@ static void check(void)
 	if (!genuine) {
 		must(r.verdict == XR_DROP && counted() == 1, "not authentic, and not dropped");
 		must(!any_stamp() && !any_ack(), "not authentic, and something moved");
-	} else if ((__s64)(r.before.control.alive_until_ns - NOW) <= 0) {
+	} else if (!xr_before(NOW, r.before.control.alive_until_ns)) {
 		must(r.verdict == XR_PASS && !any_stamp() && !any_ack(), "the dead answer");
 	}
 	check_stamps();

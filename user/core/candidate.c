@@ -77,16 +77,16 @@ static void start_prevote(struct xr_raft *r, const struct xr_event *ev, struct x
 /* Once a timeout a new election, until there is a leader (5.2); in between, ask the silent again. */
 void xr_candidate_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
-	bool expired = (int64_t)(ev->now_ns - (r->base_ns + r->timeout_ns)) >= 0;
+	bool expired = !xr_before(ev->now_ns, r->base_ns + r->timeout_ns);
 
 	if (r->phase == XR_PREVOTING && ev->contact_ns &&
-	    (int64_t)(ev->contact_ns - r->election_ns) > 0) {
+	    xr_before(r->election_ns, ev->contact_ns)) {
 		r->phase = XR_IDLE; /* heard the leader meanwhile: no election */
 		return;
 	}
 	if ((expired && !xr_timer_waits(r)) || r->phase == XR_IDLE) {
 		start_prevote(r, ev, up);
-	} else if ((int64_t)(ev->now_ns - r->resend_ns) >= 0) {
+	} else if (!xr_before(ev->now_ns, r->resend_ns)) {
 		r->resend_ns = xr_timer_resend_ns(r, ev->now_ns);
 		if (r->phase == XR_PREVOTING)
 			send_request(r, up, XR_PREVOTE, r->term + 1);

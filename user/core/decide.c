@@ -4,7 +4,7 @@
 
 bool xr_decide_sticky(const struct xr_raft *r, const struct xr_event *ev, struct xr_why_event *why)
 {
-	uint64_t age_ns = ev->now_ns - ev->contact_ns;
+	uint64_t now_ns = ev->now_ns, heard_ns = ev->contact_ns;
 
 	if (r->resigned)
 		return false;
@@ -13,18 +13,18 @@ bool xr_decide_sticky(const struct xr_raft *r, const struct xr_event *ev, struct
 		return true;
 	}
 	/* A stamp a little ahead of `now` is one that the NIC path has only just written. */
-	if (ev->contact_ns && (int64_t)(age_ns - r->timing->min_timeout_ns) < 0) {
+	if (heard_ns && xr_before(now_ns, heard_ns + r->timing->min_timeout_ns)) {
 		*why = (struct xr_why_event){
 			.cause = XR_CAUSE_HAS_LEADER,
 			.node = r->leader,
-			.ns = (int64_t)age_ns < 0 ? 0 : age_ns,
+			.ns = xr_before(now_ns, heard_ns) ? 0 : now_ns - heard_ns,
 		};
 		return true;
 	}
-	if ((int64_t)(r->promise_until_ns - ev->now_ns) > 0) {
+	if (xr_before(now_ns, r->promise_until_ns)) {
 		*why = (struct xr_why_event){
 			.cause = XR_CAUSE_PROMISE,
-			.ns = r->promise_until_ns - ev->now_ns,
+			.ns = r->promise_until_ns - now_ns,
 		};
 		return true;
 	}

@@ -10,9 +10,9 @@ static bool ask_first(struct xr_raft *r, const struct xr_event *ev)
 {
 	uint64_t grace_ns = 2 * xr_timer_gap_ns(r);
 
-	if ((int64_t)(ev->now_ns - xr_timer_expiry_ns(r, ev->contact_ns)) < 0)
+	if (xr_before(ev->now_ns, xr_timer_expiry_ns(r, ev->contact_ns)))
 		return true;
-	if (!ev->late || !r->leader || (int64_t)(r->base_ns - ev->contact_ns) > 0)
+	if (!ev->late || !r->leader || xr_before(ev->contact_ns, r->base_ns))
 		return false; /* grace is given once for a contact */
 	r->base_ns = ev->now_ns + grace_ns - r->timeout_ns;
 	r->hint_ns = 0; /* a socket that is gone will say so once more */
@@ -25,7 +25,7 @@ bool xr_follower_waits(struct xr_raft *r, const struct xr_event *ev, struct xr_u
 {
 	if (r->phase != XR_IDLE || !ask_first(r, ev))
 		return false;
-	if (r->leader && (int64_t)(ev->now_ns - xr_timer_poll_ns(r, ev)) >= 0) {
+	if (r->leader && !xr_before(ev->now_ns, xr_timer_poll_ns(r, ev))) {
 		xr_update_send(r, up, XR_POLL, r->leader, r->term);
 		r->overdue_ns = ev->now_ns;
 		r->resend_ns = ev->now_ns + xr_timer_gap_ns(r);

@@ -54,7 +54,7 @@ static bool quorum_has_time(struct xr_raft *r, const struct xr_event *ev)
 		r->grace_ns = 0;
 	else if (ev->late && !r->grace_ns)
 		r->grace_ns = ev->now_ns + r->timing->min_timeout_ns;
-	return ev->may_lead || (int64_t)(ev->now_ns - r->grace_ns) < 0;
+	return ev->may_lead || xr_before(ev->now_ns, r->grace_ns);
 }
 
 void xr_leader_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)

@@ -24,7 +24,7 @@ uint64_t xr_timer_resend_ns(const struct xr_raft *r, uint64_t now_ns)
 /* Is the leader's socket gone, and has nothing been heard of it since? */
 bool xr_timer_hinted(const struct xr_raft *r, uint64_t contact_ns)
 {
-	return r->hint_ns && (int64_t)(r->hint_ns - contact_ns) > 0;
+	return r->hint_ns && xr_before(contact_ns, r->hint_ns);
 }
 
 static void draw(struct xr_raft *r, uint64_t random)
@@ -53,7 +53,7 @@ bool xr_timer_waits(const struct xr_raft *r)
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
-	return (int64_t)(a - b) > 0 ? a : b;
+	return xr_before(a, b) ? b : a;
 }
 
 /*

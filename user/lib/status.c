@@ -81,7 +81,7 @@ static json_t *json_ms(uint64_t ns)
 /* A stamp newer than our clock was stored after we read it. */
 static json_t *json_age(uint64_t now_ns, uint64_t stamp_ns)
 {
-	return json_ms((int64_t)(now_ns - stamp_ns) < 0 ? 0 : now_ns - stamp_ns);
+	return json_ms(xr_before(now_ns, stamp_ns) ? 0 : now_ns - stamp_ns);
 }
 
 static json_t *json_us_as_ms(uint32_t us)
@@ -171,7 +171,7 @@ static json_t *json_quorum_age(const struct xr_group *g, const struct xr_acks *a
 		voters++;
 		if (node == self)
 			echo = now_ns;
-		else if ((int64_t)(echo - since) < 0 || echo == 0)
+		else if (xr_before(echo, since) || echo == 0)
 			continue;
 		echoes[counted++] = echo;
 	}
@@ -309,7 +309,7 @@ json_t *xr_status_brief(const struct xr_maps *m, struct xr_why *why)
 
 	status = json_pack("{s:i, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node",
 			   c->self, "cluster", json_name(c->cluster, sizeof(c->cluster)), "alive",
-			   alive, "answering", alive && (int64_t)(deadline_ns - now_ns) > 0, "pid",
+			   alive, "answering", alive && xr_before(now_ns, deadline_ns), "pid",
 			   alive ? json_integer(c->pid) : json_null(), "warden",
 			   alive ? json_integer(c->warden_pid) : json_null(), "loop_age_ms",
 			   heard_ns ? json_age(now_ns, heard_ns) : json_null(), "nic", json_nic(c),

@@ -134,7 +134,7 @@ bool xr_is_leader(const struct xr_handle *h, int group, uint64_t *token)
 	now_ns = xr_now_ns();
 	atomic_thread_fence(memory_order_seq_cst);
 	XR_PAUSE;
-	if (xr_view_read(g).word != view.word || (int64_t)(deadline_ns - now_ns) <= 0 ||
+	if (xr_view_read(g).word != view.word || !xr_before(now_ns, deadline_ns) ||
 	    !xr_quorum_fresh(&lease, &acks, c->self, now_ns, xr_lease_ns(c)))
 		return false;
 	if (token)
