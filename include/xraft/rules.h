@@ -92,7 +92,7 @@ static __always_inline int xr_quorum_fresh(const struct xr_group *g, const struc
 	__u64 since = *(const volatile __u64 *)&g->lead_since_ns;
 	__u64 voters = g->voters, count = 0, fresh = 0;
 
-	for (int node = 1; node <= XR_NODE_MAX; node++) {
+	xr_each_node(node) {
 		__u64 echo = *(const volatile __u64 *)&acks->echo_ns[node];
 		__u64 age = now - echo;
 		__u64 ours = ~((echo - since) | age) & (age - window_ns); /* top bit: counts */

@@ -19,6 +19,14 @@
 #define XR_NODE_MAX	9    /* node ids are 1 ... 9 */
 #define XR_DATAGRAM_MAX 1432 /* UDP payload of a 1500-byte IPv6 packet, in whole words */
 
+#define xr_each_node(node) for (__u8 node = 1; node <= XR_NODE_MAX; node++)
+
+/* Those whose bit is set in `mask`, which is read anew for each. */
+#define xr_each_node_of(node, mask)          \
+	xr_each_node(node)                   \
+		if (!((mask) >> node & 1)) { \
+		} else
+
 /* What follows the header `count` times, and its size in 64-bit words. */
 enum xr_body {
 	XR_BODY_NONE = 0,

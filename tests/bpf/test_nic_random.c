@@ -69,7 +69,7 @@ static void random_group(struct xr_group *g, struct xr_acks *acks, __u64 now)
 		g->voters = voters[below(ARRAY_SIZE(voters))];
 	if (one_in(4))
 		g->replay = xr_mark(some_term(), SENT + (below(9) - 4) * NS_PER_MS);
-	for (int node = 1; node <= XR_NODE_MAX; node++)
+	xr_each_node(node)
 		if (one_in(3))
 			acks->echo_ns[node] = some_time(now);
 }

@@ -94,7 +94,7 @@ static uint64_t lease_until(const struct xr_control *c, uint32_t voters, const u
 	uint64_t d_ns = (uint64_t)c->min_timeout_us * 1000, newest[XR_NODE_MAX + 1], until;
 	int count = 0, n = 0;
 
-	for (int node = 1; node <= XR_NODE_MAX; node++) {
+	xr_each_node(node) {
 		uint64_t at = node == c->self ? now : echo[node];
 		int k;
 
@@ -187,7 +187,7 @@ static void sample(struct node *n, int id)
 	since = load(&g->lead_since_ns);
 	alive_until = load(&c->alive_until_ns);
 	voters = *(const volatile __u32 *)&g->voters;
-	for (int node = 1; node <= XR_NODE_MAX; node++)
+	xr_each_node(node)
 		echo[node] = load(&n->maps.acks[id].echo_ns[node]);
 	votes.term = *(const volatile __u32 *)&g->durable_term;
 	votes.voted_for = *(const volatile __u8 *)&g->voted_for;

@@ -141,7 +141,7 @@ static bool naive_quorum(const struct xr_group *g, const struct xr_acks *acks, i
 {
 	int voters = 0, fresh = 0;
 
-	for (int node = 1; node <= XR_NODE_MAX; node++) {
+	xr_each_node(node) {
 		int64_t echo = (int64_t)acks->echo_ns[node];
 
 		if (!(g->voters >> node & 1))

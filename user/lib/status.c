@@ -136,9 +136,8 @@ static json_t *json_voters(uint32_t voters)
 {
 	json_t *list = json_array();
 
-	for (int node = 1; node <= XR_NODE_MAX; node++)
-		if (voters >> node & 1)
-			json_array_append_new(list, json_integer(node));
+	xr_each_node_of(node, voters)
+		json_array_append_new(list, json_integer(node));
 	return list;
 }
 
@@ -163,11 +162,9 @@ static json_t *json_quorum_age(const struct xr_group *g, const struct xr_acks *a
 	uint64_t since = *(const volatile __u64 *)&g->lead_since_ns, echoes[XR_NODE_MAX];
 	int voters = 0, counted = 0;
 
-	for (int node = 1; node <= XR_NODE_MAX; node++) {
+	xr_each_node_of(node, g->voters) {
 		uint64_t echo = *(const volatile __u64 *)&acks->echo_ns[node];
 
-		if (!(g->voters >> node & 1))
-			continue;
 		voters++;
 		if (node == self)
 			echo = now_ns;
@@ -264,11 +261,14 @@ static json_t *json_nodes(const struct xr_maps *m)
 {
 	json_t *list = json_array();
 
-	for (uint32_t node = 1; node <= XR_NODE_MAX && m->peers_fd >= 0; node++) {
+	if (m->peers_fd < 0)
+		return list;
+	xr_each_node(node) {
+		uint32_t key = node;
 		char address[INET6_ADDRSTRLEN];
 		struct xr_peer p;
 
-		if (bpf_map_lookup_elem(m->peers_fd, &node, &p) || !p.used)
+		if (bpf_map_lookup_elem(m->peers_fd, &key, &p) || !p.used)
 			continue;
 		format_address(address, p.ip);
 		json_array_append_new(list, json_pack("{s:I, s:s, s:i, s:I, s:I}", "node",

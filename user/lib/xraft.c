@@ -106,7 +106,7 @@ static void copy_lease(const struct xr_group *g, const struct xr_acks *a, struct
 {
 	lease->lead_since_ns = *(const volatile __u64 *)&g->lead_since_ns;
 	lease->voters = *(const volatile __u32 *)&g->voters;
-	for (int node = 1; node <= XR_NODE_MAX; node++)
+	xr_each_node(node)
 		acks->echo_ns[node] = *(const volatile __u64 *)&a->echo_ns[node];
 }
 
