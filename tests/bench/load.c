@@ -22,7 +22,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include "daemon/config.h"
+#include "config/config.h"
 
 #define HOGS_PER_CPU  4
 #define FIFO_PRIORITY 50

@@ -17,7 +17,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include "daemon/config.h"
+#include "config/config.h"
 #include "daemon/post.h"
 #include "engine/pack.h"
 

@@ -6,7 +6,7 @@
 #include <sodium.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include "daemon/config.h"
+#include "config/config.h"
 #include "fuzz.h"
 
 #define KEY_FD	  200

@@ -88,7 +88,7 @@ static void send_as_engine(void *world, uint8_t to, const void *bytes, size_t si
 	send_from(world, XR_PORT, to, bytes, size);
 }
 
-/* The warden has a port of its own (DESIGN 4). */
+/* The warden has a port of its own. */
 static void send_as_warden(void *world, uint8_t to, const void *bytes, size_t size)
 {
 	send_from(world, XR_PORT + 1, to, bytes, size);

@@ -328,7 +328,7 @@ static void resign(struct node *n, int g, uint32_t term)
 	xr_outbox_flush(&box);
 }
 
-/* The engine's death ends its leases at once, and then the peers are told (DESIGN 4). */
+/* The engine's death ends its leases at once, and then the peers are told. */
 void node_warden(struct node *n)
 {
 	n->maps.control.alive_until_ns = 0;

@@ -10,7 +10,7 @@
 #include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "daemon/config.h"
+#include "config/config.h"
 
 #define BASE_LINES 17
 

@@ -4,7 +4,7 @@
 #define XRAFT_DOCTOR_H
 
 #include "cli/cli.h"
-#include "daemon/config.h"
+#include "config/config.h"
 
 enum doctor_result { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };
 

@@ -107,7 +107,7 @@ bool xr_decide_looked(struct xr_raft *r, const struct xr_event *ev, struct xr_wh
 {
 	struct xr_op *op = &r->op;
 
-	/* A newer leader's election has waited already (SAFETY). */
+	/* A newer leader's election has waited already (rule 3). */
 	if (op->kind != XR_OP_FOLLOW && !op->lifted && xr_decide_sticky(r, ev, why)) {
 		*op = (struct xr_op){0};
 		up->what |= XR_DO_RESTORE;

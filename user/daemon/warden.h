@@ -12,7 +12,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include "daemon/config.h"
+#include "config/config.h"
 #include "daemon/rights.h"
 #include "nic/nic.h"
 

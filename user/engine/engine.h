@@ -11,7 +11,7 @@
 
 #include "common/common.h"
 #include "core/raft.h"
-#include "daemon/config.h"
+#include "config/config.h"
 #include "engine/crowd.h"
 #include "engine/host.h"
 #include "engine/order.h"

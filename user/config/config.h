@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The configuration file of a node (libinih). tests/, `xraftd --check` and `xraft doctor` read it too. */
+/* The configuration file of a node, for the daemon, the command and the tests. */
 #ifndef XRAFT_CONFIG_H
 #define XRAFT_CONFIG_H
 

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* [nodes]: an id and an address a line. */
+#include <arpa/inet.h>
+#include "config/private.h"
+
+static bool is_ipv4(const struct xr_peer *node)
+{
+	return IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)node->ip);
+}
+
+/*
+ * "10.0.0.1", "10.0.0.1:7007", "fd00::3", "[fd00::3]", "[fd00::3]:7007": the address to `host`,
+ * the port's digits to *port, or NULL where there is none.
+ */
+static bool split_address(const char *value, char *host, size_t size, const char **port)
+{
+	const char *first = strchr(value, ':'), *end = value + strlen(value);
+	bool bracket = value[0] == '[';
+
+	if (bracket)
+		end = strchr(value, ']');
+	else if (first && first == strrchr(value, ':'))
+		end = first;
+	if (!end || end - value >= (ptrdiff_t)size)
+		return false;
+	value += bracket;
+	snprintf(host, size, "%.*s", (int)(end - value), value);
+	end += bracket;
+	*port = *end ? end + 1 : NULL;
+	return !*end || *end == ':';
+}
+
+/* IPv6 in brackets is IPv6, and IPv4 is kept as ::ffff:a.b.c.d. */
+static bool read_ip(const char *host, struct xr_peer *node)
+{
+	if (inet_pton(AF_INET6, host, node->ip) == 1)
+		return !is_ipv4(node);
+	memset(node->ip, 0, 10);
+	memset(node->ip + 10, 0xff, 2);
+	return inet_pton(AF_INET, host, node->ip + 12) == 1;
+}
+
+/* Why a node cannot have this address, or NULL. */
+static const char *useless_ip(const struct xr_peer *node)
+{
+	const struct in6_addr *ip = (const struct in6_addr *)node->ip;
+
+	if (is_ipv4(node)) {
+		if (node->ip[12] == 0)
+			return "means no host";
+		return node->ip[12] >= 224 ? "is no unicast address" : NULL;
+	}
+	if (IN6_IS_ADDR_UNSPECIFIED(ip))
+		return "means no host";
+	if (IN6_IS_ADDR_LINKLOCAL(ip))
+		return "is valid on one link only";
+	return IN6_IS_ADDR_MULTICAST(ip) ? "is no unicast address" : NULL;
+}
+
+static bool read_address(struct xr_parse *p, const char *value, struct xr_peer *node)
+{
+	uint32_t number = XR_PORT;
+	const char *port, *useless;
+	char host[INET6_ADDRSTRLEN + 2];
+
+	if (!split_address(value, host, sizeof(host), &port) || !read_ip(host, node) ||
+	    (value[0] == '[' && is_ipv4(node))) {
+		fail(p,
+		     "\"%.60s\" is no IP address; write 10.0.0.1, 10.0.0.1:7007, fd00::1 or "
+		     "[fd00::1]:7007 (names are not looked up)",
+		     value);
+		return false;
+	}
+	if (port && !xr_scan_all_number(port, 1, 65535, &number)) {
+		fail(p, "\"%.60s\" has no usable port; use a number from 1 to 65535", value);
+		return false;
+	}
+	useless = useless_ip(node);
+	if (useless) {
+		fail(p, "%s %s; give the node's own address", host, useless);
+		return false;
+	}
+	node->port = (uint16_t)number;
+	return true;
+}
+
+/* The nodes read before it: none has its address, and all are of its family. */
+static void compare_node(struct xr_parse *p, const struct xr_peer *node)
+{
+	for (int i = 1; i <= XR_NODE_MAX; i++) {
+		const struct xr_peer *other = &p->c->nodes[i];
+
+		if (!other->used)
+			continue;
+		if (is_ipv4(other) != is_ipv4(node))
+			fail(p,
+			     "node %d in line %d has an address of the other IP version; give all "
+			     "nodes IPv4 or all IPv6",
+			     i, p->node_line[i]);
+		else if (!memcmp(other->ip, node->ip, sizeof(node->ip)) &&
+			 other->port == node->port)
+			fail(p,
+			     "node %d in line %d has the same address and port; give each node its "
+			     "own",
+			     i, p->node_line[i]);
+	}
+}
+
+void xr_nodes_read(struct xr_parse *p, const char *name, const char *value)
+{
+	struct xr_peer node = {.used = 1};
+	uint32_t id;
+
+	if (!xr_scan_all_number(name, 1, XR_NODE_MAX, &id)) {
+		fail(p, "\"%.40s\" is no node id; use a number from 1 to 9", name);
+		return;
+	}
+	if (p->node_line[id]) {
+		fail(p, "node %u is already in line %d; keep one of the two", id, p->node_line[id]);
+		return;
+	}
+	if (!read_address(p, value, &node))
+		return;
+	compare_node(p, &node);
+	p->c->nodes[id] = node;
+	p->node_line[id] = p->line;
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The settings: all that [cluster], [self] and [timing] may hold, a row each. */
+#include <sys/un.h>
+#include "config/private.h"
+
+#define IN(field) \
+	.at = offsetof(struct xr_config, field), .size = sizeof(((struct xr_config *)0)->field)
+#define NODE_NAME "CLUSTER.NODE" /* in a default: this node's own */
+
+const char *const xr_section_names[XR_SECTIONS] = {
+	[XR_NO_SECTION] = "",	      [XR_SECTION_CLUSTER] = "cluster",
+	[XR_SECTION_SELF] = "self",   [XR_SECTION_TIMING] = "timing",
+	[XR_SECTION_NODES] = "nodes", [XR_SECTION_GROUPS] = "groups",
+};
+
+static const char *const auth_words[] = {[false] = "", [true] = "none", NULL};
+static const char *const xdp_words[] = {
+	[XR_XDP_AUTO] = "auto",
+	[XR_XDP_NATIVE] = "native",
+	[XR_XDP_GENERIC] = "generic",
+	[XR_XDP_OFF] = "off",
+	NULL,
+};
+
+/* An interval is kept as two numbers, one behind the other. */
+_Static_assert(offsetof(struct xr_config, max_timeout_us) ==
+		       offsetof(struct xr_config, min_timeout_us) + sizeof(uint32_t),
+	       "an interval");
+
+static const struct xr_setting settings[XR_SETTINGS] = {
+	/* clang-format off */
+	[XR_SET_NAME] = {XR_SECTION_CLUSTER, "name", &xr_type_name, IN(cluster),
+		.unit = "characters", .min = 1, .max = XR_NAME_SIZE - 1,
+		.unset = "(needed)", .what = "name for a cluster",
+		.text = "the cluster; its nodes hear no other's"},
+	[XR_SET_KEY] = {XR_SECTION_CLUSTER, "key", &xr_type_path, IN(key_file),
+		.unit = "characters", .min = 1, .max = PATH_MAX - 1,
+		.unset = "(needed, or auth = none)",
+		.text = "the key file, made by xraft keygen; the same on all nodes"},
+	[XR_SET_AUTH] = {XR_SECTION_CLUSTER, "auth", &xr_type_word, IN(auth_none),
+		.words = auth_words,
+		.unset = "(a key is needed)",
+		.text = "none: whoever can send a datagram can take part"},
+	[XR_SET_NODE] = {XR_SECTION_SELF, "node", &xr_type_number, IN(self),
+		.min = 1, .max = XR_NODE_MAX,
+		.unset = "(needed)", .what = "node id",
+		.text = "which of [nodes] this is"},
+	[XR_SET_INTERFACE] = {XR_SECTION_SELF, "interface", &xr_type_interface, IN(interface),
+		.unit = "characters", .min = 1, .max = IF_NAMESIZE - 1,
+		.unset = "(needed, or xdp = off)", .what = "name of an interface",
+		.text = "where the node's address is and the XDP program goes"},
+	[XR_SET_XDP] = {XR_SECTION_SELF, "xdp", &xr_type_word, IN(xdp),
+		.words = xdp_words, .preset = "auto",
+		.text = "auto: native, else generic, else off; or one of them"},
+	[XR_SET_STATE] = {XR_SECTION_SELF, "state", &xr_type_path, IN(state_dir),
+		.unit = "characters", .min = 1, .max = PATH_MAX - 1,
+		.preset = "/var/lib/xraft/" NODE_NAME,
+		.text = "the folder of what is durable: term and votes"},
+	[XR_SET_SOCKET] = {XR_SECTION_SELF, "socket", &xr_type_path, IN(socket),
+		.unit = "characters", .min = 1,
+		.max = sizeof(((struct sockaddr_un *)0)->sun_path) - 1,
+		.preset = "/run/xraft/" NODE_NAME ".sock",
+		.text = "where the daemon answers the xraft command"},
+	[XR_SET_USER] = {XR_SECTION_SELF, "user", &xr_type_user, IN(user),
+		.unit = "characters", .min = 1,
+		.max = sizeof(((struct xr_config *)0)->user) - 1,
+		.unset = "(xraft, else nobody)", .what = "user's name",
+		.text = "whom the engine becomes"},
+	[XR_SET_REALTIME] = {XR_SECTION_SELF, "realtime", &xr_type_number, IN(realtime),
+		.min = 0, .max = 98, .preset = "20", .what = "priority",
+		.text = "SCHED_FIFO priority of the election thread; 0: ordinary"},
+	[XR_SET_ELECTION] = {XR_SECTION_TIMING, "election_ms", &xr_type_interval, IN(min_timeout_us),
+		.unit = "ms", .min = 2000, .max = XR_MS_MAX * 1000,
+		.preset = "150-300", .what = "interval",
+		.text = "election timeouts are drawn from it; the same on all nodes"},
+	[XR_SET_HEARTBEAT] = {XR_SECTION_TIMING, "heartbeat_ms", &xr_type_duration, IN(heartbeat_us),
+		.unit = "ms", .min = 100, .max = XR_MS_MAX * 1000,
+		.preset = "50", .what = "duration",
+		.text = "from one to the next; two thirds of the smaller election_ms at most"},
+	[XR_SET_STALL] = {XR_SECTION_TIMING, "stall_limit_ms", &xr_type_duration, IN(stall_limit_us),
+		.unit = "ms", .min = 20000, .max = XR_MS_MAX * 1000,
+		.preset = "1000", .what = "usable limit",
+		.text = "a hung daemon is answered for so long"},
+	[XR_SET_DRIFT] = {XR_SECTION_TIMING, "clock_drift_permille", &xr_type_number,
+		IN(drift_permille),
+		.unit = "permille", .min = 0, .max = 500, .preset = "100", .what = "rate",
+		.text = "bound of any clock's rate error"},
+	/* clang-format on */
+};
+
+void xr_settings_read(struct xr_parse *p, const char *name, const char *value)
+{
+	for (int i = 0; i < XR_SETTINGS; i++) {
+		if (settings[i].section != p->section || strcmp(settings[i].name, name))
+			continue;
+		if (p->setting_line[i]) {
+			fail(p, "%s is already set in line %d; keep one of the two", name,
+			     p->setting_line[i]);
+			return;
+		}
+		p->setting_line[i] = p->line;
+		settings[i].type->read(p, &settings[i], value);
+		return;
+	}
+	fail(p, "[%s] knows no key \"%.40s\"; correct or remove it", xr_section_names[p->section],
+	     name);
+}
+
+/* The defaults, once cluster and node are known: by the readers that a file's values go through. */
+void xr_settings_fill(struct xr_parse *p)
+{
+	for (int i = 0; i < XR_SETTINGS; i++) {
+		const char *preset = settings[i].preset, *own;
+		char value[64];
+
+		if (p->setting_line[i] || !preset)
+			continue;
+		own = strstr(preset, NODE_NAME);
+		if (own) {
+			snprintf(value, sizeof(value), "%.*s%s.%u%s", (int)(own - preset), preset,
+				 p->c->cluster, p->c->self, own + strlen(NODE_NAME));
+			preset = value;
+		}
+		settings[i].type->read(p, &settings[i], preset);
+	}
+}
