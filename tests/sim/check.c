@@ -53,8 +53,7 @@ bool check_lease(const struct node *n, int g)
 	const struct xr_control *c = &n->maps.control;
 	uint64_t now_ns = sim_local(n);
 
-	return xr_view_read(record).view.mode == XR_LEAD &&
-	       (int64_t)(c->alive_until_ns - now_ns) > 0 &&
+	return xr_view_read(record).view.mode == XR_LEAD && xr_before(now_ns, c->alive_until_ns) &&
 	       xr_quorum_fresh(record, &n->maps.acks[g], n->id, now_ns, xr_lease_ns(c));
 }
 

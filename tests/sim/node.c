@@ -25,7 +25,7 @@ void node_wake(struct node *n)
 		return;
 	}
 	n->turn_due = true;
-	if ((int64_t)(n->paused_until_ns - at_ns) > 0)
+	if (xr_before(at_ns, n->paused_until_ns))
 		at_ns = n->paused_until_ns;
 	sim_at(w, at_ns, SIM_EV_TURN, n->id, n->life);
 }
@@ -48,7 +48,7 @@ void node_arm(struct node *n, uint64_t local_ns)
 
 static bool is_due(const struct node *n)
 {
-	return n->armed_ns && (int64_t)(sim_local(n) - n->armed_ns) >= 0;
+	return n->armed_ns && !xr_before(sim_local(n), n->armed_ns);
 }
 
 /* The clock's rate may have changed since: then it is not yet time, or already late. */
@@ -140,7 +140,7 @@ static void leave_turn(struct node *n)
 void node_turn(struct node *n)
 {
 	n->turn_due = false;
-	if ((int64_t)(n->paused_until_ns - n->w->now_ns) > 0) {
+	if (xr_before(n->w->now_ns, n->paused_until_ns)) {
 		node_wake(n);
 		return;
 	}

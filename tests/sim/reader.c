@@ -37,7 +37,7 @@ static uint64_t clock_of_reader(void)
 	struct node *n = reading;
 	uint64_t now_ns = sim_local(n), before_ns = n->reader_clock_ns;
 
-	was_alive = (int64_t)(n->maps.control.alive_until_ns - now_ns) > 0;
+	was_alive = xr_before(now_ns, n->maps.control.alive_until_ns);
 	n->reader_clock_ns = now_ns;
 	return XR_BUG(reader_old_clock) && before_ns ? before_ns : now_ns;
 }

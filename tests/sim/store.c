@@ -66,7 +66,7 @@ static uint64_t write_ns(struct node *n)
 	struct world *w = n->w;
 	uint64_t ns = sim_between(w, w->disk_ns / 4, w->disk_ns);
 
-	if ((int64_t)(n->store.slow_until_ns - w->now_ns) > 0)
+	if (xr_before(w->now_ns, n->store.slow_until_ns))
 		ns += sim_between(w, 0, n->store.slow_ns);
 	return ns;
 }

@@ -40,7 +40,7 @@ static uint32_t gone(void *world)
 	uint32_t nodes = 0;
 
 	for (int most = ERRORS_TURN; most && xr_socket_error(n->trains.fd, &about) > 0; most--)
-		for (uint8_t node = 1; node <= XR_NODE_MAX; node++)
+		xr_each_node(node)
 			if (peers[node].used && peers[node].port == about.port &&
 			    !memcmp(peers[node].ip, about.ip, sizeof(about.ip)))
 				nodes |= 1u << node;

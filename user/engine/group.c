@@ -119,9 +119,8 @@ static void send_message(struct xr_engine *e, struct xr_member *m, const struct 
 
 	if (msg->node)
 		others = 1u << msg->node;
-	for (uint8_t to = 1; to <= XR_NODE_MAX; to++)
-		if (others >> to & 1)
-			send_to(e, m, to, msg);
+	xr_each_node_of(to, others)
+		send_to(e, m, to, msg);
 }
 
 /* From what it has published alone: the timers of quiet groups look at nothing else. */
@@ -130,9 +129,8 @@ static void beat(struct xr_engine *e, uint32_t id)
 	const struct xr_group *g = &e->env.groups[id];
 	const struct xr_record rec = {.group = id, .term = g->view.term, .digest = g->digest};
 
-	for (uint8_t to = 1; to <= XR_NODE_MAX; to++)
-		if (to != e->env.control->self && g->voters >> to & 1)
-			xr_outbox_record(&e->outbox, to, XR_HEARTBEAT, 0, &rec);
+	xr_each_node_of(to, g->voters & ~(1u << e->env.control->self))
+		xr_outbox_record(&e->outbox, to, XR_HEARTBEAT, 0, &rec);
 }
 
 static const enum xr_report_kind report_kinds[] = {
@@ -295,7 +293,7 @@ static bool is_quiet(struct xr_engine *e, const struct xr_due *due, uint64_t now
 		from_ns = *(const volatile __u64 *)&g->contact_ns;
 	else if (!xr_may_lead(g, &e->env.acks[id], e->env.control, now_ns))
 		return false;
-	if ((int64_t)(from_ns + quiet_ns - now_ns) <= 0)
+	if (!xr_before(now_ns, from_ns + quiet_ns))
 		return false;
 	if (e->quiet[id].leads)
 		beat(e, id);

@@ -64,7 +64,7 @@ void xr_outbox_bare(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t ec
 
 void xr_outbox_flush(struct xr_outbox *box)
 {
-	for (uint8_t to = 1; to <= XR_NODE_MAX; to++) {
+	xr_each_node(to) {
 		for (uint8_t type = 1; box->begun[to] >> type; type++)
 			if (box->open[to][type].size)
 				seal(box, to, &box->open[to][type]);

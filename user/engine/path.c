@@ -50,7 +50,7 @@ void xr_path_look(struct xr_engine *e, uint64_t now_ns)
 			path_lost(e);
 		e->path.next_ns = now_ns + PATH_AGAIN_NS;
 	}
-	for (uint8_t to = 1; to <= XR_NODE_MAX; to++)
+	xr_each_node(to)
 		if (to != e->config->self && e->peers[to].used)
 			xr_outbox_bare(&e->outbox, to, XR_PATH_ASK, 0);
 }

@@ -95,12 +95,12 @@ static void passed_up(struct xr_engine *e, const struct xr_datagram *d)
 	for (int i = 0; i < h->count; i++) {
 		if (h->type == XR_HEARTBEAT)
 			passed_heartbeat(e, h, &rec[i]);
-		else if (h->type == XR_ACK || h->type == XR_POLL)
+		else if (xr_type_body(h->type) == XR_BODY_RECORD)
 			passed_record(e, h, &rec[i]);
-		else if (h->type >= XR_VOTE)
+		else
 			passed_ballot(e, h, &ballot[i]);
 	}
-	if (h->type >= XR_PATH_ASK)
+	if (xr_type_body(h->type) == XR_BODY_NONE)
 		passed_path(e, h);
 }
 
@@ -159,9 +159,8 @@ static void receive_hints(struct xr_engine *e)
 {
 	uint32_t gone = e->host->gone(e->world);
 
-	for (uint8_t node = 1; node <= XR_NODE_MAX; node++)
-		if (gone >> node & 1)
-			hint(e, node);
+	xr_each_node_of(node, gone)
+		hint(e, node);
 }
 
 void xr_receive_all(struct xr_engine *e, int most)

@@ -226,7 +226,7 @@ void xr_trains_put(struct xr_trains *s, uint8_t to, const void *bytes, size_t si
 
 void xr_trains_flush(struct xr_trains *s)
 {
-	for (uint8_t to = 1; to <= XR_NODE_MAX; to++)
+	xr_each_node(to)
 		if (s->train[to].size)
 			send_train(s, to);
 }
