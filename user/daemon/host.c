@@ -239,7 +239,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 static int on_fresh(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct xr_node *n = data;
-	struct xr_shared *shared = n->warden->shared;
+	struct xr_shared *shared = n->shared;
 	uint64_t count;
 	struct xr_why why;
 
@@ -277,7 +277,7 @@ static int add_sources(struct xr_node *n)
 		err = sd_event_add_io(n->loop, NULL, ring_buffer__epoll_fd(n->ring), EPOLLIN,
 				      on_socket, n);
 	if (err >= 0)
-		err = sd_event_add_io(n->loop, NULL, n->warden->fresh_fd, EPOLLIN, on_fresh, n);
+		err = sd_event_add_io(n->loop, NULL, n->shared->fresh_fd, EPOLLIN, on_fresh, n);
 	if (err >= 0)
 		err = sd_event_add_io(n->loop, NULL, n->orders.asked_fd, EPOLLIN, on_order, n);
 	if (err >= 0)

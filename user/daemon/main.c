@@ -4,7 +4,7 @@
 #include <getopt.h>
 #include <sodium.h>
 #include <string.h>
-#include "daemon/warden.h"
+#include "daemon/process.h"
 
 struct options {
 	const char *config;
@@ -99,7 +99,7 @@ static void keep_standard_fds(void)
 
 int main(int argc, char **argv)
 {
-	static struct xr_warden warden = {.nic = {.maps = XR_MAPS_NONE}, .lock_fd = -1};
+	static struct xr_warden warden = {.nic = {.maps = XR_MAPS_NONE}};
 	struct options options;
 	struct xr_why why = {""};
 	int err;
@@ -119,7 +119,7 @@ int main(int argc, char **argv)
 		err = xr_warden_run(&warden, options.fresh, &why);
 	xr_nic_close(&warden.nic);
 	xr_config_free(&warden.config);
-	if (why.text[0] && err)
+	if (err < 0)
 		fprintf(stderr, "xraftd: %s\n", why.text);
 	return err ? 1 : 0;
 }

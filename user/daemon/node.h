@@ -10,7 +10,7 @@
 #include "daemon/api.h"
 #include "daemon/orders.h"
 #include "daemon/report.h"
-#include "daemon/warden.h"
+#include "daemon/process.h"
 #include "engine/engine.h"
 #include "net/datagram.h"
 
@@ -25,6 +25,7 @@ struct xr_watch {
 /* All that an engine's process holds, in the order in which it is taken. */
 struct xr_node {
 	struct xr_warden *warden;
+	struct xr_shared *shared;
 	struct xr_journal *journal;
 	struct xr_orders orders;
 	struct xr_reporter *reporter;

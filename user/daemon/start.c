@@ -62,10 +62,7 @@ static int init_engine(struct xr_node *n, struct xr_why *why)
 {
 	struct xr_warden *w = n->warden;
 	struct xr_engine *e = &n->engine;
-	uint64_t promise_until_ns = w->fenced_ns + w->promise_ns;
 
-	if (w->fresh && w->starts == 1)
-		promise_until_ns = 0;
 	e->config = &w->config;
 	e->host = &xr_node_host;
 	e->world = n;
@@ -73,7 +70,7 @@ static int init_engine(struct xr_node *n, struct xr_why *why)
 	xr_engine_keys(e, w->config.keys, w->config.nkeys);
 	if (getrandom(&e->random, sizeof(e->random), 0) != sizeof(e->random))
 		return xr_fail(why, -errno, "no random numbers: %m");
-	return xr_engine_init(e, &w->nic.maps, n->journal, promise_until_ns, why);
+	return xr_engine_init(e, &w->nic.maps, n->journal, xr_warden_promise_until_ns(w), why);
 }
 
 /* Threads of normal priority are started before this one is raised above them. */
@@ -209,16 +206,17 @@ static void finish(struct xr_node *n)
 		xr_reporter_stop(n->reporter);
 }
 
-int xr_engine_main(struct xr_warden *w, int ready_fd)
+int xr_engine_main(struct xr_warden *w, struct xr_shared *shared, int ready_fd)
 {
 	static struct xr_node node;
 	struct xr_why why = {""};
 	int err;
 
 	node.warden = w;
+	node.shared = shared;
 	err = run(&node, ready_fd, &why);
 	finish(&node);
-	if (why.text[0] && err)
+	if (err < 0)
 		fprintf(stderr, "xraftd: %s\n", why.text);
 	return err ? 1 : 0;
 }

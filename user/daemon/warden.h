@@ -1,55 +1,78 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * xraftd is two processes. The warden keeps root: it takes the lock, fences what an earlier life
- * left, loads, attaches and pins, and then it waits. The engine, its child, does everything else,
- * and with few rights. The engine's election thread holds a robust mutex for as long as it lives;
- * the kernel hands that to the warden some 0.1 ms after the thread's death, much sooner than it
- * reports the death of the process. Then the warden ends the lease of every reader, lets the peers
- * know that this node has resigned, and starts the engine anew (rules 5, 8, 13).
+ * What the warden decides: in which order a node starts (rule 6), what is done at the death of an
+ * engine, and whether another one follows. Its system calls are process.c's.
  */
 #ifndef XRAFT_WARDEN_H
 #define XRAFT_WARDEN_H
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include "config/config.h"
 #include "daemon/rights.h"
+#include "engine/pack.h"
 #include "nic/nic.h"
 
-/* What warden and engine share besides the maps. */
-struct xr_shared {
-	pthread_mutex_t life; /* robust; the engine's election thread holds it until it dies */
-	/* What a SIGHUP brought. Written by the warden while given == taken, then read by the engine. */
-	_Atomic uint32_t given, taken;
-	struct xr_key keys[2];
-	int nkeys;
-	uint32_t ngroups;
-	struct xr_config_group groups[];
-};
-
 struct xr_warden {
+	/* The caller's, before xr_warden_open(); all else is zero by then. */
 	struct xr_config config;
 	const char *config_path;
-	struct xr_user user;
+	struct xr_user user;	    /* that the engine becomes */
+	const struct xr_disk *disk; /* of the journal; NULL: the real one */
+	const struct xr_host *host; /* of the outbox: now_ns, send, flush */
+	void *world;
+
 	struct xr_nic nic;
-	struct xr_shared *shared;
-	int fresh_fd;		     /* eventfd: the engine should look at `shared` */
+	struct xr_journal *journal;  /* NULL but while xr_warden_open() looks at it */
 	int lock_fd;		     /* of the state folder; the engine inherits it */
-	bool fresh;		     /* --new: its first engine has promised nothing */
+	bool fresh;		     /* --new, and no engine has lived: nothing is promised */
 	uint64_t promise_ns;	     /* rule 6: the largest D ever used */
 	uint64_t fenced_ns;	     /* when the views were fenced, from which the promise counts */
 	uint32_t starts;	     /* of engines */
-	char died_of[64];	     /* the last one */
+	uint64_t pause_ns;	     /* before the last start but the first */
+	char died_of[64];	     /* the last engine */
 	char name[XR_NAME_SIZE + 4]; /* "demo.1" */
+
+	/* What xr_warden_bury() needs is there before it is needed. */
+	struct xr_env env;
+	struct xr_outbox outbox;
+	struct xr_view *led; /* [nic.maps.ngroups] */
 };
 
 /*
- * Take part as node `w->config.self`; `fresh`: --new. Returns the exit code once the engine has
- * ended as asked or by itself; -errno with a sentence if it never came so far.
+ * In rule 6's order: take the lock; see that the state is whole and this node's; make the promise
+ * durable; fence what an earlier life left; open the NIC path. `fresh`: --new. After a failure, too,
+ * call xr_warden_close().
  */
-int xr_warden_run(struct xr_warden *w, bool fresh, struct xr_why *why);
+int xr_warden_open(struct xr_warden *w, bool fresh, struct xr_why *why);
+/* Gives the lock back. `nic` and `config` stay the caller's. */
+void xr_warden_close(struct xr_warden *w);
 
-/* start.c: be the engine. Writes a byte to `ready_fd` once it is one. Returns the exit code. */
-int xr_engine_main(struct xr_warden *w, int ready_fd);
+/* Rule 6, for the next engine; 0: it has promised nothing. */
+uint64_t xr_warden_promise_until_ns(const struct xr_warden *w);
+/* An engine is about to start. */
+void xr_warden_spawned(struct xr_warden *w);
+
+/* The loop has not turned for twice the time after which it counts as hung. */
+bool xr_warden_is_hung(const struct xr_warden *w, uint64_t waited_since_ns);
+
+/*
+ * First of all after the death of the engine's election thread: end its leases, tell the peers.
+ * Returns how many groups it led. Waits for no disk, lock or memory.
+ */
+uint32_t xr_warden_bury(struct xr_warden *w);
+
+struct xr_warden_next {
+	bool again;	   /* another engine, */
+	uint64_t pause_ns; /* after this pause; */
+	int code;	   /* else this exit code */
+};
+
+/* Then the whole process is gone; `wait_status` as from waitpid(). */
+struct xr_warden_next xr_warden_reaped(struct xr_warden *w, int wait_status, uint64_t lived_ns);
+
+/*
+ * Read the file again, and take what may change without a restart (xr_config_take()). Returns how
+ * many groups came. A disk that hangs at this moment hides a death of the engine until it is over.
+ */
+int xr_warden_reload(struct xr_warden *w, struct xr_why *why);
 
 #endif

@@ -30,21 +30,6 @@ __attribute__((format(printf, 2, 0))) static int keep_libxdp(enum libxdp_print_l
 	return 0;
 }
 
-void xr_nic_fence(struct xr_maps *m)
-{
-	for (size_t i = 0; i < m->ngroups; i++) {
-		__u64 *word = (__u64 *)&m->groups[i].view;
-		union xr_word old, fenced;
-
-		do {
-			old.word = *(volatile __u64 *)word;
-			fenced.view = (struct xr_view){.term = old.view.term, .mode = XR_NONE};
-		} while (__sync_val_compare_and_swap(word, old.word, fenced.word) != old.word);
-	}
-	*(volatile __u64 *)&m->control->alive_until_ns = 0;
-	__sync_synchronize();
-}
-
 static void unpin(const char *dir)
 {
 	char path[512];
@@ -78,17 +63,18 @@ int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why)
 	xr_maps_dir(dir, sizeof(dir), o->cluster, o->node);
 	err = xr_maps_open(&maps, dir, true, why);
 	if (!err) {
-		xr_nic_fence(&maps);
+		xr_nic_fence(&maps, NULL);
 		leave_interface(&maps, o);
 		xr_maps_close(&maps);
-		return 0;
+	} else if (err == -ENOENT || err == -EPROTO) {
+		/* Half a set of pins, or another ABI: a program that cannot be fenced must not answer. */
+		if (o->interface[0] && if_nametoindex(o->interface))
+			xr_detach(o, if_nametoindex(o->interface));
+		unpin(dir);
+	} else if (!access(dir, F_OK)) {
+		return err;
 	}
-	if (err != -ENOENT && err != -EPROTO)
-		return access(dir, F_OK) ? 0 : err;
-	/* Half a set of pins, or another ABI: a program that cannot be fenced must not answer. */
-	if (o->interface[0] && if_nametoindex(o->interface))
-		xr_detach(o, if_nametoindex(o->interface));
-	unpin(dir);
+	why->text[0] = '\0'; /* that there is nothing to fence is no error */
 	return 0;
 }
 
@@ -217,11 +203,11 @@ static int open_off(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_w
 	return attempt(nic, o, XR_NIC_OFF, why) ? without_bpf(nic, o, why) : 0;
 }
 
-int xr_nic_open(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *why)
+/* From native downwards, as far as the configuration lets it. */
+static int open_best(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *why)
 {
 	int err;
 
-	*nic = (struct xr_nic){.maps = XR_MAPS_NONE};
 	if (o->interface[0] || o->want != XR_XDP_OFF) {
 		nic->ifindex = if_nametoindex(o->interface);
 		if (!nic->ifindex)
@@ -247,6 +233,17 @@ int xr_nic_open(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *
 	if (!err || o->want == XR_XDP_GENERIC)
 		return err;
 	return open_off(nic, o, why);
+}
+
+int xr_nic_open(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *why)
+{
+	int err;
+
+	*nic = (struct xr_nic){.maps = XR_MAPS_NONE};
+	err = open_best(nic, o, why);
+	if (!err)
+		why->text[0] = '\0'; /* of a step down, that is in the remark */
+	return err;
 }
 
 int xr_nic_write_peers(struct xr_nic *nic, const struct xr_peer *peers, struct xr_why *why)

@@ -35,8 +35,11 @@ struct xr_nic {
  */
 int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why);
 
-/* Set every view to NONE, keeping its term, and the deadline to 0; visible to all on return. */
-void xr_nic_fence(struct xr_maps *m);
+/*
+ * Set the deadline to 0, then every view to NONE, keeping its term; visible to all on return. With
+ * `led`, [ngroups], only those that lead, and led[id] is what stood there. Returns how many led.
+ */
+uint32_t xr_nic_fence(struct xr_maps *m, struct xr_view *led);
 
 /*
  * Make or adopt the maps, load, attach or replace, pin. The program answers nobody until the

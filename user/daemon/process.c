@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The warden's process: signals, fork, wait. What runs after the death of an engine is bury(), and
+ * nothing before its resignations leave waits for a disk, a lock or memory.
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include "daemon/post.h"
+#include "daemon/process.h"
+#include "daemon/report.h"
+#include "lib/status.h"
+
+/*
+ * ---- signals: SIGTERM and SIGINT are the engine's, who steps down first ----
+ */
+static volatile sig_atomic_t stopping, reloading;
+static volatile pid_t engine; /* 0: there is none */
+
+static void on_signal(int signal)
+{
+	if (signal == SIGHUP)
+		reloading = 1;
+	else
+		stopping = 1;
+	if (signal != SIGHUP && engine > 0)
+		kill(engine, SIGTERM);
+}
+
+static void signal_set(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: naps end early */
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/*
+ * ---- set-up ----
+ */
+static void fill_control(struct xr_control *control)
+{
+	control->warden_pid = getpid();
+	control->netns = xr_status_netns();
+	control->timens = xr_status_timens();
+}
+
+static int open_shared(struct xr_shared **out, size_t ngroups, struct xr_why *why)
+{
+	struct xr_shared *shared = mmap(NULL, sizeof(*shared) + ngroups * sizeof(shared->groups[0]),
+					PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (shared == MAP_FAILED)
+		return xr_fail(why, errno, "no memory for %zu groups: %m", ngroups);
+	shared->fresh_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (shared->fresh_fd < 0)
+		return xr_fail(why, errno, "cannot make an eventfd: %m; raise LimitNOFILE=");
+	*out = shared;
+	return 0;
+}
+
+/* A port of its own, from which peers take resignations and nothing else. */
+static int open_socket(struct xr_trains *trains, const struct xr_config *c, struct xr_why *why)
+{
+	struct xr_peer self = c->nodes[c->self];
+
+	self.port = 0;
+	trains->peers = c->nodes;
+	trains->fd = xr_socket_open(&self, why);
+	return trains->fd < 0 ? trains->fd : 0;
+}
+
+/*
+ * One above the engine's, or one that spins on every CPU could not be killed. Refused rights cost
+ * speed, not safety; the engine says what is lost.
+ */
+static bool raise_priority(const struct xr_warden *w)
+{
+	struct sched_param param = {.sched_priority = w->config.realtime + 1};
+
+	return w->config.realtime &&
+	       !sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
+}
+
+static void lower_priority(void)
+{
+	struct sched_param ordinary = {0};
+
+	sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &ordinary);
+}
+
+/*
+ * ---- the engine's life ----
+ */
+
+/* Anew for each engine: what a dead one held must not be taken for held. */
+static void init_life(struct xr_shared *shared)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	pthread_mutex_init(&shared->life, &attr);
+	pthread_mutexattr_destroy(&attr);
+}
+
+/* In the child: the warden's signals mean nothing here. */
+static _Noreturn void be_engine(struct xr_warden *w, struct xr_shared *shared, int ready_fd)
+{
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+	pthread_mutex_lock(&shared->life);
+	_exit(xr_engine_main(w, shared, ready_fd));
+}
+
+/* True once the engine is ready; false: it is dead, and has said why. */
+static bool spawn(struct xr_warden *w, struct xr_shared *shared, struct xr_why *why)
+{
+	sigset_t signals, before;
+	int ready[2];
+	ssize_t n;
+	pid_t pid;
+	char byte;
+
+	if (pipe2(ready, O_CLOEXEC)) {
+		xr_fail(why, errno, "cannot start the engine: %m");
+		return false;
+	}
+	init_life(shared);
+	xr_warden_spawned(w);
+	signal_set(&signals);
+	sigprocmask(SIG_BLOCK, &signals, &before); /* until `engine` names whom they are for */
+	pid = stopping ? -1 : fork();		   /* asked to end while there was none to ask */
+	if (pid == 0)
+		be_engine(w, shared, ready[1]);
+	engine = pid > 0 ? pid : 0;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (pid < 0)
+		xr_fail(why, errno, "cannot start the engine: %m");
+	close(ready[1]);
+	do
+		n = read(ready[0], &byte, 1);
+	while (n < 0 && errno == EINTR);
+	close(ready[0]);
+	return n == 1;
+}
+
+/*
+ * ---- watching ----
+ */
+static void reload(struct xr_warden *w, struct xr_shared *shared)
+{
+	const struct xr_config *c = &w->config;
+	struct xr_why why;
+
+	if (shared->given != shared->taken)
+		return; /* it has not taken the last one yet: again in a moment */
+	reloading = 0;
+	if (xr_warden_reload(w, &why) < 0) {
+		xr_say(w->name, 4, "not reloaded: %s", why.text);
+		return;
+	}
+	memcpy(shared->keys, c->keys, sizeof(shared->keys));
+	shared->nkeys = c->nkeys;
+	shared->ngroups = c->ngroups;
+	memcpy(shared->groups, c->groups, shared->ngroups * sizeof(shared->groups[0]));
+	atomic_fetch_add(&shared->given, 1);
+	eventfd_write(shared->fresh_fd, 1); /* fails only when it is readable already */
+}
+
+/* Until the engine's election thread is dead, beyond doubt: the kernel says so. */
+static void watch(struct xr_warden *w, struct xr_shared *shared)
+{
+	uint64_t quarter_ns = w->config.stall_limit_us * NS_PER_US / 4;
+	uint64_t patience_ns = quarter_ns < 250 * NS_PER_MS ? quarter_ns : 250 * NS_PER_MS;
+	bool killed = false;
+
+	for (;;) {
+		uint64_t now_ns = xr_now_ns();
+		struct timespec until;
+		int err;
+
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_nsec += (long)patience_ns;
+		until.tv_sec += until.tv_nsec / (long)NS_PER_S;
+		until.tv_nsec %= (long)NS_PER_S;
+		err = pthread_mutex_clocklock(&shared->life, CLOCK_MONOTONIC, &until);
+		if (err != ETIMEDOUT) { /* EOWNERDEAD */
+			pthread_mutex_consistent(&shared->life);
+			pthread_mutex_unlock(&shared->life);
+			return;
+		}
+		if (reloading)
+			reload(w, shared);
+		if (!killed && xr_warden_is_hung(w, now_ns)) {
+			killed = true;
+			xr_say(w->name, 3,
+			       "the engine's loop has not turned for %u ms: killing the engine",
+			       2 * w->config.stall_limit_us / 1000);
+			kill(engine, SIGKILL);
+		}
+	}
+}
+
+/*
+ * ---- after the death ----
+ */
+
+/*
+ * Wait for the rest of the process: while a thread of it hangs in the disk its socket stays. At
+ * ordinary priority, since the kernel then clears away what /proc showed of the dead, and spins as
+ * long as somebody is just looking there, who may not get the CPU from a SCHED_FIFO thread: 950 ms
+ * were seen, in which this CPU did nothing else.
+ */
+static int reap(const struct xr_warden *w)
+{
+	int status;
+
+	kill(engine, SIGKILL);
+	lower_priority();
+	while (waitpid(engine, &status, 0) < 0 && errno == EINTR)
+		;
+	raise_priority(w);
+	engine = 0;
+	return status;
+}
+
+/* The way from a death to its announcement, and to what comes next. */
+static struct xr_warden_next bury(struct xr_warden *w, uint64_t ready_ns)
+{
+	uint64_t noticed_ns = xr_now_ns(), resigned_ns;
+	uint32_t led = xr_warden_bury(w);
+	bool asked = stopping;
+	struct xr_warden_next next;
+	int status;
+
+	resigned_ns = xr_now_ns();
+	status = reap(w);
+	next = xr_warden_reaped(w, status, xr_now_ns() - ready_ns);
+	if (WIFSIGNALED(status) && !asked)
+		xr_say(w->name, 3,
+		       "the engine was killed by %s: resigned %u group(s) %llu us after it was "
+		       "noticed",
+		       w->died_of, led,
+		       (unsigned long long)((resigned_ns - noticed_ns) / NS_PER_US));
+	return next;
+}
+
+static void remove_api_socket(const struct xr_warden *w)
+{
+	struct stat st;
+
+	if (!lstat(w->config.socket, &st) && S_ISSOCK(st.st_mode))
+		unlink(w->config.socket);
+}
+
+static void nap(uint64_t ns)
+{
+	nanosleep(&(struct timespec){.tv_sec = (time_t)(ns / NS_PER_S),
+				     .tv_nsec = (long)(ns % NS_PER_S)},
+		  NULL);
+}
+
+/* Engine after engine. */
+static int keep_running(struct xr_warden *w, struct xr_shared *shared, struct xr_why *why)
+{
+	while (!stopping) {
+		bool ready = spawn(w, shared, why);
+		uint64_t ready_ns = xr_now_ns();
+		struct xr_warden_next next;
+
+		if (!engine)
+			return stopping ? 0 : -EAGAIN;
+		if (ready && w->starts == 1)
+			sd_notify(0, "READY=1");
+		if (ready)
+			watch(w, shared);
+		next = bury(w, ready_ns);
+		if (ready) /* it may no longer do so itself */
+			remove_api_socket(w);
+		if (!next.again)
+			return next.code;
+		if (!stopping)
+			nap(next.pause_ns);
+	}
+	return 0;
+}
+
+int xr_warden_run(struct xr_warden *w, bool fresh, struct xr_why *why)
+{
+	static struct xr_trains trains = {.fd = -1};
+	struct xr_shared *shared = NULL;
+	int err;
+
+	catch_signals();
+	prctl(PR_SET_DUMPABLE, 0); /* it knows the keys */
+	err = xr_rights_user(&w->user, w->config.user, why);
+	if (err)
+		return err;
+	w->host = &xr_post_host;
+	w->world = &trains;
+	err = xr_warden_open(w, fresh, why);
+	if (!err) {
+		fill_control(w->nic.maps.control);
+		err = open_shared(&shared, w->nic.maps.ngroups, why);
+	}
+	if (!err)
+		err = open_socket(&trains, &w->config, why);
+	if (!err) {
+		if (raise_priority(w))
+			mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+		err = keep_running(w, shared, why);
+	}
+	xr_close_fd(&trains.fd);
+	xr_warden_close(w);
+	return err;
+}
