@@ -5,7 +5,7 @@
  * and with few rights. The engine's election thread holds a robust mutex for as long as it lives;
  * the kernel hands that to the warden some 0.1 ms after the thread's death, much sooner than it
  * reports the death of the process. Then the warden ends the lease of every reader, lets the peers
- * know that this node has resigned, and starts the engine anew (DESIGN 4; rules 8, 12, 13).
+ * know that this node has resigned, and starts the engine anew (rules 5, 8, 13).
  */
 #ifndef XRAFT_PROCESS_H
 #define XRAFT_PROCESS_H
