@@ -117,7 +117,7 @@ static void check_lead(struct node *n, int g, uint32_t t)
 		n->w->result->elections++;
 	term->leader = n->id;
 	term->min_timeout_us = n->maps.control.min_timeout_us;
-	term->life = n->life;
+	term->life = n->child.life;
 }
 
 static void check_publish(struct node *n, int g, struct xr_view before, struct xr_view view)
@@ -173,7 +173,7 @@ static bool is_buried(const struct world *w, int g, uint32_t t, const struct ter
 	const struct node *leader = &w->node[term->leader];
 	struct xr_view view = leader->maps.groups[g].view;
 
-	return term->leader && leader->life != term->life &&
+	return term->leader && leader->child.life != term->life &&
 	       (view.mode != XR_LEAD || view.term != t);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What goes wrong: one stroke at a time, at random times. */
+#include <signal.h>
 #include "sim/sim.h"
 
 const char *const sim_fault_names[SIM_FAULTS] = {
@@ -13,7 +14,8 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 	[SIM_BRIDGED] = "partitions with a bridge node",
 	[SIM_LINK_CUT] = "links cut in one direction",
 	[SIM_HEALED] = "networks healed",
-	[SIM_CRASHED] = "daemons killed",
+	[SIM_CRASHED] = "engines killed",
+	[SIM_KILLED] = "daemons killed, warden and engine",
 	[SIM_REBOOTED] = "nodes rebooted",
 	[SIM_STOPPED] = "daemons stopped in order",
 	[SIM_TORN] = "deaths in the middle of a write",
@@ -188,22 +190,25 @@ static void start_later(struct node *n)
 {
 	struct world *w = n->w;
 
-	sim_at(w, w->now_ns + MS(0.2) + some_time(w), SIM_EV_START, n->id, n->life);
+	sim_at(w, w->now_ns + MS(0.2) + some_time(w), SIM_EV_START, n->id, n->parent.life);
 }
 
+/* The engine alone, or the warden with it. */
 static void crash(struct node *n)
 {
+	static const int signals[] = {SIGKILL, SIGSEGV, SIGABRT};
 	struct world *w = n->w;
 
-	if (!n->running)
-		return;
-	sim_trace(w, n->id, "%s killed", "is", 0, 0, 0, 0);
-	w->result->faults[SIM_CRASHED]++;
-	node_die(n);
-	if (sim_chance(w, 400))
-		sim_at(w, w->now_ns + sim_between(w, US(50), US(150)), SIM_EV_WARDEN, n->id,
-		       n->life);
-	start_later(n);
+	if (n->child.lives && n->parent.lives && sim_chance(w, 500)) {
+		sim_trace(w, n->id, "%s killed", "engine is", 0, 0, 0, 0);
+		w->result->faults[SIM_CRASHED]++;
+		node_kill_engine(n, signals[sim_below(w, ARRAY_SIZE(signals))]);
+	} else if (n->parent.lives) {
+		sim_trace(w, n->id, "%s killed", "daemon is", 0, 0, 0, 0);
+		w->result->faults[SIM_KILLED]++;
+		node_kill(n);
+		start_later(n);
+	}
 }
 
 static void reboot(struct node *n)
@@ -228,6 +233,9 @@ static void pause_daemon(struct node *n)
 		ns = sim_chance(w, 500) ? about_d(w) : sim_between(w, 0, w->stall_ns);
 	w->result->faults[ns >= w->stall_ns ? SIM_STALLED : SIM_PAUSED]++;
 	n->paused_until_ns = w->now_ns + ns;
+	if (ns > 2 * w->stall_ns && n->child.lives && sim_chance(w, 500)) /* its warden goes on */
+		sim_at(w, w->now_ns + 2 * w->stall_ns + sim_below(w, w->stall_ns), SIM_EV_HUNG,
+		       n->id, n->child.life);
 	sim_trace(w, n->id, "%s paused for %llu us", "daemon", ns / NS_PER_US, 0, 0, 0);
 }
 
@@ -244,12 +252,27 @@ static void fail_disk(struct node *n)
 {
 	struct fake_disk *disk = n->store.disk;
 
-	if (!n->running)
+	if (!n->child.lives)
 		return;
 	n->w->result->faults[SIM_DISK_FAILED]++;
 	disk->fail_op = FAKE_SYNC;
 	disk->fail_at = disk->count[FAKE_SYNC] + 1;
 	disk->fail_err = EIO;
+}
+
+/* All groups by now, and sometimes the other key to send with. */
+static void reload(struct node *n)
+{
+	struct xr_config *c = &n->config;
+	struct xr_key key = c->keys[0];
+
+	n->w->result->faults[SIM_RELOADED]++;
+	c->ngroups = n->w->groups;
+	if (sim_chance(n->w, 500)) {
+		c->keys[0] = c->keys[1];
+		c->keys[1] = key;
+	}
+	node_reload(n);
 }
 
 static void strike_node(struct world *w)
@@ -290,6 +313,9 @@ static void strike_node(struct world *w)
 		n->asked_to_hand_over = any_node(w)->id;
 		node_wake(n);
 		break;
+	case 13:
+		reload(n);
+		break;
 	case 15:
 		n->asked_to_stop = true;
 		w->result->faults[SIM_STOPPED]++;
@@ -324,8 +350,10 @@ static void heal_node(struct node *n)
 	n->store.slow_until_ns = 0;
 	if (n->store.disk)
 		n->store.disk->fail_at = 0;
-	if (!n->running)
-		sim_at(n->w, n->w->now_ns + MS(1), SIM_EV_START, n->id, n->life);
+	n->config.ngroups = n->w->groups;
+	node_reload(n);
+	if (!n->parent.lives)
+		sim_at(n->w, n->w->now_ns + MS(1), SIM_EV_START, n->id, n->parent.life);
 }
 
 /* What is left outside: dead, hung with its NIC path alive, cut off, or with links at random. */
@@ -340,10 +368,10 @@ static void leave_outside(struct node *n)
 		w->cut[n->id][other] = kind == 2 || kind == 4 ? sim_chance(w, 500) : kind == 3;
 		w->cut[other][n->id] = kind == 2 || kind == 4 ? sim_chance(w, 500) : false;
 	}
-	if (kind == 0 && n->running)
-		node_die(n);
-	if (kind == 0)
-		n->life++; /* no start that is planned finds it */
+	if (kind == 0) {
+		node_kill(n);
+		n->parent.life++; /* no start that is planned finds it */
+	}
 	if (kind == 1)
 		n->paused_until_ns = UINT64_MAX / 2;
 }

@@ -184,8 +184,8 @@ static void end(void *world, int code)
 {
 	struct node *n = world;
 
-	(void)code;
 	n->over = true;
+	n->wait_status = code << 8;
 	if (n->engine.fenced)
 		sim_violation(n->w, "one writer of a view (rule 13)", "node %u", n->id);
 }
@@ -195,7 +195,7 @@ static void crash(void *world)
 	struct node *n = world;
 
 	sim_violation(n->w, "the core never sees two leaders (rule 14)", "node %u", n->id);
-	longjmp(*n->frame, 1);
+	longjmp(*n->child.frame, 1);
 }
 
 const struct xr_host sim_host = {

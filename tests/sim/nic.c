@@ -67,7 +67,7 @@ static void run(struct node *n, uint32_t index)
 	env.stats = &n->maps.stats;
 	env.npending = 0;
 	memcpy(from.ip, n->maps.peers[p->from].ip, sizeof(from.ip));
-	before = sim_act((struct sim_actor){SIM_NIC, n, 0});
+	before = sim_act((struct sim_actor){.kind = SIM_NIC, .n = n});
 	verdict = xr_rules_run(&env, &p->wire, p->bytes + p->size, p->size, &from, sim_local(n));
 	sim_act(before);
 	check_maps(n);

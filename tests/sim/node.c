@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A daemon's life: its start, its turns, its end. What is done in them is the engine's. */
-#include "engine/ballot.h"
+/*
+ * Lives and deaths of a warden and its engines, as daemon/process.c and start.c have them; what is
+ * done in them is user/daemon/warden.c's and user/engine's.
+ */
+#include <signal.h>
 #include "sim/sim.h"
-#include "sim/bugs.h"
 
+#define JOURNAL_BLOCKS	 24 /* a compaction every dozen votes */
 #define PROGRAM_START_NS MS(0.2)
-
-bool node_alive(const struct node *n, uint32_t life)
-{
-	return n->running && n->life == life;
-}
 
 /* A datagram, a timer or the disk wants the daemon. */
 void node_wake(struct node *n)
@@ -18,7 +16,7 @@ void node_wake(struct node *n)
 	uint64_t at_ns = w->now_ns + sim_below(w, US(30)) +
 			 (n->slow_ns ? sim_below(w, n->slow_ns) : 0);
 
-	if (!n->running || n->turn_due)
+	if (!n->child.lives || n->turn_due)
 		return;
 	if (n->in_turn) {
 		n->again = true;
@@ -27,7 +25,7 @@ void node_wake(struct node *n)
 	n->turn_due = true;
 	if (xr_before(at_ns, n->paused_until_ns))
 		at_ns = n->paused_until_ns;
-	sim_at(w, at_ns, SIM_EV_TURN, n->id, n->life);
+	sim_at(w, at_ns, SIM_EV_TURN, n->id, n->child.life);
 }
 
 static void arm_timer(struct node *n)
@@ -57,7 +55,7 @@ void node_timer(struct node *n)
 	if (n->timer_at_ns > n->w->now_ns)
 		return; /* an older, later request */
 	n->timer_at_ns = UINT64_MAX;
-	if (!n->running)
+	if (!n->child.lives)
 		return;
 	if (is_due(n))
 		node_wake(n);
@@ -83,10 +81,12 @@ static void hand_over(struct node *n)
 
 static void reload(struct node *n)
 {
-	n->asked_to_reload = false;
-	n->config.ngroups = n->w->groups;
-	xr_engine_keys(&n->engine, n->config.keys, n->config.nkeys);
-	xr_engine_take(&n->engine, n->config.groups, n->config.ngroups);
+	const struct xr_config *c = &n->warden.config;
+
+	n->reloaded = false;
+	xr_engine_keys(&n->engine, c->keys, c->nkeys);
+	memcpy(n->maps.keys, n->engine.keys, sizeof(n->maps.keys));
+	xr_engine_take(&n->engine, c->groups, c->ngroups);
 }
 
 static void answer_requests(struct node *n)
@@ -94,7 +94,7 @@ static void answer_requests(struct node *n)
 	struct xr_order order = {.group = ""};
 	struct xr_order_result result;
 
-	if (n->asked_to_reload)
+	if (n->reloaded)
 		reload(n);
 	if (n->asked_to_hand_over)
 		hand_over(n);
@@ -124,10 +124,8 @@ static void turn(struct node *n)
 
 static void leave_turn(struct node *n)
 {
-	if (n->over) { /* the process ends by itself, and somebody starts it again */
-		node_die(n);
-		sim_at(n->w, n->w->now_ns + PROGRAM_START_NS + sim_below(n->w, MS(20)),
-		       SIM_EV_START, n->id, n->life);
+	if (n->over) { /* the process ends by itself */
+		node_kill_engine(n, n->wait_status);
 		return;
 	}
 	check_turn(n);
@@ -145,12 +143,12 @@ void node_turn(struct node *n)
 		return;
 	}
 	n->in_turn = true;
-	if (sim_daemon(n, turn))
+	if (sim_process(n, &n->child, turn))
 		leave_turn(n);
 }
 
 /*
- * ---- life and death ----
+ * ---- what a node is ----
  */
 
 static void set_groups(struct node *n)
@@ -158,7 +156,7 @@ static void set_groups(struct node *n)
 	struct world *w = n->w;
 
 	n->config.groups = n->groups;
-	n->config.ngroups = w->groups;
+	n->config.ngroups = w->groups - w->late_groups;
 	for (int g = 0; g < w->groups; g++) {
 		n->groups[g] = (struct xr_config_group){
 			.id = g,
@@ -185,8 +183,9 @@ void node_init(struct world *w, uint8_t id)
 		.heartbeat_us = w->timing.heartbeat_ns / NS_PER_US,
 		.stall_limit_us = w->stall_ns / NS_PER_US,
 		.drift_permille = w->drift,
-		.keys = {{.sip = {7, 9}, .used = 1}},
-		.nkeys = 1,
+		.state_dir = "state",
+		.keys = {{.sip = {7, 9}, .used = 1}, {.sip = {8, 6}, .used = 1, .id = 1}},
+		.nkeys = 2,
 	};
 	set_groups(n);
 	for (int peer = 1; peer <= w->n; peer++)
@@ -195,61 +194,209 @@ void node_init(struct world *w, uint8_t id)
 			.port = XR_PORT,
 			.used = 1,
 		};
-	memcpy(n->maps.peers, n->config.nodes, sizeof(n->maps.peers));
-	memcpy(n->maps.keys, n->config.keys, sizeof(n->maps.keys));
+	store_new(n);
 }
 
-static void fill_control(struct node *n)
-{
-	const struct xr_config *c = &n->config;
+/*
+ * ---- what the warden asks of its world beside journal and host ----
+ */
 
-	n->maps.control = (struct xr_control){
-		.abi = XR_ABI,
-		.self = n->id,
-		.answer = 1,
-		.port = XR_PORT,
-		.groups = n->w->groups,
-		.min_timeout_us = c->min_timeout_us,
-		.max_timeout_us = c->max_timeout_us,
-		.heartbeat_us = c->heartbeat_us,
-		.stall_limit_us = c->stall_limit_us,
-		.quorum_lapse_us = c->max_timeout_us,
-		.drift_permille = c->drift_permille,
-	};
+int xr_rights_own(const struct xr_user *user, const char *dir, struct xr_why *why)
+{
+	(void)user, (void)dir, (void)why;
+	return 0;
 }
 
-static void start(struct node *n)
+static struct xr_maps maps_of(struct node *n)
 {
-	struct xr_maps maps = {
+	return (struct xr_maps){
 		.groups = n->maps.groups,
 		.acks = n->maps.acks,
 		.control = &n->maps.control,
 		.ngroups = n->w->groups,
 	};
-	struct xr_engine *e = &n->engine;
-	uint64_t promise_ns, promise_until_ns;
+}
 
-	if (store_open(n, &promise_ns))
+int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why)
+{
+	struct xr_maps maps = maps_of(sim_self());
+
+	(void)o, (void)why;
+	xr_nic_fence(&maps, NULL);
+	return 0;
+}
+
+int xr_nic_open(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *why)
+{
+	struct node *n = sim_self();
+
+	(void)o, (void)why;
+	nic->maps = maps_of(n);
+	nic->mode = n->no_nic ? XR_NIC_OFF : XR_NIC_NATIVE;
+	return 0;
+}
+
+int xr_nic_write_peers(struct xr_nic *nic, const struct xr_peer *peers, struct xr_why *why)
+{
+	(void)nic, (void)why;
+	memcpy(sim_self()->maps.peers, peers, sizeof(sim_self()->maps.peers));
+	return 0;
+}
+
+static void copy_file(struct xr_config *to, const struct xr_config *file)
+{
+	*to = *file;
+	to->groups = calloc(SIM_GROUPS, sizeof(to->groups[0]));
+	if (!to->groups)
+		abort();
+	memcpy(to->groups, file->groups, file->ngroups * sizeof(to->groups[0]));
+}
+
+/* In place of the real one (-Wl,--wrap): there are no files here. */
+int __wrap_xr_config_read(struct xr_config *c, const char *path, struct xr_why *why);
+int __wrap_xr_config_read(struct xr_config *c, const char *path, struct xr_why *why)
+{
+	(void)path, (void)why;
+	copy_file(c, &sim_self()->config);
+	return 0;
+}
+
+/*
+ * ---- an engine's life and death ----
+ */
+
+static void start_engine(struct node *n)
+{
+	struct xr_warden *w = &n->warden;
+	struct xr_engine *e = &n->engine;
+
+	if (store_open(n))
 		return;
-	sim_pause();
-	for (int g = 0; g < n->w->groups && !XR_BUG(maps_not_fenced); g++)
-		n->maps.groups[g].view.mode = XR_NONE;
-	n->maps.control.alive_until_ns = 0;
-	check_maps(n);
-	promise_until_ns = promise_ns ? sim_local(n) + promise_ns : 0;
-	sim_pause();
-	fill_control(n);
-	n->socket = true;
-	e->config = &n->config;
+	e->config = &w->config;
 	e->host = &sim_host;
 	e->world = n;
 	e->random = sim_random(n->w);
-	memcpy(e->peers, n->config.nodes, sizeof(e->peers));
-	xr_engine_keys(e, n->config.keys, n->config.nkeys);
-	if (xr_engine_init(e, &maps, n->store.journal,
-			   XR_BUG(promise_forgotten) ? 0 : promise_until_ns, NULL))
+	memcpy(e->peers, w->config.nodes, sizeof(e->peers));
+	xr_engine_keys(e, w->config.keys, w->config.nkeys);
+	if (xr_engine_init(e, &w->nic.maps, n->store.journal, xr_warden_promise_until_ns(w), NULL))
 		abort();
+	sim_pause();
+	memcpy(n->maps.keys, e->keys, sizeof(n->maps.keys));
+	n->socket = true;
+	n->maps.control.heard_ns = sim_local(n);
+	sim_pause();
 	xr_engine_begin(e);
+	check_maps(n);
+}
+
+void node_spawn(struct node *n)
+{
+	xr_warden_spawned(&n->warden);
+	n->child.lives = n->in_turn = true;
+	n->child.life++;
+	n->turn_due = n->again = n->over = false;
+	n->armed_ns = 0;
+	n->began_ns = sim_local(n);
+	n->asked_to_step_down = n->asked_to_hand_over = n->gone = 0;
+	n->asked_to_stop = n->reloaded = false;
+	n->paused_until_ns = 0;
+	memset(&n->engine, 0, sizeof(n->engine));
+	if (sim_process(n, &n->child, start_engine))
+		leave_turn(n);
+}
+
+/* At once, wherever it is; kernel and NIC path go on. The warden notices a little later. */
+void node_kill_engine(struct node *n, int wait_status)
+{
+	struct world *w = n->w;
+
+	check_maps(n);
+	n->child.lives = n->socket = n->in_turn = n->turn_due = false;
+	n->child.life++;
+	n->wait_status = wait_status;
+	while (n->ninbox)
+		sim_packet_free(w, n->inbox[--n->ninbox]);
+	n->nring = 0;
+	xr_engine_free(&n->engine);
+	store_crash(n, false);
+	if (n->parent.lives)
+		sim_at(w, w->now_ns + sim_between(w, US(50), US(150)), SIM_EV_BURY, n->id,
+		       n->parent.life);
+}
+
+/*
+ * ---- a warden's ----
+ */
+
+static void end_warden(struct node *n)
+{
+	n->parent.lives = false;
+	n->parent.life++;
+	xr_warden_close(&n->warden);
+	xr_config_free(&n->warden.config);
+}
+
+static void bury(struct node *n)
+{
+	xr_warden_bury(&n->warden);
+}
+
+void node_bury(struct node *n)
+{
+	struct world *w = n->w;
+
+	if (sim_process(n, &n->parent, bury))
+		sim_at(w, w->now_ns + sim_below(w, MS(1)), SIM_EV_REAP, n->id, n->parent.life);
+}
+
+static void reap(struct node *n)
+{
+	struct world *w = n->w;
+	struct xr_warden_next next = xr_warden_reaped(&n->warden, n->wait_status,
+						      sim_local(n) - n->began_ns);
+
+	check_maps(n);
+	if (next.again) {
+		sim_at(w, w->now_ns + next.pause_ns + sim_below(w, PROGRAM_START_NS), SIM_EV_SPAWN,
+		       n->id, n->parent.life);
+		return;
+	}
+	end_warden(n); /* and somebody starts it again */
+	sim_at(w, w->now_ns + PROGRAM_START_NS + sim_below(w, MS(20)), SIM_EV_START, n->id,
+	       n->parent.life);
+}
+
+void node_reap(struct node *n)
+{
+	sim_process(n, &n->parent, reap);
+}
+
+void node_look_if_hung(struct node *n)
+{
+	if (xr_warden_is_hung(&n->warden, sim_local(n)))
+		node_kill_engine(n, SIGKILL);
+}
+
+static void read_again(struct node *n)
+{
+	xr_warden_reload(&n->warden, NULL);
+	n->reloaded = true;
+	node_wake(n);
+}
+
+void node_reload(struct node *n)
+{
+	if (n->child.lives && n->parent.lives)
+		sim_process(n, &n->parent, read_again);
+}
+
+static void start_warden(struct node *n)
+{
+	struct xr_why why = {""};
+
+	if (xr_warden_open(&n->warden, n->warden.fresh, &why))
+		sim_violation(n->w, "a crash never makes the journal unreadable", "node %u: %s",
+			      n->id, why.text);
 	check_maps(n);
 }
 
@@ -258,43 +405,38 @@ void node_start(struct node *n, bool fresh)
 	struct world *w = n->w;
 	const struct xr_timing *t = &w->timing;
 
-	(void)fresh;
 	sim_trace(w, n->id, "%s starts", "daemon", 0, 0, 0, 0);
-	n->powered = n->running = n->in_turn = true;
-	n->life++;
-	n->turn_due = n->again = n->over = false;
-	n->armed_ns = 0;
-	n->asked_to_step_down = n->asked_to_hand_over = n->gone = 0;
-	n->asked_to_stop = n->asked_to_reload = false;
-	n->paused_until_ns = 0;
+	n->powered = n->parent.lives = true;
+	n->parent.life++;
 	if (w->mixed_d)
 		n->config.min_timeout_us = t->min_timeout_ns * sim_between(w, 1, 4) / 2 / NS_PER_US;
 	n->config.max_timeout_us = n->config.min_timeout_us +
 				   (t->max_timeout_ns - t->min_timeout_ns) / NS_PER_US;
-	memset(&n->engine, 0, sizeof(n->engine));
-	if (sim_daemon(n, start))
-		leave_turn(n);
+	memset(&n->warden, 0, sizeof(n->warden));
+	copy_file(&n->warden.config, &n->config);
+	n->warden.fresh = fresh;
+	n->warden.host = &sim_warden_host;
+	n->warden.world = n;
+	n->warden.disk = &n->store.disk->ops;
+	n->warden.journal_blocks = JOURNAL_BLOCKS;
+	if (sim_process(n, &n->parent, start_warden))
+		node_spawn(n);
 }
 
-/* The process ends at once, wherever it is; its kernel and its NIC path go on. */
-void node_die(struct node *n)
+void node_kill(struct node *n)
 {
-	check_maps(n);
-	n->running = n->socket = n->in_turn = n->turn_due = false;
-	n->life++;
-	while (n->ninbox)
-		sim_packet_free(n->w, n->inbox[--n->ninbox]);
-	n->nring = 0;
-	xr_engine_free(&n->engine);
-	store_crash(n, false);
+	if (n->parent.lives)
+		end_warden(n);
+	if (n->child.lives)
+		node_kill_engine(n, SIGKILL);
+	else
+		store_crash(n, false);
 }
 
 /* The power went and came back: maps are gone, and the clock begins anew. */
 void node_reboot(struct node *n, int64_t ppm)
 {
-	if (n->running)
-		node_die(n);
-	n->life++;
+	node_kill(n);
 	n->boots++;
 	n->reader_clock_ns = 0;
 	store_crash(n, true);
@@ -306,43 +448,4 @@ void node_reboot(struct node *n, int64_t ppm)
 	}
 	n->maps.control.alive_until_ns = 0;
 	sim_clock_set(n, NS_PER_S + sim_below(n->w, NS_PER_S), ppm);
-}
-
-static void resign(struct node *n, int g, uint32_t term)
-{
-	struct xr_env env = {.control = &n->maps.control, .keys = n->config.keys};
-	static struct xr_outbox box;
-	struct xr_ballot b = {
-		.group = g,
-		.term = term,
-		.digest = n->groups[g].digest,
-		.node = xr_heir(&n->maps.groups[g], &n->maps.acks[g], &n->maps.control, g),
-	};
-
-	box.host = &sim_warden_host;
-	box.world = n;
-	box.env = &env;
-	for (int to = 1; to <= n->w->n; to++)
-		if (to != n->id)
-			xr_outbox_ballot(&box, to, XR_RESIGN, &b);
-	xr_outbox_flush(&box);
-}
-
-/* The engine's death ends its leases at once, and then the peers are told. */
-void node_warden(struct node *n)
-{
-	n->maps.control.alive_until_ns = 0;
-	for (int g = 0; g < n->w->groups; g++) {
-		struct xr_view view = n->maps.groups[g].view;
-
-		if (view.mode != XR_LEAD)
-			continue;
-		if (XR_BUG(warden_resigns_first)) {
-			resign(n, g, view.term);
-			return;
-		}
-		n->maps.groups[g].view = (struct xr_view){.term = view.term, .mode = XR_NONE};
-		check_maps(n);
-		resign(n, g, view.term);
-	}
 }

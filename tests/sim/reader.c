@@ -77,7 +77,7 @@ static void ask(struct node *n, int g)
 
 	reading = n;
 	group_read = g;
-	before = sim_act((struct sim_actor){SIM_READER, n, g});
+	before = sim_act((struct sim_actor){.kind = SIM_READER, .n = n, .g = g});
 	leads = xr_is_leader(&handle, g, &token);
 	sim_act(before);
 	if (leads && n->boots == boots && !n->w->failed)

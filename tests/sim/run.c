@@ -27,6 +27,7 @@ static void draw(struct world *w)
 
 	w->n = draw_nodes(w);
 	w->groups = draw_groups(w);
+	w->late_groups = w->groups > 1 && sim_chance(w, 300);
 	w->mixed_d = sim_chance(w, 200);
 	w->timing = (struct xr_timing){
 		.min_timeout_ns = d_ns,
@@ -65,8 +66,7 @@ static void set_up(struct world *w)
 static void tear_down(struct world *w)
 {
 	for (int id = 1; id <= w->n; id++)
-		if (w->node[id].running)
-			node_die(&w->node[id]);
+		node_kill(&w->node[id]);
 	for (int id = 1; id <= w->n; id++)
 		store_free(&w->node[id]);
 	net_forget(w);

@@ -19,6 +19,7 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
+#include "daemon/warden.h"
 #include "engine/engine.h"
 #include "unit/fake_disk.h"
 
@@ -44,7 +45,8 @@ enum sim_fault {
 	SIM_BRIDGED, /* two halves and one node that reaches both */
 	SIM_LINK_CUT,
 	SIM_HEALED,
-	SIM_CRASHED, /* the daemon: maps and page cache survive */
+	SIM_CRASHED, /* the engine: its warden, maps and page cache survive */
+	SIM_KILLED,  /* both */
 	SIM_REBOOTED,
 	SIM_STOPPED,
 	SIM_TORN,     /* ... while a write was under way */
@@ -77,10 +79,13 @@ struct packet {
 enum sim_event {
 	SIM_EV_DATAGRAM, /* arg: packet */
 	SIM_EV_TIMER,
-	SIM_EV_TURN,   /* arg: life */
-	SIM_EV_DISK,   /* arg: life */
-	SIM_EV_WARDEN, /* arg: life */
-	SIM_EV_START,  /* arg: life */
+	SIM_EV_TURN,  /* arg: life of the engine */
+	SIM_EV_DISK,  /* likewise */
+	SIM_EV_HUNG,  /* likewise: the warden looks whether it is */
+	SIM_EV_BURY,  /* arg: life of the warden */
+	SIM_EV_REAP,  /* likewise */
+	SIM_EV_SPAWN, /* likewise */
+	SIM_EV_START, /* likewise */
 	SIM_EV_FAULT,
 	SIM_EV_HEAL,   /* of the network */
 	SIM_EV_REPLAY, /* an attacker, in the calm phase */
@@ -136,12 +141,21 @@ struct ghost {
 	uint32_t ack_term;
 };
 
+/* The warden's, or the engine's. */
+struct process {
+	bool lives;
+	uint32_t life;	/* changes with each start and each end */
+	jmp_buf *frame; /* of what it does now: where it goes when it is dead */
+};
+
 struct node {
 	struct world *w;
 	uint8_t id;
-	bool powered, running, socket, no_nic;
-	uint32_t life;	/* changes with each start and each end of the daemon */
-	jmp_buf *frame; /* of the turn under way: where it goes when its daemon is dead */
+	bool powered, socket, no_nic;
+	struct process parent, child;
+	struct xr_warden warden;
+	int wait_status; /* of the dead child */
+	uint64_t began_ns;
 	uint32_t boots;
 	int held; /* NIC runs between two of their steps */
 	struct clock {
@@ -152,7 +166,7 @@ struct node {
 	union xr_word views[SIM_GROUPS]; /* as the checker last saw them */
 	uint64_t contact_ns[SIM_GROUPS]; /* likewise */
 	uint64_t stamped_ns[SIM_GROUPS]; /* the same in true time */
-	struct xr_config config;	 /* the file */
+	struct xr_config config;	 /* the file; its groups are `groups` */
 	struct xr_config_group groups[SIM_GROUPS];
 	struct xr_engine engine;
 	struct store store;
@@ -167,7 +181,7 @@ struct node {
 	uint64_t paused_until_ns; /* true time */
 	uint64_t slow_ns;	  /* each wake-up takes up to so long */
 	uint64_t armed_ns, timer_at_ns;
-	bool asked_to_stop, asked_to_reload, over;
+	bool asked_to_stop, reloaded, over;
 	uint32_t asked_to_step_down; /* bit g */
 	uint8_t asked_to_hand_over;  /* all groups, to this node; 0: no */
 	uint32_t gone;		     /* bit n: the network says that node n has no socket */
@@ -219,6 +233,7 @@ struct world {
 	struct sim_result *result;
 	uint64_t random, now_ns, sequence;
 	int n, groups, holds;
+	int late_groups; /* that a reload brings */
 	bool failed, calm, mixed_d;
 	struct node node[XR_NODE_MAX + 1];
 	struct term *terms[SIM_GROUPS]; /* [SIM_TERMS], grown on demand */
@@ -267,16 +282,19 @@ void sim_at(struct world *w, uint64_t at_ns, enum sim_event kind, uint8_t node, 
 void sim_run_until(struct world *w, uint64_t until_ns);
 
 /* Who runs at this moment; for XR_PAUSE. Returns who did before. */
-enum sim_kind { SIM_NOBODY, SIM_DAEMON, SIM_NIC, SIM_READER };
+enum sim_kind { SIM_NOBODY, SIM_PROCESS, SIM_NIC, SIM_READER };
 struct sim_actor {
 	enum sim_kind kind;
 	struct node *n;
+	struct process *process;
 	int g; /* of a reader */
 };
 struct sim_actor sim_act(struct sim_actor a);
 void sim_pause(void);
-/* Run `step` as a part of a daemon's life: false when that ended on the way. */
-bool sim_daemon(struct node *n, void (*step)(struct node *n));
+/* The node that runs. */
+struct node *sim_self(void);
+/* Run `step` as a part of a process' life: false when that ended on the way. */
+bool sim_process(struct node *n, struct process *p, void (*step)(struct node *n));
 
 /* net.c */
 struct packet *sim_packet(struct world *w, uint32_t *index);
@@ -295,7 +313,8 @@ void reader_start(struct node *n, int g);
 void reader_turn(struct node *n, int g);
 
 /* store.c */
-int store_open(struct node *n, uint64_t *promise_ns);
+void store_new(struct node *n);
+int store_open(struct node *n);
 void store_submit(struct node *n, const struct xr_vote *v);
 void store_kick(struct node *n);
 void store_probe(struct node *n);
@@ -304,17 +323,21 @@ void store_on_disk(struct node *n);
 void store_crash(struct node *n, bool power);
 void store_free(struct node *n);
 
-/* node.c: life and turns of a daemon */
+/* node.c: lives and deaths of a warden and its engines, and an engine's turns */
 void node_init(struct world *w, uint8_t id);
 void node_start(struct node *n, bool fresh);
-void node_die(struct node *n);
+void node_spawn(struct node *n);
+void node_bury(struct node *n);
+void node_reap(struct node *n);
+void node_look_if_hung(struct node *n);
+void node_reload(struct node *n);
+void node_kill_engine(struct node *n, int wait_status);
+void node_kill(struct node *n); /* warden and engine */
 void node_reboot(struct node *n, int64_t ppm);
 void node_wake(struct node *n);
 void node_turn(struct node *n);
 void node_timer(struct node *n);
-void node_warden(struct node *n);
 void node_arm(struct node *n, uint64_t local_ns);
-bool node_alive(const struct node *n, uint32_t life);
 
 /* host.c: the world, as an engine sees it */
 extern const struct xr_host sim_host, sim_warden_host;

@@ -4,50 +4,35 @@
  * same conduct in virtual time: all that waits becomes one batch under one fsync.
  */
 #include "sim/sim.h"
-#include "sim/bugs.h"
 
-#define CAPACITY_BLOCKS 24 /* a compaction every dozen votes */
-
-static int open_journal(struct node *n, bool create, struct xr_why *why)
+void store_new(struct node *n)
 {
-	struct store *s = &n->store;
-	struct xr_journal_opts opts = {
-		.dir = "state",
-		.cluster = "sim",
-		.node = n->id,
-		.create = create,
-		.capacity_blocks = CAPACITY_BLOCKS,
-		.disk = &s->disk->ops,
-	};
-
-	return xr_journal_open(&s->journal, &opts, why);
+	n->store.disk = fake_disk_new(sim_random(n->w));
 }
 
-/* As xraftd's open_journal(). `*promise_ns`: of rule 6; 0 for a node that is new. */
-int store_open(struct node *n, uint64_t *promise_ns)
+/* As open_journal() in daemon/start.c. */
+int store_open(struct node *n)
 {
-	struct store *s = &n->store;
-	uint64_t d_ns = n->config.min_timeout_us * NS_PER_US, known_ns;
-	bool create = !s->disk;
+	struct xr_journal_opts opts = {
+		.dir = n->config.state_dir,
+		.cluster = n->config.cluster,
+		.node = n->id,
+		.lock_fd = n->warden.lock_fd,
+		.capacity_blocks = n->warden.journal_blocks,
+		.disk = &n->store.disk->ops,
+	};
 	struct xr_why why;
-	int err;
+	int err = xr_journal_open(&n->store.journal, &opts, &why);
 
-	if (create)
-		s->disk = fake_disk_new(sim_random(n->w));
-	err = open_journal(n, create, &why);
 	if (err) {
 		sim_violation(n->w, "a crash never makes the journal unreadable", "node %u: %s",
 			      n->id, why.text);
 		return err;
 	}
-	s->rotten = false;
-	known_ns = XR_BUG(promise_of_new_d) ? d_ns : xr_journal_promise_ns(s->journal);
-	if (known_ns < d_ns)
-		err = xr_journal_promise(s->journal, d_ns, &why);
-	*promise_ns = create ? 0 : known_ns > d_ns ? known_ns : d_ns;
+	n->store.rotten = false;
 	for (int g = 0; g < n->w->groups; g++)
-		check_found(n, g, xr_journal_find(s->journal, g));
-	return err;
+		check_found(n, g, xr_journal_find(n->store.journal, g));
+	return 0;
 }
 
 void store_submit(struct node *n, const struct xr_vote *v)
@@ -84,7 +69,7 @@ void store_kick(struct node *n)
 	s->submitted_ns = 0;
 	s->probing = s->probe_ns;
 	s->busy = true;
-	sim_at(n->w, n->w->now_ns + write_ns(n), SIM_EV_DISK, n->id, n->life);
+	sim_at(n->w, n->w->now_ns + write_ns(n), SIM_EV_DISK, n->id, n->child.life);
 }
 
 void store_probe(struct node *n)
@@ -170,6 +155,18 @@ static void leave_half_written(struct node *n)
 		confirm(n);
 }
 
+static int lock(struct node *n)
+{
+	struct xr_journal_opts opts = {
+		.dir = n->config.state_dir,
+		.cluster = n->config.cluster,
+		.node = n->id,
+		.disk = &n->store.disk->ops,
+	};
+
+	return xr_journal_lock(&opts, NULL);
+}
+
 void store_crash(struct node *n, bool power)
 {
 	struct store *s = &n->store;
@@ -186,6 +183,8 @@ void store_crash(struct node *n, bool power)
 		fake_disk_power_cut(s->disk);
 	else
 		fake_disk_restart(s->disk);
+	if (n->parent.lives) /* it still holds the lock */
+		n->warden.lock_fd = lock(n);
 	size = fake_disk_size(s->disk, "journal");
 	if (!s->rotten && size && sim_chance(n->w, 150)) {
 		s->rotten = true;

@@ -118,7 +118,12 @@ static struct event take_first(struct world *w)
 	return first;
 }
 
-static void carry_out(struct world *w, const struct event *ev)
+static bool lives(const struct process *p, uint32_t life)
+{
+	return p->lives && p->life == life;
+}
+
+static void happen(struct world *w, const struct event *ev)
 {
 	struct node *n = &w->node[ev->node];
 
@@ -130,19 +135,31 @@ static void carry_out(struct world *w, const struct event *ev)
 		node_timer(n);
 		break;
 	case SIM_EV_TURN:
-		if (node_alive(n, ev->arg))
+		if (lives(&n->child, ev->arg))
 			node_turn(n);
 		break;
 	case SIM_EV_DISK:
-		if (node_alive(n, ev->arg))
+		if (lives(&n->child, ev->arg))
 			store_on_disk(n);
 		break;
-	case SIM_EV_WARDEN:
-		if (n->life == ev->arg)
-			node_warden(n);
+	case SIM_EV_HUNG:
+		if (lives(&n->child, ev->arg))
+			node_look_if_hung(n);
+		break;
+	case SIM_EV_BURY:
+		if (lives(&n->parent, ev->arg))
+			node_bury(n);
+		break;
+	case SIM_EV_REAP:
+		if (lives(&n->parent, ev->arg))
+			node_reap(n);
+		break;
+	case SIM_EV_SPAWN:
+		if (lives(&n->parent, ev->arg))
+			node_spawn(n);
 		break;
 	case SIM_EV_START:
-		if (n->life == ev->arg && !n->running)
+		if (n->parent.life == ev->arg && !n->parent.lives)
 			node_start(n, false);
 		break;
 	case SIM_EV_FAULT:
@@ -175,7 +192,7 @@ void sim_run_until(struct world *w, uint64_t until_ns)
 		if (ev.at_ns > w->now_ns)
 			w->now_ns = ev.at_ns;
 		w->result->events++;
-		carry_out(w, &ev);
+		happen(w, &ev);
 		check_leases(w);
 	}
 	if (w->now_ns < until_ns)
@@ -224,18 +241,18 @@ static int likelihood(const struct node *n, int permille)
 	return permille;
 }
 
-/* False: the daemon that was held has died, or all is over. */
-static bool hold_daemon(struct node *n)
+/* False: the process that was held has died, or all is over. */
+static bool hold_process(struct node *n, const struct process *p)
 {
 	struct world *w = n->w;
-	uint32_t life = n->life;
+	uint32_t life = p->life;
 
 	check_maps(n);
 	if (w->holds >= SIM_HOLDS || !sim_chance(w, likelihood(n, w->hold_daemon)))
 		return !w->failed;
 	w->result->faults[SIM_DAEMON_HELD]++;
 	hold(w, hold_ns(w));
-	return node_alive(n, life) && !w->failed;
+	return lives(p, life) && !w->failed;
 }
 
 static void hold_nic(struct node *n)
@@ -272,16 +289,19 @@ struct sim_actor sim_act(struct sim_actor a)
 	return before;
 }
 
+struct node *sim_self(void)
+{
+	return actor.n;
+}
+
 void sim_pause(void)
 {
 	struct sim_actor mine = actor;
-	jmp_buf *frame = mine.n ? mine.n->frame : NULL;
+	jmp_buf *frame = mine.process ? mine.process->frame : NULL;
 
 	actor.kind = SIM_NOBODY;
-	if (mine.kind == SIM_DAEMON && !hold_daemon(mine.n)) {
-		actor = mine;
+	if (mine.kind == SIM_PROCESS && !hold_process(mine.n, mine.process))
 		longjmp(*frame, 1);
-	}
 	if (mine.kind == SIM_NIC)
 		hold_nic(mine.n);
 	if (mine.kind == SIM_READER)
@@ -289,18 +309,19 @@ void sim_pause(void)
 	actor = mine;
 }
 
-bool sim_daemon(struct node *n, void (*step)(struct node *n))
+bool sim_process(struct node *n, struct process *p, void (*step)(struct node *n))
 {
-	struct sim_actor before = sim_act((struct sim_actor){SIM_DAEMON, n, 0});
-	jmp_buf frame, *outer = n->frame;
+	struct sim_actor before = sim_act(
+		(struct sim_actor){.kind = SIM_PROCESS, .n = n, .process = p});
+	jmp_buf frame, *outer = p->frame;
 	volatile bool whole = false;
 
-	n->frame = &frame;
+	p->frame = &frame;
 	if (!setjmp(frame)) {
 		step(n);
 		whole = true;
 	}
-	n->frame = outer;
+	p->frame = outer;
 	sim_act(before);
 	return whole && !n->w->failed;
 }

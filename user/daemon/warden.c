@@ -48,6 +48,7 @@ static int check_state(struct xr_warden *w, struct xr_why *why)
 		.cluster = w->config.cluster,
 		.node = w->config.self,
 		.create = w->fresh,
+		.capacity_blocks = w->journal_blocks,
 		.disk = w->disk,
 	};
 	int err = xr_journal_lock(&opts, why);
@@ -181,7 +182,7 @@ bool xr_warden_is_hung(const struct xr_warden *w, uint64_t waited_since_ns)
 	uint64_t stall_ns = w->config.stall_limit_us * NS_PER_US, by_ns = now_ns(w);
 
 	return by_ns - waited_since_ns < stall_ns / 2 &&
-	       (int64_t)(by_ns - w->nic.maps.control->heard_ns - 2 * stall_ns) > 0;
+	       xr_before(w->nic.maps.control->heard_ns + 2 * stall_ns, by_ns);
 }
 
 int xr_warden_reload(struct xr_warden *w, struct xr_why *why)
@@ -209,9 +210,8 @@ static void resign(struct xr_warden *w, uint32_t id)
 		.node = xr_heir(g, &w->nic.maps.acks[id], w->nic.maps.control, id),
 	};
 
-	for (uint8_t to = 1; to <= XR_NODE_MAX; to++)
-		if (to != w->config.self && g->voters >> to & 1)
-			xr_outbox_ballot(&w->outbox, to, XR_RESIGN, &ballot);
+	xr_each_node_of(to, g->voters & ~(1u << w->config.self))
+		xr_outbox_ballot(&w->outbox, to, XR_RESIGN, &ballot);
 }
 
 uint32_t xr_warden_bury(struct xr_warden *w)

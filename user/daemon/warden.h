@@ -17,6 +17,7 @@ struct xr_warden {
 	const char *config_path;
 	struct xr_user user;	    /* that the engine becomes */
 	const struct xr_disk *disk; /* of the journal; NULL: the real one */
+	uint32_t journal_blocks;    /* its room; 0: as usual */
 	const struct xr_host *host; /* of the outbox: now_ns, send, flush */
 	void *world;
 

@@ -120,14 +120,14 @@ static void arm_timer(struct xr_engine *e)
 	uint64_t next_ns = xr_timers_next_ns(&e->timers);
 	uint64_t renew_ns = e->turned_ns + stall_ns(e) / 4;
 
-	if (next_ns < e->turned_ns && e->armed_ns && e->armed_ns <= e->turned_ns)
-		return; /* it is due already, and to set it anew would put it off */
-	if (next_ns < e->turned_ns)
-		next_ns = e->turned_ns; /* left for the next turn, which is not late for that */
 	if (next_ns > renew_ns)
 		next_ns = renew_ns;
 	if (next_ns > e->path.next_ns)
 		next_ns = e->path.next_ns;
+	if (next_ns < e->turned_ns && e->armed_ns && e->armed_ns <= e->turned_ns)
+		return; /* it is due already, and to set it anew would put it off */
+	if (next_ns < e->turned_ns)
+		next_ns = e->turned_ns; /* left for the next turn, which is not late for that */
 	if (next_ns == e->armed_ns)
 		return;
 	e->armed_ns = next_ns;
