@@ -408,5 +408,7 @@ void faults_replay(struct world *w)
 		for (int to = 1; to <= w->n; to++)
 			if (w->core >> to & 1)
 				net_replay(w, &w->newest_beat[from][to]);
+	for (int i = 0; i < w->n; i++)
+		net_replay_any(w);
 	sim_at(w, w->now_ns + w->timing.min_timeout_ns / 3, SIM_EV_REPLAY, 0, 0);
 }
