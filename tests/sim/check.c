@@ -286,6 +286,18 @@ static void check_ballot(struct node *n, const struct xr_wire *h, const struct x
 			      n->id, b->group, b->term);
 }
 
+/* Rule 4: first the stamp, then the ack. The leader's clock says when it asked for it. */
+static void check_stamped(struct node *n, const struct xr_wire *h, const struct xr_record *rec)
+{
+	const struct term *term = term_of(n->w, rec->group, rec->term);
+	const struct node *leader = &n->w->node[h->dest];
+
+	if (leader->child.life == term->life &&
+	    n->stamped_ns[rec->group] < sim_true_of(leader, h->echo_ns))
+		sim_violation(n->w, "no ack without a stamp", "node %u group %u term %u", n->id,
+			      rec->group, rec->term);
+}
+
 /* A datagram leaves. `stamped_ns`: when the run that answers began; 0: now, or long ago. */
 void check_leaves(struct node *n, const struct packet *p, uint64_t stamped_ns)
 {
@@ -293,10 +305,12 @@ void check_leaves(struct node *n, const struct packet *p, uint64_t stamped_ns)
 	const struct xr_ballot *ballot = (const struct xr_ballot *)(&p->wire + 1);
 
 	for (int i = 0; i < p->wire.count; i++)
-		if (p->wire.type == XR_ACK && rec[i].flags & XR_ACKED)
+		if (p->wire.type == XR_ACK && rec[i].flags & XR_ACKED) {
+			if (!stamped_ns)
+				check_stamped(n, &p->wire, &rec[i]);
 			check_ack(n, p->wire.dest, &rec[i],
 				  stamped_ns ? stamped_ns : n->stamped_ns[rec[i].group]);
-		else if (xr_type_body(p->wire.type) == XR_BODY_BALLOT)
+		} else if (xr_type_body(p->wire.type) == XR_BODY_BALLOT)
 			check_ballot(n, &p->wire, &ballot[i]);
 }
 
