@@ -18,7 +18,7 @@
 
 #define XR_TERM_LEAP (1u << 20) /* rule 14 */
 
-/* Why something happens; the words that people read are in daemon/report.c. */
+/* Why something happens; the words that people read are in engine/words.c. */
 enum xr_cause {
 	XR_CAUSE_NONE,
 	XR_CAUSE_START,	      /* no leader heard since this node started */
@@ -196,7 +196,7 @@ struct xr_update {
 	uint64_t quiet_ns;
 };
 
-/* What an update tells people; daemon/report.h has the sentences. */
+/* What an update tells people; engine/report.h has the sentences. */
 enum xr_raft_report {
 	XR_RAFT_PREVOTE_STARTED,
 	XR_RAFT_ELECTION_STARTED,

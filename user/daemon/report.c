@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include "common/thread.h"
 #include "daemon/report.h"
+#include "engine/words.h"
 
 #define SLOTS	     4096 /* reports on their way */
 #define LINES	     4096 /* of JSON kept */
@@ -53,146 +54,6 @@ struct xr_reporter {
 };
 
 /*
- * ---- words ----
- */
-static const struct {
-	const char *name;
-	int level;
-	const char *sentence;
-} kinds[] = {
-#define X(name, level, sentence) {#name, level, sentence},
-	XR_REPORTS(X)
-#undef X
-};
-
-/* In a cause {node} {term} {ms} are those that the cause speaks of; by default the other node. */
-static const struct {
-	const char *word;
-	const char *sentence;
-} causes[] = {
-	[XR_CAUSE_NONE] = {"none", "for no stated reason"},
-	[XR_CAUSE_START] = {"start", "no leader heard since this node started"},
-	[XR_CAUSE_SILENCE] = {"silence", "no heartbeat from node {node} for {ms} ms"},
-	[XR_CAUSE_NO_LEADER] = {"no_leader", "no leader heard for {ms} ms"},
-	[XR_CAUSE_SPLIT] = {"split", "nobody won term {term} in {ms} ms"},
-	[XR_CAUSE_RESIGNED] = {"resigned", "node {node} resigned term {term}"},
-	[XR_CAUSE_ALONE] = {"alone", "this node is the only voter"},
-	[XR_CAUSE_NEWER_TERM] = {"newer_term", "node {node} is in term {term}"},
-	[XR_CAUSE_HAS_LEADER] = {"has_leader", "heard node {node} {ms} ms ago"},
-	[XR_CAUSE_PROMISE] = {"promise", "promised at its start not to vote for another {ms} ms"},
-	[XR_CAUSE_LEASE] = {"lease", "leads itself, with a lease that holds"},
-	[XR_CAUSE_VOTED] = {"voted", "voted for node {node} in this term"},
-	[XR_CAUSE_OLD_TERM] = {"old_term", "term {term} is over"},
-	[XR_CAUSE_OLD_LOG] = {"old_log", "the log of node {node} is older"},
-	[XR_CAUSE_NOT_VOTER] = {"not_voter", "node {node} is no voter of the group"},
-	[XR_CAUSE_LEAP] = {"leap", "term {term} is a leap beyond reason"},
-	[XR_CAUSE_QUORUM_LOST] = {"quorum_lost", "no majority has answered for {ms} ms"},
-	[XR_CAUSE_STALLED] = {"stalled", "the event loop of this node stood still for {ms} ms"},
-	[XR_CAUSE_DISK] = {"disk", "a disk write has not completed for {ms} ms"},
-	[XR_CAUSE_SHUTDOWN] = {"shutdown", "asked to stop"},
-	[XR_CAUSE_GONE] = {"gone", "the socket of node {node} is gone, no heartbeat for {ms} ms"},
-	[XR_CAUSE_ORDER] = {"order", "asked to step down"},
-	[XR_CAUSE_TRANSFER] = {"transfer", "asked to hand over to node {node}"},
-};
-
-_Static_assert(ARRAY_SIZE(kinds) == XR_REPORT_END, "a sentence a kind");
-_Static_assert(ARRAY_SIZE(causes) == XR_CAUSE_END, "a sentence a cause");
-
-struct text {
-	size_t len;
-	char s[1024];
-};
-
-__attribute__((format(printf, 2, 3))) static void text_add(struct text *t, const char *fmt, ...)
-{
-	size_t room = sizeof(t->s) - t->len;
-	va_list ap;
-	int len;
-
-	va_start(ap, fmt);
-	len = vsnprintf(t->s + t->len, room, fmt, ap);
-	va_end(ap);
-	if (len > 0)
-		t->len += (size_t)len < room ? (size_t)len : room - 1;
-}
-
-/* Below 100 ms with a decimal. */
-static void text_add_ms(struct text *t, uint64_t ns)
-{
-	uint64_t tenths = (ns + NS_PER_MS / 20) / (NS_PER_MS / 10);
-
-	if (tenths < 1000)
-		text_add(t, "%u.%u", (unsigned int)(tenths / 10), (unsigned int)(tenths % 10));
-	else
-		text_add(t, "%llu", (unsigned long long)((ns + NS_PER_MS / 2) / NS_PER_MS));
-}
-
-struct facts {
-	uint8_t node;
-	uint32_t term;
-	uint64_t ns;
-};
-
-static bool is(const char *word, size_t len, const char *name)
-{
-	return strlen(name) == len && !memcmp(word, name, len);
-}
-
-static void fill(struct text *t, const char *sentence, const struct facts *f,
-		 const struct xr_report *r);
-
-static void fill_word(struct text *t, const char *word, size_t len, const struct facts *f,
-		      const struct xr_report *r)
-{
-	uint8_t node = r->cause_node ? r->cause_node : r->node;
-
-	if (is(word, len, "group") && r->more)
-		text_add(t, "%u more groups, like %.*s", r->more, (int)sizeof(r->group_name),
-			 r->group_name);
-	else if (is(word, len, "group"))
-		text_add(t, "%.*s", (int)sizeof(r->group_name), r->group_name);
-	else if (is(word, len, "note"))
-		text_add(t, "%.*s", (int)sizeof(r->note), r->note);
-	else if (is(word, len, "term"))
-		text_add(t, "%u", f->term);
-	else if (is(word, len, "node"))
-		text_add(t, "%u", f->node);
-	else if (is(word, len, "ms"))
-		text_add_ms(t, f->ns);
-	else if (is(word, len, "cause"))
-		fill(t, causes[r->cause].sentence,
-		     &(struct facts){node, r->cause_term, r->cause_ns}, r);
-}
-
-/* Copy a sentence and put the facts where {words} stand. */
-static void fill(struct text *t, const char *sentence, const struct facts *f,
-		 const struct xr_report *r)
-{
-	while (*sentence) {
-		size_t len = strcspn(sentence, "{");
-
-		text_add(t, "%.*s", (int)len, sentence);
-		sentence += len;
-		if (!*sentence)
-			return;
-		len = strcspn(++sentence, "}");
-		fill_word(t, sentence, len, f, r);
-		sentence += len + 1;
-	}
-}
-
-/* One line stays one line, whatever a note holds. */
-static void make_text(struct text *t, const struct xr_report *r)
-{
-	t->len = 0;
-	t->s[0] = 0;
-	fill(t, kinds[r->kind].sentence, &(struct facts){r->node, r->term, r->took_ns}, r);
-	for (size_t i = 0; i < t->len; i++)
-		if ((unsigned char)t->s[i] < ' ' || t->s[i] == 0x7f)
-			t->s[i] = ' ';
-}
-
-/*
  * ---- JSON, for those who watch ----
  */
 
@@ -201,7 +62,7 @@ static json_t *json_text(const char *s, size_t max)
 {
 	size_t len = strnlen(s, max);
 	json_t *json = json_stringn(s, len);
-	char plain[sizeof(((struct text *)0)->s)];
+	char plain[sizeof(((struct xr_text *)0)->s)];
 
 	if (json)
 		return json;
@@ -217,13 +78,13 @@ static void set_number(json_t *object, const char *name, uint64_t value)
 }
 
 /* Allocated, without a newline; NULL if memory is short. */
-static char *make_json(const struct xr_report *r, const struct text *t)
+static char *make_json(const struct xr_report *r, const struct xr_text *t)
 {
 	json_t *object = json_object();
 	char *line;
 
 	set_number(object, "at_ns", r->at_ns);
-	json_object_set_new(object, "event", json_string(kinds[r->kind].name));
+	json_object_set_new(object, "event", json_string(xr_kind_words[r->kind].name));
 	if (r->group_name[0])
 		json_object_set_new(object, "group",
 				    json_text(r->group_name, sizeof(r->group_name)));
@@ -231,7 +92,7 @@ static char *make_json(const struct xr_report *r, const struct text *t)
 	set_number(object, "term", r->term);
 	set_number(object, "node", r->node ? r->node : r->cause_node);
 	if (r->cause)
-		json_object_set_new(object, "cause", json_string(causes[r->cause].word));
+		json_object_set_new(object, "cause", json_string(xr_cause_words[r->cause].word));
 	set_number(object, "cause_ns", r->cause_ns);
 	set_number(object, "took_ns", r->took_ns);
 	json_object_set_new(object, "text", json_text(t->s, t->len));
@@ -320,7 +181,7 @@ static bool stderr_is_journal(void)
 	       !fstat(STDERR_FILENO, &st) && st.st_dev == dev && st.st_ino == ino;
 }
 
-static void add_time_of_day(struct text *t, uint64_t at_ns)
+static void add_time_of_day(struct xr_text *t, uint64_t at_ns)
 {
 	struct timespec now;
 	uint64_t wall_ns;
@@ -332,8 +193,8 @@ static void add_time_of_day(struct text *t, uint64_t at_ns)
 	wall_ns -= xr_now_ns() - at_ns;
 	s = (time_t)(wall_ns / NS_PER_S);
 	localtime_r(&s, &tm);
-	text_add(t, "%02d:%02d:%02d.%06u ", tm.tm_hour, tm.tm_min, tm.tm_sec,
-		 (unsigned int)(wall_ns % NS_PER_S / NS_PER_US));
+	xr_text_add(t, "%02d:%02d:%02d.%06u ", tm.tm_hour, tm.tm_min, tm.tm_sec,
+		    (unsigned int)(wall_ns % NS_PER_S / NS_PER_US));
 }
 
 /* Wait until stderr takes a line: for ever, but once told to stop not much longer. */
@@ -354,15 +215,15 @@ static bool wait_for_stderr(struct xr_reporter *p)
 	return false;
 }
 
-static void make_line(struct text *line, bool journal, const char *name, int level, uint64_t at_ns,
-		      const char *s)
+static void make_line(struct xr_text *line, bool journal, const char *name, int level,
+		      uint64_t at_ns, const char *s)
 {
-	*line = (struct text){0};
+	*line = (struct xr_text){0};
 	if (journal)
-		text_add(line, "<%d>", level);
+		xr_text_add(line, "<%d>", level);
 	else
 		add_time_of_day(line, at_ns);
-	text_add(line, "%s: %s", name, s);
+	xr_text_add(line, "%s: %s", name, s);
 	if (line->len > sizeof(line->s) - 2)
 		line->len = sizeof(line->s) - 2;
 	line->s[line->len++] = '\n';
@@ -371,7 +232,7 @@ static void make_line(struct text *line, bool journal, const char *name, int lev
 void xr_say(const char *name, int level, const char *fmt, ...)
 {
 	struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
-	struct text line;
+	struct xr_text line;
 	char s[512];
 	va_list ap;
 
@@ -383,12 +244,12 @@ void xr_say(const char *name, int level, const char *fmt, ...)
 		return; /* there is nobody left to tell */
 }
 
-static void print_line(struct xr_reporter *p, const struct xr_report *r, const struct text *t)
+static void print_line(struct xr_reporter *p, const struct xr_report *r, const struct xr_text *t)
 {
-	struct text line;
+	struct xr_text line;
 	const char *s = line.s;
 
-	make_line(&line, p->journal, p->name, kinds[r->kind].level, r->at_ns, t->s);
+	make_line(&line, p->journal, p->name, xr_kind_words[r->kind].level, r->at_ns, t->s);
 	while (line.len) {
 		ssize_t n;
 
@@ -411,9 +272,9 @@ static void print_line(struct xr_reporter *p, const struct xr_report *r, const s
 /* First to those who watch: they need not wait for stderr. */
 static void hand_out(struct xr_reporter *p, const struct xr_report *r)
 {
-	struct text t;
+	struct xr_text t;
 
-	make_text(&t, r);
+	xr_words_report(&t, r);
 	keep_line(p, make_json(r, &t));
 	print_line(p, r, &t);
 }
