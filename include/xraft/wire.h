@@ -19,12 +19,12 @@
 #define XR_NODE_MAX	9    /* node ids are 1 ... 9 */
 #define XR_DATAGRAM_MAX 1432 /* UDP payload of a 1500-byte IPv6 packet, in whole words */
 
-#define xr_each_node(node) for (__u8 node = 1; node <= XR_NODE_MAX; node++)
+#define xr_each_node(node) for (__u8 node = 1; (node) <= XR_NODE_MAX; (node)++)
 
 /* Those whose bit is set in `mask`, which is read anew for each. */
-#define xr_each_node_of(node, mask)          \
-	xr_each_node(node)                   \
-		if (!((mask) >> node & 1)) { \
+#define xr_each_node_of(node, mask)             \
+	xr_each_node(node)                      \
+		if (!(1u << (node) & (mask))) { \
 		} else
 
 /* What follows the header `count` times, and its size in 64-bit words. */
@@ -61,7 +61,7 @@ enum xr_place { XR_AT_DAEMON, XR_AT_NIC };
 	X(XR_PATH_DELIVERED, 12, NONE, 0, DAEMON, "path delivered")
 
 enum xr_type {
-#define X(name, number, body, answer, place, text) name = number,
+#define X(name, number, body, answer, place, text) name = (number),
 	XR_TYPES(X)
 #undef X
 		XR_TYPE_END,
@@ -143,7 +143,7 @@ static inline __u8 xr_type_look(__u64 column, __u8 type)
 
 static inline enum xr_body xr_type_body(__u8 type)
 {
-#define X(name, number, body, answer, place, text) | (__u64)XR_BODY_##body << 4 * number
+#define X(name, number, body, answer, place, text) | (__u64)XR_BODY_##body << 4 * (number)
 	return (enum xr_body)xr_type_look(0 XR_TYPES(X), type);
 #undef X
 }
@@ -151,14 +151,14 @@ static inline enum xr_body xr_type_body(__u8 type)
 /* What a datagram of this type is answered with, or 0. */
 static inline __u8 xr_type_answer(__u8 type)
 {
-#define X(name, number, body, answer, place, text) | (__u64)answer << 4 * number
+#define X(name, number, body, answer, place, text) | (__u64)(answer) << 4 * (number)
 	return xr_type_look(0 XR_TYPES(X), type);
 #undef X
 }
 
 static inline enum xr_place xr_type_place(__u8 type)
 {
-#define X(name, number, body, answer, place, text) | (__u64)XR_AT_##place << 4 * number
+#define X(name, number, body, answer, place, text) | (__u64)XR_AT_##place << 4 * (number)
 	return (enum xr_place)xr_type_look(0 XR_TYPES(X), type);
 #undef X
 }

@@ -122,10 +122,10 @@ static void check_lead(struct node *n, int g, uint32_t t)
 
 static void check_publish(struct node *n, int g, struct xr_view before, struct xr_view view)
 {
-	static const char *const modes[] = {"publishes NONE", "FOLLOWS", "LEADS"};
+	static const char *const modes[] = {"view NONE", "view FOLLOW", "view LEAD"};
 
-	sim_trace(n->w, n->id, "%s: group %llu term %llu leader %llu", modes[view.mode], g,
-		  view.term, view.leader, 0);
+	sim_trace(n->w, n->id, "%s: g%llu term %llu leader %llu", modes[view.mode], g, view.term,
+		  view.leader, 0);
 	if (view.term < before.term)
 		sim_violation(n->w, "a view's term never goes back", "node %u group %d: %u to %u",
 			      n->id, g, before.term, view.term);
@@ -335,8 +335,8 @@ void check_read(struct node *n, int g, uint64_t token, uint32_t newest, bool ali
 	const struct term *term = term_of(n->w, g, token);
 
 	n->w->result->reads++;
-	sim_trace(n->w, n->id, "%s is told that it leads group %llu in term %llu", "a reader", g,
-		  token, 0, 0);
+	sim_trace_fine(n->w, n->id, "%s is told that it leads group %llu in term %llu", "a reader",
+		       g, token, 0, 0);
 	if (token < newest)
 		sim_violation(n->w, "no reader is told of an older term after a newer one",
 			      "node %u group %d: term %u, another had been told of term %u", n->id,

@@ -155,7 +155,8 @@ static int trace_one(struct run *run)
 {
 	struct sim_result r;
 
-	run->options.trace = true;
+	run->options.trace = stdout;
+	run->options.fine = true;
 	sim_run(&run->options, &r, stdout);
 	printf("%s\n", r.violated ? r.invariant : "no violation");
 	return r.violated;
@@ -190,7 +191,7 @@ static bool parse(int argc, char **argv, struct run *run)
 			run->to = run->from + strtoull(optarg, NULL, 10) - 1;
 		} else if (c == 't') {
 			run->options.seed = strtoull(optarg, NULL, 10);
-			run->options.trace = true;
+			run->options.trace = stdout;
 		} else if (c == 'h') {
 			run->hours = atof(optarg);
 		} else if (c == 'n') {

@@ -101,7 +101,7 @@ void net_send(struct world *w, const struct packet *p)
 		flip(w, &spoilt);
 		deliver_at(w, &spoilt, w->now_ns + travel_ns(w));
 	}
-	deliver_at(w, p, w->now_ns + travel_ns(w));
+	deliver_at(w, p, w->now_ns + travel_ns(w) + w->slow_ns[p->from][p->to]);
 	if (sim_chance(w, w->twice)) {
 		w->result->faults[SIM_DOUBLED]++;
 		deliver_at(w, p, w->now_ns + travel_ns(w) + sim_below(w, MS(5)));

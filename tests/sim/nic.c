@@ -40,13 +40,13 @@ static void note(struct node *n, const struct packet *p, enum xr_verdict verdict
 	static const char *const verdicts[] = {"passes up", "drops", "answers with"};
 	const struct xr_record *rec = (const struct xr_record *)(&p->wire + 1);
 
-	if (p->wire.type == XR_HEARTBEAT)
-		sim_trace(n->w, n->id,
-			  "NIC path %s a heartbeat of node %llu: term %llu, flags %llu",
-			  verdicts[verdict], p->wire.source, rec->term, rec->flags, 0);
-	else if (p->wire.type == XR_ACK)
-		sim_trace(n->w, n->id, "NIC path %s an ack of node %llu: term %llu, flags %llu",
-			  verdicts[verdict], p->wire.source, rec->term, rec->flags, 0);
+	if (p->wire.type == XR_HEARTBEAT || p->wire.type == XR_ACK)
+		sim_trace_fine(n->w, n->id,
+			       p->wire.type == XR_ACK
+				       ? "NIC path %s an ack of node %llu: term %llu, flags %llu"
+				       : "NIC path %s a heartbeat of node %llu: term %llu, flags "
+					 "%llu",
+			       verdicts[verdict], p->wire.source, rec->term, rec->flags, 0);
 }
 
 static void run(struct node *n, uint32_t index)

@@ -275,7 +275,7 @@ static void start_engine(struct node *n)
 	e->config = &w->config;
 	e->host = &sim_host;
 	e->world = n;
-	e->random = sim_random(n->w);
+	e->random = n->w->options->quiet ? n->id : sim_random(n->w);
 	memcpy(e->peers, w->config.nodes, sizeof(e->peers));
 	xr_engine_keys(e, w->config.keys, w->config.nkeys);
 	if (xr_engine_init(e, &w->nic.maps, n->store.journal, xr_warden_promise_until_ns(w), NULL))

@@ -23,7 +23,7 @@ static int draw_groups(struct world *w)
 static void draw(struct world *w)
 {
 	static const int holds[] = {0, 10, 40, 120};
-	uint64_t d_ns = MS(10);
+	uint64_t d_ns = w->options->quiet ? MS(100) : MS(10);
 
 	w->n = draw_nodes(w);
 	w->groups = draw_groups(w);
@@ -63,7 +63,7 @@ static void set_up(struct world *w)
 	w->holds = 0;
 }
 
-static void tear_down(struct world *w)
+void sim_free(struct world *w)
 {
 	for (int id = 1; id <= w->n; id++)
 		node_kill(&w->node[id]);
@@ -76,10 +76,9 @@ static void tear_down(struct world *w)
 	free(w);
 }
 
-void sim_run(const struct sim_options *o, struct sim_result *r, FILE *out)
+struct world *sim_new(const struct sim_options *o, struct sim_result *r)
 {
 	struct world *w = aligned_alloc(64, (sizeof(*w) + 63) / 64 * 64);
-	uint64_t began_ns;
 
 	if (!w)
 		abort();
@@ -90,7 +89,14 @@ void sim_run(const struct sim_options *o, struct sim_result *r, FILE *out)
 	w->result = r;
 	w->random = o->seed;
 	set_up(w);
-	began_ns = w->now_ns;
+	return w;
+}
+
+void sim_run(const struct sim_options *o, struct sim_result *r, FILE *out)
+{
+	struct world *w = sim_new(o, r);
+	uint64_t began_ns = w->now_ns;
+
 	sim_at(w, w->now_ns + w->timing.max_timeout_ns * 2, SIM_EV_FAULT, 0, 0);
 	sim_run_until(w, w->now_ns + w->chaos_ns);
 	/* Nodes with a smaller D than a leader's do not answer it: then nothing is promised. */
@@ -105,5 +111,5 @@ void sim_run(const struct sim_options *o, struct sim_result *r, FILE *out)
 			(unsigned long long)o->seed, w->n, w->groups, r->invariant, r->detail);
 		sim_trace_print(w, out);
 	}
-	tear_down(w);
+	sim_free(w);
 }

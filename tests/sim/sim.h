@@ -201,14 +201,18 @@ struct term {
 struct trace_line {
 	uint64_t at_ns;
 	uint8_t node;
-	const char *format, *word;
+	bool fine;	    /* of every day */
+	const char *format; /* NULL: a report */
+	const char *word;
 	uint64_t arg[4];
 };
 
 struct sim_options {
 	uint64_t seed;
 	int nodes, groups; /* 0: drawn */
-	bool trace;
+	bool quiet;	   /* nothing is left to chance, and nothing goes wrong of itself */
+	FILE *trace;	   /* NULL: none */
+	bool fine;	   /* trace also what is of every day */
 };
 
 struct sim_result {
@@ -235,6 +239,7 @@ struct world {
 	int n, groups, holds;
 	int late_groups; /* that a reload brings */
 	bool failed, calm, mixed_d;
+	bool lies; /* told by somebody who has the key */
 	struct node node[XR_NODE_MAX + 1];
 	struct term *terms[SIM_GROUPS]; /* [SIM_TERMS], grown on demand */
 	uint32_t nterms[SIM_GROUPS];
@@ -251,6 +256,7 @@ struct world {
 	bool cut[XR_NODE_MAX + 1][XR_NODE_MAX + 1];
 	int loss, twice, late; /* permille */
 	uint64_t delay_ns, jitter_ns;
+	uint64_t slow_ns[XR_NODE_MAX + 1][XR_NODE_MAX + 1]; /* of a story: added to the way */
 	struct tape tape;
 	struct packet newest_beat[XR_NODE_MAX + 1][XR_NODE_MAX + 1];
 
@@ -266,6 +272,7 @@ struct world {
 	uint64_t settled[SIM_GROUPS]; /* leader and term that every later look must find */
 
 	struct trace_line trace[SIM_TRACE];
+	struct xr_report reports[SIM_TRACE]; /* of the lines that are reports */
 	uint64_t ntrace;
 };
 
@@ -369,10 +376,15 @@ void check_liveness(struct world *w);
 /* trace.c; `word` is for the first %s, all other arguments are %llu */
 void sim_trace(struct world *w, uint8_t node, const char *format, const char *word, uint64_t a,
 	       uint64_t b, uint64_t c, uint64_t d);
+void sim_trace_fine(struct world *w, uint8_t node, const char *format, const char *word, uint64_t a,
+		    uint64_t b, uint64_t c, uint64_t d);
+void sim_trace_report(struct world *w, uint8_t node, const struct xr_report *r);
 void sim_trace_print(const struct world *w, FILE *out);
-#define sim_type_name xr_type_text
 
-/* run.c: one seed from start to end. On a violation the trace goes to `out`, if there is one. */
+/* run.c */
+struct world *sim_new(const struct sim_options *o, struct sim_result *r);
+void sim_free(struct world *w);
+/* One seed from start to end. On a violation the trace goes to `out`, if there is one. */
 void sim_run(const struct sim_options *o, struct sim_result *r, FILE *out);
 
 #endif

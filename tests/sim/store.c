@@ -106,7 +106,7 @@ static void confirm(struct node *n)
 
 	for (int i = 0; i < s->nwriting; i++) {
 		check_durable(n, &s->writing[i]);
-		sim_trace(n->w, n->id, "%s: group %llu term %llu vote %llu", "durable",
+		sim_trace(n->w, n->id, "%s: g%llu term %llu vote %llu", "on disk",
 			  s->writing[i].group, s->writing[i].term, s->writing[i].vote, 0);
 	}
 }

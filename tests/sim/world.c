@@ -13,12 +13,12 @@ uint64_t sim_random(struct world *w)
 
 uint64_t sim_below(struct world *w, uint64_t limit)
 {
-	return sim_random(w) % limit;
+	return w->options->quiet ? limit / 2 : sim_random(w) % limit;
 }
 
 bool sim_chance(struct world *w, int permille)
 {
-	return permille && (int)sim_below(w, 1000) < permille;
+	return permille && !w->options->quiet && (int)sim_below(w, 1000) < permille;
 }
 
 uint64_t sim_between(struct world *w, uint64_t low, uint64_t high)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Rule 3: decide, fence, look again, persist, publish. Who may be decided for, and in which term. */
+/* Rule 3: decide, fence, look again, persist, publish; and stickiness, which each look asks for. */
 #include "core/internal.h"
 
 bool xr_decide_sticky(const struct xr_raft *r, const struct xr_event *ev, struct xr_why_event *why)

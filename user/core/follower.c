@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The follower's side: its leader's silence, heartbeats that the NIC path passed up, resignations. */
+/* The follower's side: its leader's silence, heartbeats that came up, and resignations. */
 #include "core/internal.h"
 
 /*
@@ -20,7 +20,7 @@ static bool ask_first(struct xr_raft *r, const struct xr_event *ev)
 	return true;
 }
 
-/* True while there is no silence to act on. A leader whose heartbeat is overdue is asked for one. */
+/* True while there is no silence to act on. A leader that is overdue is asked for a heartbeat. */
 bool xr_follower_waits(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
 	if (r->phase != XR_IDLE || !ask_first(r, ev))

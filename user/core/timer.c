@@ -43,7 +43,7 @@ void xr_timer_rearm(struct xr_raft *r, const struct xr_event *ev)
 }
 
 /*
- * A new term is for a vote that was split (5.2). The own vote first has to reach the disk; and where
+ * A new term is for a vote that was split (5.2). The own vote has to reach the disk first; and where
  * nobody has refused, the voters are slow: in another term they would only write once more.
  */
 bool xr_timer_waits(const struct xr_raft *r)
