@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The configuration file: what is accepted, and the sentence for each thing that is not. */
 #include <stdarg.h>
 #include <stddef.h>
@@ -120,14 +120,6 @@ static void test_base(void **state)
 	assert_int_equal(c.self, 1);
 	assert_string_equal(c.interface, "eth0");
 	assert_int_equal(c.xdp, XR_XDP_AUTO);
-	assert_string_equal(c.state_dir, "/var/lib/xraft/demo.1");
-	assert_string_equal(c.socket, "/run/xraft/demo.1.sock");
-	assert_int_equal(c.realtime, 20);
-	assert_int_equal(c.min_timeout_us, 150000);
-	assert_int_equal(c.max_timeout_us, 300000);
-	assert_int_equal(c.heartbeat_us, 50000);
-	assert_int_equal(c.stall_limit_us, 1000000);
-	assert_int_equal(c.drift_permille, 100);
 	assert_ip(&c.nodes[1], "::ffff:10.0.0.1", 7007);
 	assert_ip(&c.nodes[2], "::ffff:10.0.0.2", XR_PORT);
 	assert_int_equal(c.nodes[4].used, 0);
@@ -139,6 +131,45 @@ static void test_base(void **state)
 	assert_int_equal(c.groups[1].voters, 0xe);
 	xr_config_free(&c);
 	assert_null(c.groups);
+}
+
+/* What is in force, as a file would say it, which then says the same. */
+static void test_print(void **state)
+{
+	static const char want[] =
+		"\n[cluster]\n"
+		"name                 = demo\n"
+		"auth                 = none\n"
+		"\n[self]\n"
+		"node                 = 1\n"
+		"interface            = eth0\n"
+		"xdp                  = auto                           ; default\n"
+		"state                = /var/lib/xraft/demo.1          ; default\n"
+		"socket               = /run/xraft/demo.1.sock         ; default\n"
+		"realtime             = 20                             ; default\n"
+		"\n[timing]\n"
+		"election_ms          = 150.5-300\n"
+		"heartbeat_ms         = 50\n"
+		"stall_limit_ms       = 1000                           ; default\n"
+		"clock_drift_permille = 100                            ; default\n";
+	struct xr_config c, again;
+	struct xr_why why = {""};
+	char text[2048] = "";
+	FILE *f;
+
+	(void)state;
+	assert_int_equal(read_with(&c, 9, "election_ms = 150.5-300.000", &why), 0);
+	f = fmemopen(text, sizeof(text), "w");
+	xr_config_print(&c, f);
+	fclose(f);
+	assert_string_equal(text, want);
+	for (int i = 11; i <= BASE_LINES; i++)
+		strcat(strcat(text, base[i]), "\n");
+	if (read_text(&again, text, &why))
+		fail_msg("%s", why.text);
+	assert_memory_equal(&again, &c, offsetof(struct xr_config, groups));
+	xr_config_free(&again);
+	xr_config_free(&c);
 }
 
 /* No [timing] at all, IPv6, sections in another order, tabs, CRLF, no newline at the end. */
@@ -666,6 +697,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_base),
+		cmocka_unit_test(test_print),
 		cmocka_unit_test(test_ipv6_and_defaults),
 		cmocka_unit_test(test_accepted),
 		cmocka_unit_test(test_nine_voters),

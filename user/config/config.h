@@ -39,6 +39,8 @@ struct xr_config {
 
 	struct xr_config_group *groups; /* owned; sorted by id */
 	size_t ngroups;
+
+	uint32_t given; /* bit n: the file sets what stands in row n of the table of keys */
 };
 
 /* Read and validate. -EINVAL and a sentence "FILE:LINE: what is wrong; what to do". */
@@ -58,5 +60,12 @@ int xr_config_take(struct xr_config *c, const struct xr_config *fresh, uint32_t 
 
 /* 16 bits over name and voters: two nodes that differ do not talk about the group (rule 10). */
 uint16_t xr_config_digest(const char *name, uint32_t voters);
+
+/*
+ * What is in force of [cluster], [self] and [timing], as a file would say it, with the defaults
+ * marked; and the table of all keys: type, unit, limits, default. Two blanks at least part columns.
+ */
+void xr_config_print(const struct xr_config *c, FILE *out);
+void xr_config_print_keys(FILE *out);
 
 #endif

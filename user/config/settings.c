@@ -99,11 +99,12 @@ void xr_settings_read(struct xr_parse *p, const char *name, const char *value)
 			return;
 		}
 		p->setting_line[i] = p->line;
+		p->c->given |= 1u << i;
 		settings[i].type->read(p, &settings[i], value);
 		return;
 	}
-	fail(p, "[%s] knows no key \"%.40s\"; correct or remove it", xr_section_names[p->section],
-	     name);
+	fail(p, "[%s] knows no key \"%.40s\"; xraftd --keys lists all that there are",
+	     xr_section_names[p->section], name);
 }
 
 /* The defaults, once cluster and node are known: by the readers that a file's values go through. */
@@ -123,4 +124,56 @@ void xr_settings_fill(struct xr_parse *p)
 		}
 		settings[i].type->read(p, &settings[i], preset);
 	}
+}
+
+void xr_config_print(const struct xr_config *c, FILE *out)
+{
+	enum xr_section section = XR_NO_SECTION;
+
+	for (int i = 0; i < XR_SETTINGS; i++) {
+		const struct xr_setting *s = &settings[i];
+		char value[PATH_MAX];
+
+		s->type->show(s, (const char *)c + s->at, value, sizeof(value));
+		if (!value[0])
+			continue;
+		if (s->section != section)
+			fprintf(out, "\n[%s]\n", xr_section_names[s->section]);
+		section = s->section;
+		if (c->given >> i & 1)
+			fprintf(out, "%-20s = %s\n", s->name, value);
+		else
+			fprintf(out, "%-20s = %-30s ; default\n", s->name, value);
+	}
+}
+
+/* Of a row: "-" where there is nothing to say. */
+static void limit(const struct xr_setting *s, uint32_t value, char text[16])
+{
+	if (s->max)
+		snprintf(text, 16, "%.7g", 1.0 * value / s->type->scale);
+	else
+		strcpy(text, "-");
+}
+
+void xr_config_print_keys(FILE *out)
+{
+	static const char format[] = "%-7s  %-20s  %-9s  %-10s  %-7s  %-7s  %-28s  %s\n";
+
+	fprintf(out, format, "SECTION", "KEY", "TYPE", "UNIT", "MINIMUM", "MAXIMUM", "DEFAULT",
+		"MEANING");
+	for (int i = 0; i < XR_SETTINGS; i++) {
+		const struct xr_setting *s = &settings[i];
+		char min[16], max[16];
+
+		limit(s, s->min, min);
+		limit(s, s->max, max);
+		fprintf(out, format, xr_section_names[s->section], s->name, s->type->name,
+			s->unit ? s->unit : "-", min, max, s->preset ? s->preset : s->unset,
+			s->text);
+	}
+	fprintf(out, format, "nodes", "1 to 9", "address", "-", "-", "-", "(needed)",
+		"a node's address, as in \"1 = 10.0.0.1:7007\" or \"2 = fd00::2\"");
+	fprintf(out, format, "groups", "NAME", "voters", "-", "-", "-", "(needed)",
+		"id and voters of a group, as in \"main = 1: 1 2 3\"");
 }

@@ -14,14 +14,15 @@ struct options {
 
 static void usage(FILE *out)
 {
-	fputs("Usage: xraftd [--config FILE] [--new | --check]\n"
+	fputs("Usage: xraftd [--config FILE] [--new | --check | --keys]\n"
 	      "\n"
 	      "Takes part in leader elections; an XDP program answers the heartbeats.\n"
 	      "\n"
 	      "  -c, --config FILE  configuration (default /etc/xraft/xraft.conf)\n"
 	      "  -n, --new          this node never took part in this cluster under this id:\n"
 	      "                     start without state. Refused where there is state\n"
-	      "  -t, --check        validate the configuration, say what it means, and exit\n"
+	      "  -t, --check        validate the configuration, print what is in force, and exit\n"
+	      "  -k, --keys         print every key that it may hold, with limits and default\n"
 	      "  -V, --version\n"
 	      "  -h, --help\n"
 	      "\n"
@@ -34,14 +35,18 @@ static void usage(FILE *out)
 static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"new", no_argument, NULL, 'n'},
-		{"check", no_argument, NULL, 't'},	  {"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'},	  {0},
+		{"config", required_argument, NULL, 'c'},
+		{"new", no_argument, NULL, 'n'},
+		{"check", no_argument, NULL, 't'},
+		{"keys", no_argument, NULL, 'k'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	int c;
 
 	*o = (struct options){.config = "/etc/xraft/xraft.conf"};
-	while ((c = getopt_long(argc, argv, "c:ntVh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:ntkVh", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			o->config = optarg;
@@ -52,6 +57,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case 't':
 			o->check = true;
 			break;
+		case 'k':
+			xr_config_print_keys(stdout);
+			return 0;
 		case 'V':
 			puts("xraftd " XR_VERSION);
 			return 0;
@@ -82,6 +90,7 @@ static int check(const struct xr_config *c)
 	       c->self, c->cluster, nodes, c->ngroups, c->min_timeout_us / 1e3,
 	       c->max_timeout_us / 1e3, c->heartbeat_us / 1e3,
 	       c->auth_none ? "; WITHOUT AUTHENTICATION (auth = none)" : "");
+	xr_config_print(c, stdout);
 	return 0;
 }
 
