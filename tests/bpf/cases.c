@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The table. By default node 2 sends node 1 a heartbeat of group 0 in term 7, which node 1
  * follows; with LEADS node 1 leads all groups in term 7. Nodes 1, 2 and 3 vote; node 4 is known

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The NIC path as a function of bytes and maps: each frame of the table through the loaded XDP
  * program and through the native rules, over IPv4 and IPv6. Both must do what the table says, and

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Random and mutated frames, from random states, through the loaded XDP program and through the
  * native rules: they must agree in verdict, bytes, maps, counters and events.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* chaos_check HISTORY: 0 if nothing is wrong with it, 1 if so, 2 if it is not one. */
 #include <inttypes.h>
 #include "chaos/history.h"

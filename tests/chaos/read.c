@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A process that asks "am I the leader?" all the time, as an application would, and prints the
  * edges of what it is told (lines R and Q of history.h), until SIGTERM or the end of its parent.

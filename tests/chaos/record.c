@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Writes down what the nodes of a cluster say, by reading their pinned maps as fast as is decent.
  * Only reads, only maps: the daemons do not notice, and one that died is recorded like any other.

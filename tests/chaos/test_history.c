@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The checker of histories, checked: a good history passes, and each bad one, which differs from
  * it in a line or two, is refused for the reason that it has.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* leader CLUSTER NODE GROUP: do something ten times a second, while this node leads. */
 #include <stdio.h>
 #include <stdlib.h>

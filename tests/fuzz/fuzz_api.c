@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Request bytes over the unix socket to the real API, with libmicrohttpd behind it. The reporter
  * is a stub with one line to tell, so that an open stream wakes at once and ends with its client.

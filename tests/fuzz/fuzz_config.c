@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The configuration file and the key file. Up to the first byte 0xff the input is the one, after
  * it the other; a configuration names the key file as /proc/self/fd/200.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The core, driven by bytes. Odd first byte: one node, to which anyone says anything (whoever has
  * the key may lie). Even: three nodes over a network that loses, repeats and reorders what they

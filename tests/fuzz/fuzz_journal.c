@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The journal over the fake disk. Odd first byte: the rest is the file, as it is. Even: a script
  * that appends, probes, loses power, fails, and spoils the file, with and without a right checksum.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The XDP program and the native build of its rules, on one frame from one state: they must agree
  * in verdict, bytes, maps, counters and events. The kernel runs the one by BPF_PROG_RUN, so this

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * rules.h, as the daemon compiles it: one datagram into one state of the maps, and what it made of
  * them held against the rules, told here in other words. Then its answer goes to the peer that it

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Runs files, and all files of folders, through a fuzz target, without libFuzzer. */
 #include <dirent.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 #include "state.h"
 
 #define EDITED 8 /* the first groups of a world are those that change */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* user/daemon/api.c over a real unix socket, asked by curl and, for streams, by hand. */
 #include <setjmp.h>
 #include <stdarg.h>

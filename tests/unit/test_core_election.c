@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Elections as stories. Names are those of the public suites where the idea comes from one:
  * etcd-io/raft raft_test.go, cowsql/raft test_election.c, hashicorp/raft raft_test.go; then

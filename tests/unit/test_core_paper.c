@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The Raft paper, sentence by sentence (Ongaro and Ousterhout 2014). The names are those of
  * etcd-io/raft's raft_paper_test.go; [5.2] is the paper's section.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The journal on a disk that dies, tears, forgets and lies (rule 7). The heart is a script of
  * appends and compactions that is crashed at each single operation, then reopened and compared

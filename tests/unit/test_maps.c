@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* user/nic/maps.c with real maps, pinned in a private folder below /sys/fs/bpf. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Reports: their sentences, their JSON, their order, and what happens when nobody reads them. */
 #include <stdarg.h>
 #include <stddef.h>

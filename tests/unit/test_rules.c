@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The small pieces of rules.h against naive models, and rule 4's second look against a daemon that
  * fences at the worst of moments. The rules on whole packets are tests/bpf/.

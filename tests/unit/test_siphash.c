@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* siphash.h against the authors' vectors and against libsodium. */
 #include <setjmp.h>
 #include <stdarg.h>

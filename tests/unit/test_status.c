@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* user/lib/status.c over hand-made memory: the JSON that programs rely on. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The wire against its golden vectors: what the structs make is what the file holds, what the file
  * holds means what the structs say, and the rules turn the golden questions into the golden

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* The journal's thread: many votes under one fsync, in order, errors that stay, nothing lost. */
 #include <setjmp.h>
 #include <stdarg.h>

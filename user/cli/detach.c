@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Tidy up after a node: its XDP program and its pins. A program is this node's if it is named
  * xr_nic and uses the very maps that are pinned; detach never touches any other.

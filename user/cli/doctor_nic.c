@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* What can XDP do here? This asks the kernel, and attaches nothing. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Kernel, rights, clock, scheduler, disk. */
 #include <fcntl.h>
 #include <libgen.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Which nodes are on this machine: by their pins, or by their sockets. */
 #include <dirent.h>
 #include <string.h>

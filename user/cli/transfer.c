@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Orders for a leader: transfer, step-down. The maps tell what came of a transfer. */
 #include <getopt.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Reports on their way to people. The election thread copies each into a ring of one producer and
  * one consumer and goes on; the reporter's thread makes the sentence, keeps it as a line of JSON

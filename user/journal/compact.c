@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Compaction: a new file with a snapshot, written aside, made durable, renamed over the old one,
  * the folder made durable. A crash before the rename leaves the old file, after it the new one,

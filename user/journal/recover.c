@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /* Reading a journal back: the rules stand in journal.c. First all is read, then it is mended. */
 #include "journal/private.h"
 

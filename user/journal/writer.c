@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * One ring serves both ways: slots are submitted (head), completed in place and in order (done),
  * and reaped by the submitter. The thread that moves an index releases the slots behind it to the

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <signal.h>
