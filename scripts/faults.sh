@@ -33,8 +33,8 @@ parse() {
 			case $1 in
 			--seed | --nodes | --groups | --timing | --heartbeat | --stall | --xdp | --history) takes[$1]=${1#--} ;;
 			esac
-			[[ ${takes[$1]-} ]] || die "unknown option '$1'; see scripts/cluster $tool --help"
-			[[ $# -ge 2 ]] || die "$1 needs a value; see scripts/cluster $tool --help"
+			[[ ${takes[$1]-} ]] || misuse "unknown option '$1'; see scripts/cluster $tool --help"
+			[[ $# -ge 2 ]] || misuse "$1 needs a value; see scripts/cluster $tool --help"
 			printf -v "${takes[$1]}" %s "$2"
 			shift
 			;;

@@ -12,6 +12,11 @@ die() {
 	exit 1
 }
 
+# The same of the command line, with the exit code that wrong usage has everywhere here.
+misuse() {
+	(die "$@") || exit 2
+}
+
 say() {
 	printf '%s\n' "$*"
 }

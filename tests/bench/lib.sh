@@ -43,15 +43,15 @@ bench_options() {
 				shift
 				continue
 			fi
-			[[ ${takes[$1]-} ]] || die "unknown argument '$1'; see scripts/bench $name --help"
-			[[ $# -ge 2 ]] || die "$1 needs a value; see scripts/bench $name --help"
+			[[ ${takes[$1]-} ]] || misuse "unknown argument '$1'; see scripts/bench $name --help"
+			[[ $# -ge 2 ]] || misuse "$1 needs a value; see scripts/bench $name --help"
 			printf -v "${takes[$1]}" %s "$2"
 			shift
 			;;
 		esac
 		shift
 	done
-	[[ ! $quick || ! $full ]] || die "--quick or --full, not both; see scripts/bench $name --help"
+	[[ ! $quick || ! $full ]] || misuse "--quick or --full, not both; see scripts/bench $name --help"
 }
 
 # Run what takes long, in a way that a signal can interrupt: no trap runs before a command ends.

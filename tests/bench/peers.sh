@@ -44,7 +44,7 @@ declare -A what=(
 find_peers() {
 	local peer package there=''
 	for peer in ${peers//,/ }; do
-		[[ ${settings[$peer]-} ]] || die "there is no peer '$peer'; see scripts/bench peers --help"
+		[[ ${settings[$peer]-} ]] || misuse "there is no peer '$peer'; see scripts/bench peers --help"
 		package=$peer
 		[[ $peer != etcd ]] || package=etcd-server
 		[[ $peer != bfdd ]] || package=frr

@@ -73,7 +73,7 @@ measure() {
 
 for ((round = 1; round <= rounds; round++)); do
 	for arm in ${arms//,/ }; do
-		[[ ${xdp_of[$arm]-} ]] || die "there is no arm '$arm'; see scripts/bench rtt --help"
+		[[ ${xdp_of[$arm]-} ]] || misuse "there is no arm '$arm'; see scripts/bench rtt --help"
 		set_up "$arm"
 		for rung in ${only//,/ }; do
 			progress "round $round, ${words[$arm]}, $rung"

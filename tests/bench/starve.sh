@@ -76,7 +76,7 @@ readonly stall_ms=10000
 
 set_up() {
 	local arm=$1 timing=$2
-	[[ ${xdp_of[$arm]-} ]] || die "there is no arm '$arm'; see scripts/bench starve --help"
+	[[ ${xdp_of[$arm]-} ]] || misuse "there is no arm '$arm'; see scripts/bench starve --help"
 	bench_up 3 --timing "$timing" --heartbeat "$(awk "BEGIN { print ${timing%-*} / 5 }")" \
 		--stall "$stall_ms" --xdp "${xdp_of[$arm]}" --realtime "${realtime_of[$arm]}"
 	[[ $arm != xdp-nopoll ]] || lose_polls

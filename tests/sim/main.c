@@ -23,9 +23,9 @@ struct run {
 };
 
 static const char usage[] =
-	"sim --seeds A-B [--hours H] [--nodes N] [--groups G] [--jobs J]\n"
-	"sim --fresh COUNT [--jobs J]\n"
-	"sim --trace SEED [--nodes N] [--groups G]\n"
+	"usage: sim --seeds A-B [--hours H] [--nodes N] [--groups G] [--jobs J]\n"
+	"       sim --fresh COUNT [--jobs J]\n"
+	"       sim --trace SEED [--nodes N] [--groups G]\n"
 	"\n"
 	"  --seeds A-B   run these seeds; with --hours go on behind B until the time is over\n"
 	"  --fresh N     run N seeds from a random one, which is printed\n"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
 #include <getopt.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@ static const struct command {
 	 "  --brief     how many groups it leads and follows, not each\n"
 	 "  --json      one JSON object on one line; its members are stable\n"
 	 "  --counters  every verdict with its reason, at the NIC path and in the daemon\n\n"
-	 "Exits 0 also for a dead daemon: see \"alive\" and \"answering\" in the output.\n"},
+	 "Exit code 0 also for a dead daemon: see \"alive\" and \"answering\" in the output.\n"},
 	{"watch", cli_watch, "[--json] [--oldest]",
 	 "follow events as they happen, with their cause",
 	 "Asks the running daemon, until Ctrl-C or until the daemon ends (exit 4).\n\n"
@@ -28,7 +29,7 @@ static const struct command {
 	 "Asks the leader, which must be the node meant by -n: it ends its lease, then names NODE "
 	 "its\n"
 	 "heir, which campaigns at once. Waits for the new leader and says who it is.\n\n"
-	 "Exits 1 if another than NODE leads in the end, or NODE does not answer.\n"},
+	 "Exit code 1 if another than NODE leads in the end, or NODE does not answer.\n"},
 	{"step-down", cli_step_down, "[GROUP]", "let a node lead a group no longer, or none",
 	 "The voter that answered last goes first. The node may be elected again later; to take "
 	 "it\n"
@@ -48,7 +49,7 @@ static const struct command {
 	 "  --interface IF  the interface to look at\n"
 	 "  --json          {\"ok\", \"checks\": [{\"name\", \"result\", \"found\", "
 	 "\"remedy\"}]}\n\n"
-	 "Exits 1 if a check fails; a warning is no failure.\n"},
+	 "Exit code 1 if a check fails; a warning is no failure.\n"},
 	{"detach", cli_detach, "[--interface IF] [--force]",
 	 "remove a stopped node's XDP program and pins",
 	 "Touches only this node's own program, never another's. Run it in the network namespace "
@@ -59,11 +60,12 @@ static const struct command {
 };
 
 static const char general_help[] =
-	"  -n, --node NODE  which node of this machine: CLUSTER.NODE (demo.1), or just the number\n"
-	"                   where it is unique; not needed where there is only one\n"
-	"  --socket PATH    the daemon's socket, if not /run/xraft/CLUSTER.NODE.sock\n"
-	"  -h, --help       also for each command: xraft COMMAND --help\n"
-	"  --version\n\n"
+	"  -n, --node NODE    which node of this machine: CLUSTER.NODE (demo.1), or just the "
+	"number\n"
+	"                     where it is unique; not needed where there is only one\n"
+	"      --socket PATH  the daemon's socket (/run/xraft/CLUSTER.NODE.sock)\n"
+	"  -V, --version      print the version\n"
+	"  -h, --help         print this; after a command: what it does\n\n"
 	"Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such node (or several), 4 the daemon "
 	"is\n"
 	"not running.\n";
@@ -92,7 +94,8 @@ int cli_help(const char *name)
 {
 	const struct command *c = find_command(name);
 
-	printf("xraft %s %s: %s\n\n%s", c->name, c->args, c->summary, c->help);
+	printf("usage: xraft [-n NODE] %s %s\n\n%c%s.\n\n%s", c->name, c->args,
+	       toupper((unsigned char)c->summary[0]), c->summary + 1, c->help);
 	return CLI_OK;
 }
 
@@ -114,10 +117,11 @@ int cli_usage(const char *name, const char *fmt, ...)
 
 static int general(FILE *to)
 {
-	fputs("xraft [-n NODE] COMMAND: leader election with heartbeats at the network card\n\n",
+	fputs("usage: xraft [-n NODE] COMMAND\n\n"
+	      "Shows, checks and steers the nodes of this machine.\n\n",
 	      to);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(to, "  %-7s %s\n", commands[i].name, commands[i].summary);
+		fprintf(to, "  %-9s  %s\n", commands[i].name, commands[i].summary);
 	fprintf(to, "\n%s", general_help);
 	return CLI_OK;
 }
@@ -129,13 +133,13 @@ static int read_globals(struct cli *cli, int argc, char **argv)
 		{"node", required_argument, NULL, 'n'},
 		{"socket", required_argument, NULL, 's'},
 		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'v'},
+		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+:n:h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+:n:Vh", options, NULL)) != -1) {
 		switch (c) {
 		case 'n':
 			cli->node = optarg;
@@ -145,7 +149,7 @@ static int read_globals(struct cli *cli, int argc, char **argv)
 			break;
 		case 'h':
 			return general(stdout);
-		case 'v':
+		case 'V':
 			puts("xraft " XR_VERSION);
 			return CLI_OK;
 		case ':':

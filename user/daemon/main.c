@@ -14,20 +14,21 @@ struct options {
 
 static void usage(FILE *out)
 {
-	fputs("Usage: xraftd [--config FILE] [--new | --check | --keys]\n"
+	fputs("usage: xraftd [--config FILE] [--new | --check | --keys]\n"
 	      "\n"
 	      "Takes part in leader elections; an XDP program answers the heartbeats.\n"
 	      "\n"
-	      "  -c, --config FILE  configuration (default /etc/xraft/xraft.conf)\n"
-	      "  -n, --new          this node never took part in this cluster under this id:\n"
-	      "                     start without state. Refused where there is state\n"
+	      "  -c, --config FILE  the configuration (/etc/xraft/xraft.conf)\n"
+	      "  -n, --new          start without state: this node never took part in this "
+	      "cluster\n"
+	      "                     under this id; refused where there is state\n"
 	      "  -t, --check        validate the configuration, print what is in force, and exit\n"
 	      "  -k, --keys         print every key that it may hold, with limits and default\n"
-	      "  -V, --version\n"
-	      "  -h, --help\n"
+	      "  -V, --version      print the version\n"
+	      "  -h, --help         print this\n"
 	      "\n"
-	      "Signals: SIGTERM steps down, then ends. SIGHUP reads keys and new groups again.\n"
-	      "Exit: 0 ended as asked, 1 failed (one sentence says why), 2 wrong usage.\n",
+	      "Signals: SIGTERM steps down, then ends; SIGHUP reads keys and new groups again.\n"
+	      "Exit codes: 0 ended as asked, 1 failed (one sentence says why), 2 wrong usage.\n",
 	      out);
 }
 
