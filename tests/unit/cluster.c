@@ -3,8 +3,10 @@
 #include <setjmp.h>
 #include <string.h>
 #include <cmocka.h>
+#include "engine/ballot.h"
 #include "unit/cluster.h"
 
+#define GROUP	 "g"
 #define DIGEST	 0x7e57
 #define RTT_HALF MS(0.1)
 #define FOREVER	 UINT64_MAX
@@ -15,8 +17,9 @@
 			fail_msg(__VA_ARGS__); \
 	} while (0)
 
-static void step(struct cluster *c, struct node *n, struct xr_event ev);
-static void nic_receive(struct cluster *c, struct datagram *d);
+static const struct xr_key key = {.sip = {7, 9}, .used = 1};
+
+static struct node *acting; /* whose turn it is */
 
 uint64_t cluster_random(struct cluster *c)
 {
@@ -27,83 +30,202 @@ uint64_t cluster_random(struct cluster *c)
 	return x ^ x >> 31;
 }
 
+struct xr_raft *raft_of(const struct cluster *c, int id)
+{
+	return &c->node[id].engine->members[0].raft;
+}
+
+/*
+ * ---- what must hold ----
+ */
+
+/* Nothing is published that the disk does not know, nor a second leader of a term. */
+static void check_view(struct node *n)
+{
+	struct xr_view view = xr_view_read(&n->group).view;
+	uint8_t *leads = &n->c->leads[view.term % CLUSTER_TERMS];
+
+	CHECK(view.term >= n->seen.view.term, "node %d: its view went back", n->id);
+	n->seen = xr_view_read(&n->group);
+	if (view.mode == XR_NONE)
+		return;
+	CHECK(view.term == n->disk.term, "node %d: published before it is durable", n->id);
+	CHECK(!n->submitted_ns, "node %d: published while a newer vote is being written", n->id);
+	if (view.mode == XR_FOLLOW)
+		return;
+	CHECK(n->disk.vote == n->id && view.leader == n->id, "node %d: leads without own vote",
+	      n->id);
+	CHECK(view.term != n->resigned_term, "node %d: leads again in term %u", n->id, view.term);
+	CHECK(view.term < CLUSTER_TERMS, "terms of tests are small");
+	CHECK(!*leads || *leads == n->id, "two leaders in term %u", view.term);
+	CHECK(*leads || n->group.lead_since_ns == n->c->now_ns,
+	      "node %d: LEAD is published before lead_since", n->id);
+	*leads = n->id;
+}
+
+/* 5.2, figure 4: a leader was a candidate, and becomes nothing but a follower. */
+static void check_role(const struct node *n, enum xr_role before)
+{
+	const struct xr_raft *r = raft_of(n->c, n->id);
+
+	CHECK(!(before == XR_FOLLOWER && r->role == XR_LEADER), "node %d: never campaigned", n->id);
+	CHECK(!(before == XR_LEADER && r->role == XR_CANDIDATE), "node %d: leader campaigns",
+	      n->id);
+	CHECK(r->term == n->disk.term && r->vote == n->disk.vote, "node %d: core and disk disagree",
+	      n->id);
+}
+
+static void check_leases(const struct cluster *c)
+{
+	int holders = 0;
+
+	for (int id = 1; id <= c->n; id++)
+		holders += cluster_lease(c, id);
+	CHECK(holders <= 1, "%d valid leases", holders);
+}
+
+static void check_submit(const struct node *n, const struct xr_vote *v)
+{
+	CHECK(!n->submitted_ns, "node %d: two writes at once", n->id);
+	CHECK(xr_view_read(&n->group).view.mode == XR_NONE, "node %d: writes unfenced", n->id);
+	CHECK(v->term > n->disk.term ||
+		      (v->term == n->disk.term && (!n->disk.vote || v->vote == n->disk.vote)),
+	      "node %d: vote of term %u changes", n->id, v->term);
+}
+
+/*
+ * What must hold for whatever leaves a node: nothing is promised that the disk does not know. An ack
+ * may leave while a newer term is being written, but with a vote only if its leader has resigned.
+ */
+static void check_leaves(const struct node *n, const struct sent *s)
+{
+	const struct xr_raft *r = raft_of(n->c, n->id);
+	bool votes = n->submitted_ns && n->writing.vote && !r->resigned && !r->op.lifted;
+	uint32_t term = s->m.term;
+
+	if (s->m.type == XR_HEARTBEAT)
+		CHECK(n->c->leads[term % CLUSTER_TERMS] == n->id, "node %d: beats without leading",
+		      n->id);
+	if (s->m.type == XR_ACK && s->m.granted)
+		CHECK(n->disk.term == term && !votes, "node %d acks term %u, durable is %u", n->id,
+		      term, n->disk.term);
+	if (s->m.type == XR_VOTE_ANSWER && s->m.granted)
+		CHECK(n->disk.term == term && n->disk.vote == s->to,
+		      "node %d grants node %d term %u before that is durable", n->id, s->to, term);
+	if (s->m.type == XR_VOTE)
+		CHECK((n->disk.term == term && n->disk.vote == n->id) ||
+			      (n->submitted_ns && n->writing.term == term &&
+			       n->writing.vote == n->id),
+		      "node %d campaigns for term %u without its own vote", n->id, term);
+	if (s->m.type == XR_RESIGN)
+		CHECK(xr_view_read(&n->group).view.mode == XR_NONE ||
+			      xr_view_read(&n->group).view.term > term,
+		      "node %d resigns before it has fenced", n->id);
+}
+
+/* Once a decision, between its fence and its second look, here and in on_fence(). */
+static void watch_decision(struct node *n)
+{
+	const struct xr_op *op = &raft_of(n->c, n->id)->op;
+	bool undecided = op->kind != XR_OP_NONE && !op->writing;
+
+	n->restores += n->deciding && op->kind == XR_OP_NONE;
+	if (!undecided) {
+		n->deciding = false;
+	} else if (!n->deciding && xr_view_read(&n->group).view.mode == XR_NONE) {
+		n->deciding = true;
+		n->fences++;
+		if (n->c->on_fence)
+			n->c->on_fence(n->c, n);
+	}
+}
+
+/* XR_PAUSE, in the engine and in the rules. */
+void sim_pause(void)
+{
+	if (!acting)
+		return;
+	check_view(acting);
+	watch_decision(acting);
+}
+
 /*
  * ---- the network ----
  */
 
-static uint32_t datagram_size(const struct datagram *d)
+static bool is_record(const struct xr_wire *h)
 {
-	return sizeof(d->h) + xr_wire_body_size(d->h.type);
+	return xr_wire_body_size(h->type) == sizeof(struct xr_record);
 }
 
-static void seal(struct node *n, struct datagram *d)
+/* An XR_ACK that is not granted refuses. */
+static struct xr_message decode(const struct xr_wire *h, int i)
 {
-	d->h.tag = xr_tag(&d->h, (char *)d + datagram_size(d), datagram_size(d), &n->keys[0].sip);
+	const struct xr_record *rec = (const struct xr_record *)(h + 1) + i;
+
+	if (!is_record(h))
+		return xr_ballot_message(h, (const struct xr_ballot *)(h + 1) + i);
+	return (struct xr_message){.type = h->type,
+				   .node = h->source,
+				   .term = rec->term,
+				   .granted = h->type == XR_ACK && rec->flags & XR_ACKED};
 }
 
-static struct datagram encode(struct cluster *c, struct node *from, int to,
-			      const struct xr_message *m)
+/* What `m.node` would say to `to`. */
+static struct xr_datagram encode(struct cluster *c, int to, const struct xr_message *m)
 {
-	struct datagram d = {
-		.h =
+	struct xr_datagram d = {
+		.wire =
 			{
 				.magic = XR_WIRE_MAGIC,
 				.version = XR_WIRE_VERSION,
 				.type = m->type,
-				.source = from->id,
+				.source = m->node,
 				.dest = to,
 				.count = 1,
-				.min_timeout_us = from->control.min_timeout_us,
+				.min_timeout_us = D_MS * 1000,
 				.sent_ns = m->sent_ns ? m->sent_ns : c->now_ns,
+				.echo_ns = m->sent_ns,
 			},
+		.size = sizeof(d.wire) + xr_wire_body_size(m->type),
 	};
+	struct xr_record rec = {.term = m->term, .digest = DIGEST};
+	struct xr_ballot ballot = xr_ballot_of(m, 0, DIGEST);
 
-	if (xr_wire_body_size(m->type) == sizeof(struct xr_record)) {
-		d.record.term = m->term;
-		d.record.digest = DIGEST;
-		d.record.flags = m->type == XR_ACK ? XR_REFUSED : 0;
-	} else {
-		d.ballot.term = m->term;
-		d.ballot.digest = DIGEST;
-		d.ballot.flags = m->granted ? XR_GRANTED : 0;
-		d.ballot.round = m->round;
-		d.ballot.last_index = m->last_index;
-		d.ballot.last_term = m->last_term;
-		d.ballot.lift_term = m->lift_term;
-		d.ballot.lift_leader = m->lift_leader;
-		d.ballot.node = m->heir;
-	}
-	seal(from, &d);
+	if (m->type == XR_ACK)
+		rec.flags = m->granted ? XR_ACKED : XR_REFUSED;
+	memcpy(&d.wire + 1, is_record(&d.wire) ? (void *)&rec : &ballot, d.size - sizeof(d.wire));
+	d.wire.tag = xr_tag(&d.wire, d.bytes + d.size, d.size, &key.sip);
 	return d;
 }
 
-static struct xr_message decode(const struct datagram *d)
+/* Behind those that are due no later. */
+static void enqueue(struct packet **at, const struct xr_datagram *d, uint64_t due_ns)
 {
-	struct xr_message m = {.type = d->h.type, .node = d->h.source, .sent_ns = d->h.sent_ns};
+	struct packet *p = malloc(sizeof(*p));
 
-	if (xr_wire_body_size(d->h.type) == sizeof(struct xr_record)) {
-		m.term = d->record.term;
-		return m;
-	}
-	m.term = d->ballot.term;
-	m.granted = d->ballot.flags & XR_GRANTED;
-	m.round = d->ballot.round;
-	m.last_index = d->ballot.last_index;
-	m.last_term = d->ballot.last_term;
-	m.lift_term = d->ballot.lift_term;
-	m.lift_leader = d->ballot.lift_leader;
-	m.heir = d->ballot.node;
-	return m;
+	assert_non_null(p);
+	while (*at && (*at)->due_ns <= due_ns)
+		at = &(*at)->next;
+	*p = (struct packet){.next = *at, .due_ns = due_ns, .d = *d};
+	*at = p;
 }
 
-static void enqueue(struct cluster *c, const struct datagram *d, uint64_t due_ns)
+static void take_first(struct packet **at, struct xr_datagram *d)
 {
-	for (int i = 0; i < CLUSTER_PACKETS; i++)
-		if (!c->packet[i].due_ns) {
-			c->packet[i] = (struct packet){.due_ns = due_ns, .seq = c->seq++, .d = *d};
-			return;
-		}
-	fail_msg("more than %d datagrams are under way", CLUSTER_PACKETS);
+	struct packet *p = *at;
+
+	*d = p->d;
+	*at = p->next;
+	free(p);
+}
+
+static void forget(struct packet **at)
+{
+	struct xr_datagram d;
+
+	while (*at)
+		take_first(at, &d);
 }
 
 static bool chance(struct cluster *c, int permille)
@@ -116,326 +238,339 @@ static uint64_t travel_ns(struct cluster *c)
 	return c->delay_ns + (c->jitter_ns ? cluster_random(c) % c->jitter_ns : 0);
 }
 
-static void remember(struct cluster *c, const struct datagram *d)
+static void remember(struct node *n, const struct xr_wire *h)
 {
-	c->trace[c->ntrace++ % CLUSTER_TRACE] = (struct sent){
-		.at_ns = c->now_ns,
-		.from = d->h.source,
-		.to = d->h.dest,
-		.acked = d->h.type == XR_ACK && d->record.flags & XR_ACKED,
-		.m = decode(d),
-	};
+	struct cluster *c = n->c;
+
+	for (int i = 0; i < h->count; i++) {
+		struct sent *s = &c->trace[c->ntrace++ % CLUSTER_TRACE];
+
+		*s = (struct sent){h->sent_ns, h->source, h->dest, decode(h, i)};
+		check_leaves(n, s);
+	}
 }
 
-/* What must hold for whatever leaves a node: nothing is promised that the disk does not know. */
-static void check_leaves(const struct node *n, const struct datagram *d)
+static void send_datagram(struct node *n, const struct xr_datagram *d)
 {
-	uint32_t term = d->ballot.term;
+	struct cluster *c = n->c;
 
-	if (d->h.type == XR_ACK && d->record.flags & XR_ACKED)
-		CHECK(n->disk.term == d->record.term && !n->written_ns,
-		      "node %d acks term %u, durable is %u", n->id, d->record.term, n->disk.term);
-	if (d->h.type == XR_VOTE_ANSWER && d->ballot.flags & XR_GRANTED)
-		CHECK(n->disk.term == term && n->disk.vote == d->h.dest && !n->written_ns,
-		      "node %d grants node %d term %u before that is durable", n->id, d->h.dest,
-		      term);
-	if (d->h.type == XR_VOTE)
-		CHECK((n->disk.term == term && n->disk.vote == n->id) ||
-			      (n->written_ns && n->writing.term == term &&
-			       n->writing.vote == n->id),
-		      "node %d campaigns for term %u without its own vote", n->id, term);
-	if (d->h.type == XR_RESIGN)
-		CHECK(xr_view_read(&n->group).view.mode == XR_NONE ||
-			      xr_view_read(&n->group).view.term > term,
-		      "node %d resigns before it has fenced", n->id);
-}
-
-static void send_datagram(struct cluster *c, struct node *n, const struct datagram *d)
-{
-	check_leaves(n, d);
-	remember(c, d);
-	if (c->cut[d->h.source][d->h.dest] || chance(c, c->loss_permille))
+	check_view(n);
+	remember(n, &d->wire);
+	if (c->cut[d->wire.source][d->wire.dest] || chance(c, c->loss_permille))
 		return;
-	enqueue(c, d, c->now_ns + travel_ns(c));
+	enqueue(&c->packets, d, c->now_ns + travel_ns(c));
 	if (chance(c, c->twice_permille))
-		enqueue(c, d, c->now_ns + 3 * travel_ns(c));
-}
-
-static void send_message(struct cluster *c, struct node *n, const struct xr_message *m)
-{
-	struct datagram d;
-
-	for (int to = 1; to <= c->n; to++) {
-		if (to == n->id || (m->node ? m->node != to : m->skip >> to & 1))
-			continue;
-		if (!m->node && !xr_is_voter(&n->group, to))
-			continue;
-		d = encode(c, n, to, m);
-		send_datagram(c, n, &d);
-	}
-	if (m->type == XR_RESIGN)
-		n->resigned_term = m->term;
-}
-
-/* The daemon's side of a datagram that the NIC path passed up. */
-static void daemon_receive(struct cluster *c, struct node *n, const struct datagram *d)
-{
-	struct xr_event ev = {.kind = XR_EV_MESSAGE, .message = decode(d)};
-
-	if (n->paused) {
-		enqueue(c, d, c->now_ns + MS(1)); /* it waits in the socket */
-		return;
-	}
-	if (d->h.type >= XR_VOTE && d->ballot.digest != n->group.digest)
-		return;
-	step(c, n, ev);
-}
-
-static void nic_receive(struct cluster *c, struct datagram *d)
-{
-	struct node *n = &c->node[d->h.dest];
-	struct xr_from from = {0};
-	enum xr_verdict verdict;
-
-	if (!n->up)
-		return;
-	n->env.npending = 0;
-	verdict = xr_rules_run(&n->env, &d->h, (char *)d + datagram_size(d), datagram_size(d),
-			       &from, c->now_ns);
-	if (verdict == XR_TX)
-		send_datagram(c, n, d);
-	else if (verdict == XR_PASS)
-		daemon_receive(c, n, d);
+		enqueue(&c->packets, d, c->now_ns + 3 * travel_ns(c));
 }
 
 /*
- * ---- what must hold after every step ----
+ * ---- the engine's host ----
  */
 
-static void check_view(struct cluster *c, const struct node *n, union xr_word before)
+static uint64_t host_now_ns(void *world)
 {
-	struct xr_view view = xr_view_read(&n->group).view;
+	return ((struct node *)world)->c->now_ns;
+}
 
-	CHECK(view.term >= before.view.term, "node %d: its view went back", n->id);
-	if (view.mode == XR_NONE)
+static bool host_receive(void *world, struct xr_datagram *d)
+{
+	struct node *n = world;
+
+	if (!n->inbox)
+		return false;
+	take_first(&n->inbox, d);
+	return true;
+}
+
+static uint32_t host_gone(void *world)
+{
+	struct node *n = world;
+	uint32_t gone = n->gone;
+
+	n->gone = 0;
+	return gone;
+}
+
+static void host_send(void *world, uint8_t to, const void *bytes, size_t size)
+{
+	struct xr_datagram d = {.size = size};
+
+	memcpy(d.bytes, bytes, size);
+	CHECK(d.wire.dest == to, "a datagram for node %d goes to node %d", d.wire.dest, to);
+	send_datagram(world, &d);
+}
+
+/* Votes and probes wait for each other, as under journal/writer.h. */
+static void host_kick(void *world)
+{
+	struct node *n = world;
+
+	if (n->written_ns || (!n->submitted_ns && !n->probed_ns))
 		return;
-	CHECK(view.term == n->disk.term, "node %d: published before it is durable", n->id);
-	CHECK(!n->written_ns, "node %d: published while a newer vote is being written", n->id);
-	if (view.mode == XR_FOLLOW)
-		return;
-	CHECK(n->disk.vote == n->id && view.leader == n->id, "node %d: leads without own vote",
-	      n->id);
-	CHECK(view.term != n->resigned_term, "node %d: leads again in term %u", n->id, view.term);
-	CHECK(view.term < CLUSTER_TERMS, "terms of tests are small");
-	CHECK(!c->leads[view.term] || c->leads[view.term] == n->id, "two leaders in term %u",
-	      view.term);
-	c->leads[view.term] = n->id;
+	n->wrote_vote = n->submitted_ns;
+	n->written_ns = n->disk_delay_ns == FOREVER ? FOREVER : n->c->now_ns + n->disk_delay_ns;
 }
 
-/* 5.2, figure 4: a leader was a candidate, and becomes nothing but a follower. */
-static void check_role(const struct node *n, enum xr_role before)
+static int host_submit(void *world, const struct xr_vote *v)
 {
-	CHECK(!(before == XR_FOLLOWER && n->raft.role == XR_LEADER), "node %d: never campaigned",
-	      n->id);
-	CHECK(!(before == XR_LEADER && n->raft.role == XR_CANDIDATE), "node %d: leader campaigns",
-	      n->id);
-	CHECK(n->raft.term == n->disk.term && n->raft.vote == n->disk.vote,
-	      "node %d: core and disk disagree", n->id);
+	struct node *n = world;
+
+	check_submit(n, v);
+	n->writing = (struct durable){.term = v->term, .vote = v->vote};
+	n->submitted_ns = n->c->now_ns;
+	n->writes++;
+	return 0;
 }
 
-static void check_leases(const struct cluster *c)
+static void host_probe(void *world)
 {
-	int holders = 0;
+	struct node *n = world;
 
-	for (int id = 1; id <= c->n; id++)
-		holders += cluster_lease(c, id);
-	CHECK(holders <= 1, "%d valid leases", holders);
+	if (!n->probed_ns)
+		n->probed_ns = n->c->now_ns;
+	host_kick(n);
 }
+
+static size_t host_reap(void *world, struct xr_done *done, size_t max)
+{
+	struct node *n = world;
+
+	(void)max;
+	if (!n->done)
+		return 0;
+	n->done = false;
+	*done = (struct xr_done){.vote = {.term = n->disk.term, .vote = n->disk.vote}};
+	return 1;
+}
+
+static uint64_t host_oldest_ns(void *world)
+{
+	const struct node *n = world;
+
+	if (n->submitted_ns && n->probed_ns)
+		return n->submitted_ns < n->probed_ns ? n->submitted_ns : n->probed_ns;
+	return n->submitted_ns | n->probed_ns;
+}
+
+static int host_disk_error(void *world, struct xr_why *why)
+{
+	(void)world, (void)why;
+	return 0;
+}
+
+static void host_report(void *world, const struct xr_report *r)
+{
+	struct node *n = world;
+
+	n->report[r->kind] = *r;
+	n->reported[r->kind] = true;
+}
+
+static void host_arm(void *world, uint64_t at_ns)
+{
+	((struct node *)world)->timer_ns = at_ns;
+}
+
+static void host_end(void *world, int code)
+{
+	const struct node *n = world;
+
+	fail_msg("node %d ends itself with %d: %s", n->id, code, n->report[XR_REPORT_error].note);
+}
+
+static void host_crash(void *world)
+{
+	struct node *n = world;
+	struct cluster *c = n->c;
+
+	CHECK(c->expect_two_leaders, "node %d saw two leaders in a term", n->id);
+	c->two_leaders = n->id;
+	cluster_crash(c, n->id);
+	longjmp(c->crash, 1);
+}
+
+static void nothing(void *world)
+{
+	(void)world;
+}
+
+static uint64_t none(void *world)
+{
+	(void)world;
+	return 0;
+}
+
+static void nothing_at(void *world, uint64_t ns)
+{
+	(void)world, (void)ns;
+}
+
+static const struct xr_host host = {
+	.now_ns = host_now_ns,
+	.receive = host_receive,
+	.left = nothing, /* no datagram holds two groups */
+	.gone = host_gone,
+	.send = host_send,
+	.flush = nothing,
+	.submit = host_submit,
+	.kick = host_kick,
+	.probe = host_probe,
+	.reap = host_reap,
+	.oldest_ns = host_oldest_ns,
+	.disk_error = host_disk_error,
+	.echoes = none,
+	.show = nothing_at,
+	.report = host_report,
+	.arm = host_arm,
+	.rest = nothing_at,
+	.end = host_end,
+	.crash = host_crash,
+};
 
 /*
  * ---- one node ----
  */
 
-static uint8_t newest_acker(const struct node *n)
+static void turn(struct node *n, void (*what)(struct xr_engine *e))
 {
-	uint8_t heir = 0;
+	enum xr_role before = raft_of(n->c, n->id)->role;
 
-	for (int id = 1; id <= XR_NODE_MAX; id++)
-		if (id != n->id && n->acks.echo_ns[id] &&
-		    (!heir || n->acks.echo_ns[id] > n->acks.echo_ns[heir]))
-			heir = id;
-	return heir;
+	acting = n;
+	if (!setjmp(n->c->crash))
+		what(n->engine);
+	acting = NULL;
+	check_view(n);
+	if (n->up)
+		check_role(n, before);
+	check_leases(n->c);
 }
 
-static void fence(struct node *n)
+static void nic_receive(struct cluster *c, struct xr_datagram *d)
 {
-	struct xr_view none = {.term = n->group.view.term, .mode = XR_NONE};
+	struct node *n = &c->node[d->wire.dest];
+	enum xr_verdict verdict;
 
-	n->before_fence = xr_view_read(&n->group);
-	n->group.view = none;
-	n->fences++;
-}
-
-static void persist(struct cluster *c, struct node *n, const struct xr_update *up)
-{
-	CHECK(!n->written_ns, "node %d: two writes at once", n->id);
-	CHECK(xr_view_read(&n->group).view.mode == XR_NONE, "node %d: writes unfenced", n->id);
-	CHECK(up->term >= n->disk.term, "node %d: durable term goes back", n->id);
-	CHECK(up->term > n->disk.term || !n->disk.vote || up->vote == n->disk.vote,
-	      "node %d: vote of term %u changes", n->id, up->term);
-	n->writing = (struct durable){.term = up->term, .vote = up->vote};
-	n->written_ns = n->disk_delay_ns == FOREVER ? FOREVER : c->now_ns + n->disk_delay_ns;
-	n->writes++;
-}
-
-static void publish(struct cluster *c, struct node *n, struct xr_view view)
-{
-	if (view.mode == XR_LEAD)
-		n->group.lead_since_ns = c->now_ns;
-	n->group.view = view;
-}
-
-/* Answer a heartbeat that came up as the NIC path would have (rule 1: the same lines). */
-static void ack(struct cluster *c, struct node *n, const struct xr_update *up)
-{
-	struct xr_message m = {
-		.type = XR_HEARTBEAT,
-		.term = up->view.term,
-		.sent_ns = up->ack_echo_ns,
-	};
-	struct datagram d = encode(c, &c->node[up->ack_to], n->id, &m);
-
-	nic_receive(c, &d);
-}
-
-static void beat(struct cluster *c, struct node *n)
-{
-	struct xr_message m = {.type = XR_HEARTBEAT, .term = n->group.view.term};
-
-	CHECK(n->group.view.mode == XR_LEAD, "node %d: beats without leading", n->id);
-	send_message(c, n, &m);
-}
-
-static void note(struct node *n, const struct xr_update *up)
-{
-	for (int i = 0; i < up->nreport; i++)
-		n->report[n->nreport++ % CLUSTER_REPORTS] = (struct report){
-			.kind = up->report[i].kind,
-			.term = up->report[i].term,
-			.node = up->report[i].node,
-			.why = up->report[i].why,
-		};
-}
-
-static void stop_for_two_leaders(struct cluster *c, struct node *n)
-{
-	CHECK(c->expect_two_leaders, "node %d saw two leaders in a term", n->id);
-	c->two_leaders = n->id;
-	cluster_crash(c, n->id);
-}
-
-/* In the order that raft.h states; the second look follows the fence with nothing in between. */
-static void carry_out(struct cluster *c, struct node *n, const struct xr_update *up)
-{
-	union xr_word before = xr_view_read(&n->group);
-
-	if (up->two_leaders) {
-		stop_for_two_leaders(c, n);
+	if (!n->up)
 		return;
-	}
-	if (up->what & (XR_DO_FENCE | XR_DO_FENCE_ONLY))
-		fence(n);
-	if (up->what & XR_DO_RESTORE) {
-		n->group.view = n->before_fence.view;
-		n->restores++;
-	}
-	if (up->what & XR_DO_PERSIST)
-		persist(c, n, up);
-	if (up->what & XR_DO_PUBLISH)
-		publish(c, n, up->view);
-	check_view(c, n, before);
-	if (up->what & XR_DO_ACK)
-		ack(c, n, up);
-	if (up->what & XR_DO_BEAT)
-		beat(c, n);
-	for (int i = 0; i < up->nsend; i++)
-		send_message(c, n, &up->send[i]);
-	note(n, up);
-	n->timer_ns = up->timer_ns;
-	if (up->what & XR_DO_FENCE) {
-		if (c->on_fence)
-			c->on_fence(c, n);
-		step(c, n, (struct xr_event){.kind = XR_EV_LOOKED});
-	}
+	memcpy(d->from.ip, n->config.nodes[d->wire.source].ip, sizeof(d->from.ip));
+	d->from.port = XR_PORT;
+	verdict = xr_rules_run(&n->nic, &d->wire, d->bytes + d->size, d->size, &d->from, c->now_ns);
+	CHECK(!n->nic.npending, "no datagram holds two groups");
+	if (verdict == XR_TX)
+		send_datagram(n, d);
+	if (verdict == XR_PASS)
+		enqueue(&n->inbox, d, c->now_ns);
+	if (n->inbox && !n->paused)
+		turn(n, xr_engine_receive);
 }
 
-static void step(struct cluster *c, struct node *n, struct xr_event ev)
+/* Of a journal, what the engine asks at its start. Term 0: nothing was ever written. */
+struct xr_journal {
+	struct xr_vote vote;
+};
+
+const struct xr_vote *xr_journal_find(const struct xr_journal *j, uint32_t group)
 {
-	uint64_t lease_ns = xr_lease_ns(&n->control);
-	enum xr_role role = n->raft.role;
-	struct xr_update up;
-
-	ev.now_ns = c->now_ns;
-	ev.contact_ns = n->group.contact_ns;
-	ev.lease = xr_quorum_fresh(&n->group, &n->acks, n->id, c->now_ns, lease_ns);
-	ev.may_lead = xr_may_lead(&n->group, &n->acks, &n->control, c->now_ns);
-	ev.random = cluster_random(c);
-	ev.heir = n->heir ? n->heir : newest_acker(n);
-	xr_raft_step(&n->raft, &ev, &up);
-	n->last = up;
-	if (!up.two_leaders)
-		check_role(n, role);
-	carry_out(c, n, &up);
+	return group == 0 && j->vote.term ? &j->vote : NULL;
 }
 
-/* Power comes on: the maps are empty, and only the disk remembers. */
-void cluster_boot(struct cluster *c, int id, struct durable d, uint64_t promise_ns)
+int xr_journal_each(const struct xr_journal *j, int (*visit)(const struct xr_vote *v, void *arg),
+		    void *arg)
+{
+	return j->vote.term ? visit(&j->vote, arg) : 0;
+}
+
+static void free_engine(struct node *n)
+{
+	if (n->engine)
+		xr_engine_free(n->engine);
+	free(n->engine);
+	forget(&n->inbox);
+}
+
+static void start(struct node *n, uint64_t promise_until_ns)
+{
+	const struct xr_journal journal = {
+		{.term = n->disk.term, .vote = n->disk.vote, .digest = DIGEST, .name = GROUP}};
+	struct xr_maps maps = {
+		.groups = &n->group, .acks = &n->acks, .control = &n->control, .ngroups = 1};
+	struct xr_engine *e = calloc(1, sizeof(*e));
+
+	assert_non_null(e);
+	cluster_crash(n->c, n->id); /* whatever ran there */
+	free_engine(n);
+	n->engine = e;
+	n->seen = xr_view_read(&n->group);
+	n->deciding = n->paused = false;
+	n->up = true;
+	e->config = &n->config;
+	e->host = &host;
+	e->world = n;
+	e->random = cluster_random(n->c);
+	memcpy(e->peers, n->config.nodes, sizeof(e->peers));
+	xr_engine_keys(e, n->config.keys, 1);
+	assert_int_equal(xr_engine_init(e, &maps, &journal, promise_until_ns, NULL), 0);
+	turn(n, xr_engine_begin);
+}
+
+void cluster_boot(struct cluster *c, int id, struct durable d, uint64_t promise_until_ns)
 {
 	struct node *n = &c->node[id];
 
-	memset(&n->raft, 0, sizeof(n->raft));
 	memset(&n->group, 0, sizeof(n->group));
 	memset(&n->acks, 0, sizeof(n->acks));
-	n->raft.self = n->id;
-	n->raft.timing = &c->timing;
-	n->raft.voters = n->group.voters = ((1u << c->n) - 1) << 1;
-	n->group.digest = DIGEST;
 	n->group.view.term = d.term;
 	n->disk = d;
-	n->written_ns = 0;
-	n->up = true;
-	n->paused = false;
-	n->control.alive_until_ns = FOREVER >> 1;
-	xr_raft_start(&n->raft, d.term, d.vote, c->now_ns, promise_ns, cluster_random(c), &n->last);
-	carry_out(c, n, &n->last);
+	start(n, promise_until_ns);
+}
+
+void cluster_restart(struct cluster *c, int id)
+{
+	struct xr_view *view = &c->node[id].group.view;
+
+	*view = (struct xr_view){.term = view->term, .mode = XR_NONE};
+	start(&c->node[id], c->now_ns + MS(D_MS));
 }
 
 static void node_init(struct cluster *c, int id)
 {
 	struct node *n = &c->node[id];
 
-	*n = (struct node){.id = id, .timer_ns = FOREVER, .disk_delay_ns = MS(0.2)};
+	*n = (struct node){.c = c, .id = id, .timer_ns = FOREVER, .disk_delay_ns = MS(0.2)};
+	n->voting = (struct xr_config_group){
+		.voters = ((1u << c->n) - 1) << 1, .digest = DIGEST, .name = GROUP};
+	n->config = (struct xr_config){
+		.self = id,
+		.min_timeout_us = D_MS * 1000,
+		.max_timeout_us = MAX_MS * 1000,
+		.heartbeat_us = HEARTBEAT_MS * 1000,
+		.stall_limit_us = STALL_MS * 1000,
+		.drift_permille = 100,
+		.keys = {key},
+		.groups = &n->voting,
+		.ngroups = 1,
+	};
+	for (int peer = 1; peer <= c->n; peer++)
+		n->config.nodes[peer] = (struct xr_peer){
+			.ip = {[15] = peer}, .port = XR_PORT, .used = 1};
 	n->control = (struct xr_control){
 		.abi = XR_ABI,
 		.self = id,
 		.answer = 1,
 		.groups = 1,
-		.min_timeout_us = D_MS * 1000,
-		.max_timeout_us = MAX_MS * 1000,
-		.heartbeat_us = HEARTBEAT_MS * 1000,
-		.quorum_lapse_us = MAX_MS * 1000,
-		.drift_permille = 100,
+		.min_timeout_us = n->config.min_timeout_us,
+		.max_timeout_us = n->config.max_timeout_us,
+		.heartbeat_us = n->config.heartbeat_us,
+		.quorum_lapse_us = n->config.max_timeout_us,
+		.drift_permille = n->config.drift_permille,
 	};
-	for (int peer = 1; peer <= c->n; peer++)
-		n->peers[peer].used = 1;
-	n->keys[0].used = 1;
-	n->env = (struct xr_env){
+	n->nic = (struct xr_env){
 		.groups = &n->group,
 		.acks = &n->acks,
 		.ngroups = 1,
 		.control = &n->control,
-		.peers = n->peers,
-		.keys = n->keys,
+		.peers = n->config.nodes,
+		.keys = n->config.keys,
 		.stats = &n->stats,
 	};
 }
@@ -450,7 +585,6 @@ static struct cluster *cluster_alloc(int n, uint64_t seed)
 	c->seed = seed;
 	c->now_ns = NS_PER_S;
 	c->delay_ns = RTT_HALF;
-	c->timing = (struct xr_timing){MS(D_MS), MS(MAX_MS), MS(HEARTBEAT_MS)};
 	for (int id = 1; id <= n; id++)
 		node_init(c, id);
 	return c;
@@ -480,6 +614,9 @@ struct cluster *cluster_new_stage(int n)
 
 void cluster_free(struct cluster **c)
 {
+	for (int id = 1; id <= (*c)->n; id++)
+		free_engine(&(*c)->node[id]);
+	forget(&(*c)->packets);
 	free(*c);
 }
 
@@ -489,42 +626,43 @@ void cluster_crash(struct cluster *c, int id)
 
 	n->up = false;
 	n->timer_ns = FOREVER;
-	n->written_ns = 0; /* lost: whatever was said of it before would have been too early */
+	/* What was being written is lost: whatever was said of it would have been too early. */
+	n->submitted_ns = n->probed_ns = n->written_ns = 0;
+	n->done = false;
+	n->gone = 0;
 	n->control.alive_until_ns = 0;
+	forget(&n->inbox);
 }
 
-void cluster_restart(struct cluster *c, int id)
+static void give_order(struct xr_engine *e)
 {
-	cluster_boot(c, id, c->node[id].disk, c->now_ns + c->timing.min_timeout_ns);
+	struct cluster *c = ((struct node *)e->world)->c;
+
+	xr_engine_order(e, &c->order, &c->result);
 }
 
-void cluster_step_down(struct cluster *c, int id, enum xr_cause cause)
+struct xr_order_result cluster_order(struct cluster *c, int id, int heir)
 {
-	struct xr_event ev = {.kind = XR_EV_STEP_DOWN, .why = {.cause = cause}};
-
-	step(c, &c->node[id], ev);
+	c->order = (struct xr_order){.group = GROUP, .heir = heir};
+	turn(&c->node[id], give_order);
+	return c->result;
 }
 
 void cluster_hint(struct cluster *c, int id, int about)
 {
-	struct xr_event ev = {.kind = XR_EV_HINT, .message.node = about};
-
-	step(c, &c->node[id], ev);
-}
-
-void cluster_resume(struct cluster *c, int id)
-{
-	c->node[id].paused = false;
-	c->node[id].late = true;
+	c->node[id].gone |= 1u << about;
+	turn(&c->node[id], xr_engine_receive);
 }
 
 void cluster_set_timeout(struct cluster *c, int id, double ms)
 {
 	struct node *n = &c->node[id];
+	struct xr_raft *r = raft_of(c, id);
 
-	n->raft.base_ns = c->now_ns;
-	n->raft.timeout_ns = MS(ms);
-	n->timer_ns = c->now_ns + MS(ms);
+	r->base_ns = c->now_ns;
+	r->timeout_ns = MS(ms);
+	xr_timers_set(&n->engine->timers, 0, c->now_ns + MS(ms));
+	turn(n, xr_engine_begin); /* nothing happens but that it is armed */
 }
 
 bool cluster_lease(const struct cluster *c, int id)
@@ -540,28 +678,16 @@ bool cluster_lease(const struct cluster *c, int id)
  * ---- time ----
  */
 
-static struct packet *next_packet(struct cluster *c)
-{
-	struct packet *next = NULL;
-
-	for (int i = 0; i < CLUSTER_PACKETS; i++) {
-		struct packet *p = &c->packet[i];
-
-		if (p->due_ns && (!next || p->due_ns < next->due_ns ||
-				  (p->due_ns == next->due_ns && p->seq < next->seq)))
-			next = p;
-	}
-	return next;
-}
-
 static uint64_t node_due_ns(const struct node *n)
 {
-	uint64_t written = n->written_ns ? n->written_ns : FOREVER;
-	uint64_t timer = n->patient && n->raft.role != XR_LEADER ? FOREVER : n->timer_ns;
+	uint64_t written_ns = n->written_ns ? n->written_ns : FOREVER;
+	uint64_t timer_ns = n->timer_ns == FOREVER ? FOREVER : n->timer_ns + n->lag_ns;
 
 	if (!n->up || n->paused)
 		return FOREVER;
-	return written < timer ? written : timer;
+	if (n->inbox)
+		return 0;
+	return written_ns < timer_ns ? written_ns : timer_ns;
 }
 
 static struct node *next_node(struct cluster *c)
@@ -574,28 +700,42 @@ static struct node *next_node(struct cluster *c)
 	return next;
 }
 
-static void node_turn(struct cluster *c, struct node *n)
+static void on_disk(struct node *n)
 {
-	struct xr_event ev = {.kind = XR_EV_TIMER, .late = n->late};
+	bool vote = n->wrote_vote;
 
-	if (n->written_ns && n->written_ns <= c->now_ns) {
+	n->written_ns = 0;
+	n->probed_ns = 0; /* a vote is proof enough */
+	if (vote) {
 		n->disk = n->writing;
-		n->written_ns = 0;
-		/* The core has to agree with the disk, so it hears of it before anything else. */
-		step(c, n, (struct xr_event){.kind = XR_EV_DURABLE});
-		return;
+		n->submitted_ns = 0;
+		n->done = true;
 	}
-	n->late = false;
-	step(c, n, ev);
+	host_kick(n);
+	if (vote)
+		turn(n, xr_engine_durable);
+}
+
+static void node_turn(struct node *n)
+{
+	/* The core has to agree with the disk, so it hears of it before anything else. */
+	if (n->written_ns && n->written_ns <= n->c->now_ns) {
+		on_disk(n);
+	} else if (n->inbox) {
+		turn(n, xr_engine_receive);
+	} else {
+		n->timer_ns = FOREVER;
+		turn(n, xr_engine_timer);
+	}
 }
 
 /* Rule 11: what has arrived is read before any timer fires. */
 bool cluster_turn(struct cluster *c, uint64_t until_ns)
 {
-	struct packet *p = next_packet(c);
 	struct node *n = next_node(c);
-	uint64_t node_ns = node_due_ns(n), due_ns = p ? p->due_ns : FOREVER;
+	uint64_t node_ns = node_due_ns(n), due_ns = c->packets ? c->packets->due_ns : FOREVER;
 	bool packet = due_ns <= node_ns;
+	struct xr_datagram d;
 
 	if (!packet)
 		due_ns = node_ns;
@@ -609,12 +749,10 @@ bool cluster_turn(struct cluster *c, uint64_t until_ns)
 	if (due_ns > c->now_ns)
 		c->now_ns = due_ns;
 	if (packet) {
-		struct datagram d = p->d;
-
-		p->due_ns = 0;
+		take_first(&c->packets, &d);
 		nic_receive(c, &d);
 	} else {
-		node_turn(c, n);
+		node_turn(n);
 	}
 	check_leases(c);
 	return true;
@@ -653,7 +791,7 @@ void cluster_heal(struct cluster *c)
 
 void cluster_deliver(struct cluster *c, int to, struct xr_message m)
 {
-	struct datagram d = encode(c, &c->node[m.node], to, &m);
+	struct xr_datagram d = encode(c, to, &m);
 
 	nic_receive(c, &d);
 	check_leases(c);
@@ -715,13 +853,17 @@ int cluster_await_leader(struct cluster *c, double ms)
 	return 0;
 }
 
-static int count_up(const struct cluster *c)
+/* Do all that are up follow it, and has it heard so? */
+static bool leads_all(const struct cluster *c, int leader)
 {
-	int count = 0;
+	const struct node *n = &c->node[leader];
 
 	for (int id = 1; id <= c->n; id++)
-		count += c->node[id].up;
-	return count;
+		if (id != leader && c->node[id].up &&
+		    (!cluster_follows(c, id, leader) ||
+		     n->acks.echo_ns[id] < n->group.lead_since_ns))
+			return false;
+	return true;
 }
 
 void cluster_elect(struct cluster *c, int id)
@@ -729,12 +871,11 @@ void cluster_elect(struct cluster *c, int id)
 	uint64_t until_ns = c->now_ns + NS_PER_S;
 
 	for (int peer = 1; peer <= c->n; peer++)
-		c->node[peer].patient = peer != id;
-	while (cluster_leader(c) != id || count_followers(c, id) + 1 < count_up(c))
+		if (peer != id && c->node[peer].up)
+			cluster_set_timeout(c, peer, NEVER_MS);
+	while (cluster_leader(c) != id || !leads_all(c, id))
 		if (!cluster_turn(c, until_ns))
 			fail_msg("node %d was not elected within a second", id);
-	for (int peer = 1; peer <= c->n; peer++)
-		c->node[peer].patient = false;
 }
 
 /*
@@ -744,9 +885,9 @@ void cluster_elect(struct cluster *c, int id)
 void stage_time_out(struct cluster *c)
 {
 	uint64_t until_ns = c->now_ns + 2 * MS(MAX_MS);
-	uint32_t round = c->node[1].raft.round;
+	uint32_t round = raft_of(c, 1)->round;
 
-	while (c->node[1].raft.round == round || c->node[1].raft.phase != XR_PREVOTING)
+	while (raft_of(c, 1)->round == round || raft_of(c, 1)->phase != XR_PREVOTING)
 		if (!cluster_turn(c, until_ns))
 			fail_msg("node 1 does not time out");
 }
@@ -758,18 +899,18 @@ void stage_answer(struct cluster *c, int from, bool granted)
 
 void stage_candidate(struct cluster *c)
 {
-	if (c->node[1].raft.role == XR_CANDIDATE)
+	if (raft_of(c, 1)->role == XR_CANDIDATE)
 		stage_answer(c, 2, false);
 	stage_time_out(c);
-	for (int peer = 2; peer <= c->n && c->node[1].raft.role != XR_CANDIDATE; peer++)
+	for (int peer = 2; peer <= c->n && raft_of(c, 1)->role != XR_CANDIDATE; peer++)
 		stage_answer(c, peer, true);
-	assert_int_equal(c->node[1].raft.role, XR_CANDIDATE);
+	assert_int_equal(raft_of(c, 1)->role, XR_CANDIDATE);
 }
 
 void stage_leader(struct cluster *c)
 {
 	stage_candidate(c);
-	for (int peer = 2; peer <= c->n && c->node[1].raft.role != XR_LEADER; peer++)
+	for (int peer = 2; peer <= c->n && raft_of(c, 1)->role != XR_LEADER; peer++)
 		stage_answer(c, peer, true);
 	assert_int_equal(c->node[1].group.view.mode, XR_LEAD);
 }
@@ -789,7 +930,7 @@ void cluster_forget(struct cluster *c)
 {
 	c->ntrace = 0;
 	for (int id = 1; id <= c->n; id++)
-		c->node[id].nreport = 0;
+		memset(c->node[id].reported, 0, sizeof(c->node[id].reported));
 }
 
 static bool is_kind(const struct sent *s, int from, int to, enum xr_type type)
@@ -814,20 +955,31 @@ int cluster_count(const struct cluster *c, int from, int to, enum xr_type type)
 	return count;
 }
 
-const struct report *cluster_report(const struct cluster *c, int id, enum xr_raft_report kind)
+const struct xr_report *cluster_report(const struct cluster *c, int id, enum xr_report_kind kind)
 {
 	const struct node *n = &c->node[id];
 
-	for (int i = n->nreport - 1; i >= 0 && i >= n->nreport - CLUSTER_REPORTS; i--)
-		if (n->report[i % CLUSTER_REPORTS].kind == kind)
-			return &n->report[i % CLUSTER_REPORTS];
-	return NULL;
+	return n->reported[kind] ? &n->report[kind] : NULL;
 }
 
 struct xr_message say_heartbeat(struct cluster *c, int from, uint32_t term)
 {
 	return (struct xr_message){
 		.type = XR_HEARTBEAT, .node = from, .term = term, .sent_ns = c->now_ns};
+}
+
+struct xr_message say_ack(const struct cluster *c, int from, int to)
+{
+	const struct sent *beat = cluster_sent(c, to, from, XR_HEARTBEAT);
+	struct xr_message m;
+
+	assert_non_null(beat);
+	m = beat->m;
+	m.type = XR_ACK;
+	m.node = from;
+	m.granted = true;
+	m.sent_ns = beat->at_ns;
+	return m;
 }
 
 struct xr_message say_vote(int from, uint32_t term)
@@ -860,7 +1012,6 @@ struct xr_message say_answer(const struct cluster *c, int from, int to, bool gra
 	m.type = asked == vote ? XR_VOTE_ANSWER : XR_PREVOTE_ANSWER;
 	m.node = from;
 	m.granted = granted;
-	m.sent_ns = 0;
 	if (asked == prevote && !granted)
 		m.term--;
 	return m;

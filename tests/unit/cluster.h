@@ -1,59 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A cluster in memory: nodes of one group, each the real core behind the real rules.h, with
- * virtual time, a network that can be cut, and a disk that takes its time. A seed replays all.
+ * A cluster in memory: nodes of one group, each a whole engine over maps of its own, with virtual
+ * time, a network that can be cut, and a disk that takes its time. A seed replays all.
  *
- *   datagram -> xr_rules_run() -> answered, dropped, or up -> xr_raft_step() -> cluster carries out
+ *   datagram -> xr_rules_run(), as the NIC path -> answered, dropped, or up to the engine's socket
  *
- * After every step the safety rules are asserted (see check_*() in cluster.c), so every test tests
- * them too. Include after cmocka.h.
+ * The cluster is the engines' host. The safety rules are asserted where an engine says or writes
+ * something, at each XR_PAUSE, and after every turn (see check_*() in cluster.c), so every test
+ * tests them too. Include after cmocka.h.
  */
 #ifndef XRAFT_TESTS_CLUSTER_H
 #define XRAFT_TESTS_CLUSTER_H
 
-#include "common/common.h"
-#include "core/raft.h"
-#include "net/env.h"
+#include "engine/engine.h"
 
 #define MS(n) ((uint64_t)((n)*1000000.0))
 
-/* D, the largest election timeout and the heartbeat of every cluster here. */
+/* D, the largest election timeout, the heartbeat and the stall limit of every cluster here. */
 #define D_MS	     150
 #define MAX_MS	     300
 #define HEARTBEAT_MS 25
+#define STALL_MS     1000
 
-#define CLUSTER_PACKETS 512
-#define CLUSTER_TRACE	2048
-#define CLUSTER_REPORTS 64
-#define CLUSTER_TERMS	4096
+#define NEVER_MS 1e9
 
-struct datagram {
-	struct xr_wire h;
-	union {
-		struct xr_record record;
-		struct xr_ballot ballot;
-	};
-};
+#define CLUSTER_TRACE 2048
+#define CLUSTER_TERMS 4096
 
 struct packet {
-	uint64_t due_ns; /* 0: the slot is free */
-	uint64_t seq;
-	struct datagram d;
+	struct packet *next;
+	uint64_t due_ns;
+	struct xr_datagram d;
 };
 
 /* A message that left `from` for `to`, whether or not it arrived. */
 struct sent {
 	uint64_t at_ns;
 	uint8_t from, to;
-	bool acked; /* XR_ACK: accepted, not refused */
-	struct xr_message m;
-};
-
-struct report {
-	enum xr_raft_report kind;
-	uint32_t term;
-	uint8_t node;
-	struct xr_why_event why;
+	struct xr_message m; /* XR_ACK: granted, or refused */
 };
 
 struct durable {
@@ -62,53 +46,62 @@ struct durable {
 };
 
 struct node {
+	struct cluster *c;
 	uint8_t id;
 	bool up;
-	bool paused;  /* the daemon stands still; its NIC path answers on */
-	bool patient; /* its election timer never fires */
+	bool paused;	 /* the daemon stands still; its NIC path answers on */
+	uint64_t lag_ns; /* its loop comes to every timer so late */
 
-	struct xr_raft raft;
-	struct xr_update last;
+	struct xr_config config;
+	struct xr_config_group voting;
+	struct xr_engine *engine; /* NULL: it was never up */
+
+	/* its maps, and the NIC path over them */
 	struct xr_group group;
 	struct xr_acks acks;
 	struct xr_control control;
-	struct xr_peer peers[XR_NODE_MAX + 1];
-	struct xr_key keys[2];
 	struct xr_stats stats;
-	struct xr_env env;
+	struct xr_env nic;
 
+	struct packet *inbox; /* its socket */
+	uint32_t gone;	      /* bit n: ICMP says that node n has none */
 	uint64_t timer_ns;
-	uint8_t heir; /* named whenever it resigns; 0: the voter with the newest ack */
-	bool late;    /* tells the next timer event that the loop had stood still */
 
+	/* its disk: one vote and one probe may wait or be under way */
 	struct durable disk, writing;
+	uint64_t submitted_ns;	/* `writing`; 0: no vote waits */
+	uint64_t probed_ns;	/* 0: no probe waits */
 	uint64_t written_ns;	/* when the write under way completes; 0: none is */
+	bool wrote_vote, done;	/* that write is of `writing`; the engine has yet to hear of it */
 	uint64_t disk_delay_ns; /* UINT64_MAX: the disk hangs */
-	int writes;
+	int writes;		/* of votes */
 
-	union xr_word before_fence;
-	int fences, restores;
+	union xr_word seen;	/* the view, when it was last looked at */
+	bool deciding;		/* fenced, and not looked again yet (rule 3) */
+	int fences, restores;	/* of decisions */
 	uint32_t resigned_term; /* the newest that this node itself has resigned */
 
-	struct report report[CLUSTER_REPORTS];
-	int nreport;
+	struct xr_report report[XR_REPORT_END]; /* the newest of each kind ... */
+	bool reported[XR_REPORT_END];		/* ... if there was one */
 };
 
 struct cluster {
 	int n;
-	uint64_t now_ns, seed, seq;
-	int turns; /* since time last moved */
-	struct xr_timing timing;
+	uint64_t now_ns, seed;
+	int turns;				    /* since time last moved */
 	struct node node[XR_NODE_MAX + 1];	    /* by id */
 	bool cut[XR_NODE_MAX + 1][XR_NODE_MAX + 1]; /* [from][to] */
 	int loss_permille, twice_permille;
 	uint64_t delay_ns, jitter_ns;
-	struct packet packet[CLUSTER_PACKETS];
+	struct packet *packets; /* under way, the next to arrive first */
 	struct sent trace[CLUSTER_TRACE];
 	int ntrace;
 	uint8_t leads[CLUSTER_TERMS]; /* [term]: who published LEAD in it */
+	jmp_buf crash;		      /* out of a turn that does not end */
 	int two_leaders;	      /* the node that stopped for rule 14 */
 	bool expect_two_leaders;
+	struct xr_order order;
+	struct xr_order_result result;
 	/* Called between a fence and the second look: what an in-flight NIC run does there. */
 	void (*on_fence)(struct cluster *c, struct node *n);
 };
@@ -145,13 +138,16 @@ void cluster_deliver(struct cluster *c, int to, struct xr_message m);
 
 /* ---- nodes ---- */
 
+struct xr_raft *raft_of(const struct cluster *c, int id);
 void cluster_crash(struct cluster *c, int id);
-void cluster_restart(struct cluster *c, int id); /* promises as rule 6 says */
-void cluster_boot(struct cluster *c, int id, struct durable d, uint64_t promise_ns);
-void cluster_step_down(struct cluster *c, int id, enum xr_cause cause);
+/* The daemon starts again over the same maps, fenced, and promises as rule 6 says. */
+void cluster_restart(struct cluster *c, int id);
+/* Power comes on: the maps are empty, and only the disk remembers. */
+void cluster_boot(struct cluster *c, int id, struct durable d, uint64_t promise_until_ns);
+/* "Lead no longer": `heir` goes first, 0: the voter that acked last. */
+struct xr_order_result cluster_order(struct cluster *c, int id, int heir);
 void cluster_hint(struct cluster *c, int id, int about); /* ICMP: nobody listens there */
-void cluster_resume(struct cluster *c, int id);
-/* Its election timer fires in `ms`, unless it hears a leader before. */
+/* Its election timer fires in `ms`, unless it hears a leader before. NEVER_MS: it is patient. */
 void cluster_set_timeout(struct cluster *c, int id, double ms);
 bool cluster_lease(const struct cluster *c, int id);
 
@@ -161,7 +157,7 @@ bool cluster_lease(const struct cluster *c, int id);
 int cluster_leader(const struct cluster *c);
 /* Run until a majority follows one leader that is reachable to it. Fails after `ms`. */
 int cluster_await_leader(struct cluster *c, double ms);
-/* Only `id` may time out, until it leads and all that are up follow it. */
+/* Only `id` may time out, until it leads, and all that are up follow it and have said so. */
 void cluster_elect(struct cluster *c, int id);
 bool cluster_follows(const struct cluster *c, int id, int leader);
 
@@ -180,11 +176,13 @@ void cluster_forget(struct cluster *c);
 const struct sent *cluster_sent(const struct cluster *c, int from, int to, enum xr_type type);
 int cluster_count(const struct cluster *c, int from, int to, enum xr_type type);
 /* The newest report of this kind, or NULL. */
-const struct report *cluster_report(const struct cluster *c, int id, enum xr_raft_report kind);
+const struct xr_report *cluster_report(const struct cluster *c, int id, enum xr_report_kind kind);
 
 /* ---- what the tests say for others ---- */
 
 struct xr_message say_heartbeat(struct cluster *c, int from, uint32_t term);
+struct xr_message say_ack(const struct cluster *c, int from,
+			  int to); /* of `to`'s newest heartbeat */
 struct xr_message say_vote(int from, uint32_t term);
 struct xr_message say_prevote(int from, uint32_t term);
 struct xr_message say_resign(int from, uint32_t term, int heir);

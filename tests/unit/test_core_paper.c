@@ -13,7 +13,7 @@
 
 static struct xr_raft *me(struct cluster *c)
 {
-	return &c->node[1].raft;
+	return raft_of(c, 1);
 }
 
 static struct xr_view view(const struct cluster *c)
@@ -71,7 +71,7 @@ static void reject_stale_term_message(void **state)
 	cluster_hear(c, 1, say_heartbeat(c, 2, 5));
 	contact_ns = c->node[1].group.contact_ns;
 	cluster_hear(c, 1, say_heartbeat(c, 3, 4));
-	assert_false(cluster_sent(c, 1, 3, XR_ACK)->acked);
+	assert_false(cluster_sent(c, 1, 3, XR_ACK)->m.granted);
 	assert_int_equal(cluster_sent(c, 1, 3, XR_ACK)->m.term, 5);
 	assert_int_equal(c->node[1].group.contact_ns, contact_ns);
 	assert_int_equal(view(c).leader, 2);
@@ -84,7 +84,7 @@ static void start_as_follower(void **state)
 
 	(void)state;
 	for (int id = 1; id <= 3; id++) {
-		assert_int_equal(c->node[id].raft.role, XR_FOLLOWER);
+		assert_int_equal(raft_of(c, id)->role, XR_FOLLOWER);
 		assert_int_equal(c->node[id].group.view.mode, XR_NONE);
 	}
 }
@@ -140,7 +140,7 @@ static void candidate_start_new_election(void **state)
 	campaigns_in(c, 1);
 	stage_candidate(c);
 	campaigns_in(c, 2);
-	assert_int_equal(cluster_report(c, 1, XR_RAFT_ELECTION_STARTED)->why.cause, XR_CAUSE_SPLIT);
+	assert_int_equal(cluster_report(c, 1, XR_REPORT_election_started)->cause, XR_CAUSE_SPLIT);
 }
 
 /* [5.2] "A candidate wins ... if it receives votes from a majority ... for the same term" */
@@ -313,10 +313,10 @@ static bool conflict(const struct cluster *c)
 	int count = 0;
 
 	for (int id = 1; id <= c->n; id++)
-		if (c->node[id].raft.timeout_ns / tick < first)
-			first = c->node[id].raft.timeout_ns / tick;
+		if (raft_of(c, id)->timeout_ns / tick < first)
+			first = raft_of(c, id)->timeout_ns / tick;
 	for (int id = 1; id <= c->n; id++)
-		count += c->node[id].raft.timeout_ns / tick == first;
+		count += raft_of(c, id)->timeout_ns / tick == first;
 	return count > 1;
 }
 
@@ -337,7 +337,7 @@ static void followers_election_timeout_nonconflict(void **state)
 static bool all_campaign(const struct cluster *c)
 {
 	for (int id = 1; id <= c->n; id++)
-		if (c->node[id].raft.role != XR_CANDIDATE)
+		if (raft_of(c, id)->role != XR_CANDIDATE)
 			return false;
 	return true;
 }
