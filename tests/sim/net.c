@@ -116,7 +116,10 @@ void net_replay(struct world *w, const struct packet *p)
 	deliver_at(w, p, w->now_ns + sim_below(w, US(100)));
 }
 
-/* Anything that was ever said. */
+/*
+ * Anything that was ever said; in the calm only where the way is open, or what never arrived would
+ * do so now, and for once rightly cost a leader its term.
+ */
 void net_replay_any(struct world *w)
 {
 	const struct tape *t = &w->tape;
@@ -127,6 +130,8 @@ void net_replay_any(struct world *w)
 		return;
 	from = t->bytes + t->at[sim_below(w, t->n)];
 	memcpy(&p, from, offsetof(struct packet, bytes));
+	if (w->calm && w->cut[p.from][p.to])
+		return;
 	memcpy(p.bytes, from + offsetof(struct packet, bytes), p.size);
 	net_replay(w, &p);
 }
