@@ -12,7 +12,6 @@
 #define FRAME_MAX   2048
 #define FRAME_VLANS 3
 #define FRAME_TTL   17 /* of what we send; an answer has 64 */
-#define FRAME_OURS  1  /* last byte of the node's own address; the others count on */
 
 /* One datagram with room for the largest, and how to wrap it. */
 struct packet {

@@ -17,12 +17,6 @@ int xr_orders_init(struct xr_orders *o, struct xr_why *why)
 		       : 0;
 }
 
-void xr_orders_free(struct xr_orders *o)
-{
-	xr_close_fd(&o->asked_fd);
-	xr_close_fd(&o->done_fd);
-}
-
 static void wake(int fd)
 {
 	eventfd_write(fd, 1); /* fails only when it is readable already */

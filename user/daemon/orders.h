@@ -21,7 +21,6 @@ struct xr_orders {
 };
 
 int xr_orders_init(struct xr_orders *o, struct xr_why *why);
-void xr_orders_free(struct xr_orders *o);
 
 /* For an API thread: waits up to two seconds. -ETIMEDOUT: the election thread did not take it. */
 int xr_orders_ask(struct xr_orders *o, const struct xr_order *order,
