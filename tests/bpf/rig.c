@@ -31,10 +31,10 @@ static int enter_namespace(struct xr_why *why)
 	_cleanup_fd_ int fd = -1;
 
 	if (unshare(CLONE_NEWNET))
-		return xr_fail(why, errno, "no network namespace: %s", strerror(errno));
+		return xr_fail(why, -errno, "no network namespace: %s", strerror(errno));
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &ifr))
-		return xr_fail(why, errno, "cannot set lo up: %s", strerror(errno));
+		return xr_fail(why, -errno, "cannot set lo up: %s", strerror(errno));
 	return 0;
 }
 
@@ -45,7 +45,7 @@ static int stay_on_one_cpu(struct xr_why *why)
 
 	CPU_ZERO(&one);
 	if (sched_getaffinity(0, sizeof(all), &all))
-		return xr_fail(why, errno, "no CPU to run on: %s", strerror(errno));
+		return xr_fail(why, -errno, "no CPU to run on: %s", strerror(errno));
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
 		if (!CPU_ISSET(cpu, &all))
 			continue;
@@ -53,7 +53,7 @@ static int stay_on_one_cpu(struct xr_why *why)
 		break;
 	}
 	if (sched_setaffinity(0, sizeof(one), &one))
-		return xr_fail(why, errno, "cannot stay on one CPU: %s", strerror(errno));
+		return xr_fail(why, -errno, "cannot stay on one CPU: %s", strerror(errno));
 	return 0;
 }
 
@@ -129,10 +129,10 @@ static int load_program(struct rig *rig, const char *path, struct xr_why *why)
 	libbpf_set_print(print_warnings);
 	rig->object = bpf_object__open_file(path, NULL);
 	if (!rig->object)
-		return xr_fail(why, ENOENT, "%s: %s", path, strerror(errno));
+		return xr_fail(why, -ENOENT, "%s: %s", path, strerror(errno));
 	if (resize(rig, "xr_groups", RIG_GROUPS) || resize(rig, "xr_acks", RIG_GROUPS) ||
 	    resize(rig, "xr_events", 8192))
-		return xr_fail(why, EINVAL, "%s: has not the maps that it should have", path);
+		return xr_fail(why, -EINVAL, "%s: has not the maps that it should have", path);
 	err = bpf_object__load(rig->object);
 	if (err)
 		return xr_fail(why, err, "%s does not load: %s", path, strerror(-err));
@@ -142,7 +142,7 @@ static int load_program(struct rig *rig, const char *path, struct xr_why *why)
 	rig->keys = map_fd(rig, "xr_key");
 	rig->sockets = map_fd(rig, "xr_socket");
 	if (rig->prog < 0 || rig->stats < 0 || rig->peers < 0 || rig->keys < 0 || rig->sockets < 0)
-		return xr_fail(why, EINVAL, "%s: has not the names that it should have", path);
+		return xr_fail(why, -EINVAL, "%s: has not the names that it should have", path);
 	return 0;
 }
 
@@ -155,7 +155,7 @@ static int map_state(struct rig *rig, struct xr_why *why)
 	rig->cpus = libbpf_num_possible_cpus();
 	if (rig->groups == MAP_FAILED || rig->acks == MAP_FAILED || rig->control == MAP_FAILED ||
 	    !rig->ring || rig->cpus < 1)
-		return xr_fail(why, EIO, "cannot map the program's state");
+		return xr_fail(why, -EIO, "cannot map the program's state");
 	return 0;
 }
 

@@ -31,6 +31,7 @@ static inline uint64_t xr_now_ns(void)
 /*
  * An error that a person can act on: what is wrong and what to do, in one sentence. A function
  * that takes one returns a negative errno and fills it; it does not log. The caller decides.
+ * xr_fail() takes the negative errno that it returns.
  */
 struct xr_why {
 	char text[512];

@@ -13,7 +13,7 @@ int xr_orders_init(struct xr_orders *o, struct xr_why *why)
 	o->asked_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	o->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return o->asked_fd < 0 || o->done_fd < 0
-		       ? xr_fail(why, errno, "cannot make an eventfd: %m; raise LimitNOFILE=")
+		       ? xr_fail(why, -errno, "cannot make an eventfd: %m; raise LimitNOFILE=")
 		       : 0;
 }
 

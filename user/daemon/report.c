@@ -368,7 +368,7 @@ int xr_reporter_start(struct xr_reporter **out, const char *name, struct xr_why 
 	int err;
 
 	if (!p)
-		return xr_fail(why, ENOMEM, "no memory for the reporter; free some");
+		return xr_fail(why, -ENOMEM, "no memory for the reporter; free some");
 	memset(p, 0, sizeof(*p));
 	snprintf(p->name, sizeof(p->name), "%s", name);
 	p->journal = stderr_is_journal();
@@ -384,7 +384,7 @@ int xr_reporter_start(struct xr_reporter **out, const char *name, struct xr_why 
 	if (err) {
 		release(p);
 		errno = err;
-		return xr_fail(why, err,
+		return xr_fail(why, -err,
 			       "the reporter's thread cannot start (%m); raise its limits");
 	}
 	*out = p;

@@ -39,7 +39,7 @@ int xr_rights_own(const struct xr_user *user, const char *dir, struct xr_why *wh
 		return 0;
 	folder = opendir(dir);
 	if (!folder)
-		return xr_fail(why, errno, "cannot open %s: %m", dir);
+		return xr_fail(why, -errno, "cannot open %s: %m", dir);
 	if (fchown(dirfd(folder), user->uid, user->gid))
 		err = -errno;
 	while (!err && (entry = readdir(folder))) {
@@ -212,6 +212,6 @@ int xr_rights_drop(const struct xr_user *user, struct xr_why *why)
 	int err = become(user, why);
 
 	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		err = xr_fail(why, errno, "cannot renounce new privileges: %m");
+		err = xr_fail(why, -errno, "cannot renounce new privileges: %m");
 	return err ? err : filter_calls(why);
 }

@@ -73,14 +73,14 @@ int xr_journal_write_votes(struct xr_journal *j, int file, uint32_t pair, uint64
 
 static int dead(const struct xr_journal *j, struct xr_why *why)
 {
-	return xr_fail(why, EIO, "%s", j->why.text);
+	return xr_fail(why, -EIO, "%s", j->why.text);
 }
 
 /* Rule 7: nobody knows what the medium holds after a failed write, so nothing follows it. */
 static int die(struct xr_journal *j, const char *reason, struct xr_why *why)
 {
 	j->dead = true;
-	xr_fail(&j->why, EIO, "this process votes no more: %s", reason);
+	xr_fail(&j->why, -EIO, "this process votes no more: %s", reason);
 	return dead(j, why);
 }
 
@@ -120,7 +120,7 @@ int xr_journal_append(struct xr_journal *j, const struct xr_vote *v, size_t n, s
 	if (j->dead)
 		return dead(j, why);
 	if (n > XR_JOURNAL_BATCH_MAX)
-		return xr_fail(why, EINVAL, "a batch of %zu votes is over the limit of %u", n,
+		return xr_fail(why, -EINVAL, "a batch of %zu votes is over the limit of %u", n,
 			       XR_JOURNAL_BATCH_MAX);
 	ret = xr_table_stage(&j->table, v, n, why);
 	if (ret < 0 || !n)
@@ -196,7 +196,7 @@ int xr_journal_tidy(struct xr_journal *j, struct xr_why *why)
 	if (!harmless || (ret != -ENOSPC && ret != -EDQUOT))
 		return die(j, reason.text, why);
 	j->no_tidy = true;
-	return xr_fail(why, ENOSPC, "%s", reason.text);
+	return xr_fail(why, -ENOSPC, "%s", reason.text);
 }
 
 const struct xr_vote *xr_journal_find(const struct xr_journal *j, uint32_t group)
@@ -223,7 +223,7 @@ uint64_t xr_journal_promise_ns(const struct xr_journal *j)
 
 static int fail_no_state(const struct xr_journal *j, struct xr_why *why)
 {
-	return xr_fail(why, ENOENT,
+	return xr_fail(why, -ENOENT,
 		       "%s holds no state, and an id without state may have voted before: restore "
 		       "the folder's disk, or start with --new only if node %u never took part in "
 		       "cluster %s",
@@ -232,7 +232,7 @@ static int fail_no_state(const struct xr_journal *j, struct xr_why *why)
 
 static int fail_has_state(const struct xr_journal *j, struct xr_why *why)
 {
-	return xr_fail(why, EEXIST,
+	return xr_fail(why, -EEXIST,
 		       "%s holds state already, so node %u of cluster %s is not new: start "
 		       "without --new (nothing was changed)",
 		       j->path, j->node, j->cluster);
@@ -254,7 +254,7 @@ static int take_lock(struct xr_journal *j, struct xr_why *why)
 		return fail_open(j, XR_JOURNAL_LOCK, j->lock, why);
 	ret = d->lock(d->ctx, j->lock);
 	if (ret == -EWOULDBLOCK)
-		return xr_fail(why, EBUSY,
+		return xr_fail(why, -EBUSY,
 			       "another xraftd runs on %s: stop it, or give this one a state "
 			       "folder of its own",
 			       j->path);
@@ -302,16 +302,16 @@ static int setup(struct xr_journal *j, const struct xr_journal_opts *o, struct x
 	j->dir = j->lock = j->file = -1;
 	j->disk = o->disk ? o->disk : &xr_disk_real;
 	if (!o->cluster[0] || strlen(o->cluster) >= XR_JOURNAL_NAME_SIZE)
-		return xr_fail(why, EINVAL, "a cluster name has 1 to %d characters, \"%s\" not",
+		return xr_fail(why, -EINVAL, "a cluster name has 1 to %d characters, \"%s\" not",
 			       XR_JOURNAL_NAME_SIZE - 1, o->cluster);
 	if (!o->node)
-		return xr_fail(why, EINVAL, "node ids start at 1");
+		return xr_fail(why, -EINVAL, "node ids start at 1");
 	strcpy(j->cluster, o->cluster);
 	j->node = o->node;
 	j->identity = xr_block_identity(j->cluster, j->node);
 	j->room = blocks < 2 ? 1 : blocks / 2;
 	j->path = strdup(o->dir);
-	return j->path ? 0 : xr_fail(why, ENOMEM, "out of memory");
+	return j->path ? 0 : xr_fail(why, -ENOMEM, "out of memory");
 }
 
 int xr_journal_open(struct xr_journal **out, const struct xr_journal_opts *o, struct xr_why *why)
@@ -321,7 +321,7 @@ int xr_journal_open(struct xr_journal **out, const struct xr_journal_opts *o, st
 
 	if (!j || sodium_init() < 0) {
 		free(j);
-		return xr_fail(why, ENOMEM, "out of memory, or libsodium cannot start");
+		return xr_fail(why, -ENOMEM, "out of memory, or libsodium cannot start");
 	}
 	ret = setup(j, o, why);
 	if (!ret)
@@ -344,7 +344,7 @@ int xr_journal_lock(const struct xr_journal_opts *o, struct xr_why *why)
 	int ret;
 
 	if (!j)
-		return xr_fail(why, ENOMEM, "out of memory");
+		return xr_fail(why, -ENOMEM, "out of memory");
 	ret = setup(j, o, why);
 	if (!ret)
 		ret = open_folder(j, o->create, why);

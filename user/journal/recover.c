@@ -31,7 +31,7 @@ __attribute__((format(printf, 4, 5))) static int damaged(const struct xr_journal
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	return xr_fail(why, EBADMSG, "%s/%s is damaged at offset %" PRIu64 ": %s; %s", j->path,
+	return xr_fail(why, -EBADMSG, "%s/%s is damaged at offset %" PRIu64 ": %s; %s", j->path,
 		       XR_JOURNAL_FILE, xr_pair_at(pair), what, REMEDY);
 }
 
@@ -104,12 +104,12 @@ static int check_head(struct xr_journal *j, struct xr_block **head, struct xr_wh
 			return damaged(j, XR_PAIR_HEAD, why, "no copy of its head is whole");
 	}
 	if ((*head)->top.version != XR_BLOCK_VERSION)
-		return xr_fail(why, EPROTONOSUPPORT,
+		return xr_fail(why, -EPROTONOSUPPORT,
 			       "%s/%s has format version %u, this xraftd knows version %u: run "
 			       "the xraftd that wrote it",
 			       j->path, XR_JOURNAL_FILE, (*head)->top.version, XR_BLOCK_VERSION);
 	if ((*head)->top.identity != j->identity)
-		return xr_fail(why, EMEDIUMTYPE,
+		return xr_fail(why, -EMEDIUMTYPE,
 			       "%s/%s belongs to node %u of cluster %.15s, not to node %u of "
 			       "cluster %s: correct the node id, the cluster or the state folder",
 			       j->path, XR_JOURNAL_FILE, (*head)->head.node, (*head)->head.cluster,
@@ -142,7 +142,7 @@ static int read_head(struct xr_journal *j, struct survey *s, struct xr_why *why)
 			       s->snapshot_pairs, j->pairs);
 	s->bad = calloc(j->pairs, 1);
 	if (!s->bad)
-		return xr_fail(why, ENOMEM, "out of memory for a journal of %u pairs", j->pairs);
+		return xr_fail(why, -ENOMEM, "out of memory for a journal of %u pairs", j->pairs);
 	if (!load_pair(j, s, XR_PAIR_HEAD, &ret, why))
 		return ret ? ret : damaged(j, XR_PAIR_HEAD, why, "no copy of its head is whole");
 	return 0;

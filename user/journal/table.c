@@ -71,20 +71,20 @@ static int room_for_undo(struct xr_table *t, size_t n)
 static int check(const struct xr_vote *now, const struct xr_vote *next, struct xr_why *why)
 {
 	if (next->group >= XR_JOURNAL_GROUPS_MAX)
-		return xr_fail(why, EINVAL, "group %u is beyond the limit of %u groups",
+		return xr_fail(why, -EINVAL, "group %u is beyond the limit of %u groups",
 			       next->group, XR_JOURNAL_GROUPS_MAX);
 	if (next->name[XR_JOURNAL_NAME_SIZE - 1])
-		return xr_fail(why, EINVAL, "the name of group %u is longer than %d characters",
+		return xr_fail(why, -EINVAL, "the name of group %u is longer than %d characters",
 			       next->group, XR_JOURNAL_NAME_SIZE - 1);
 	if (!now || next->term > now->term)
 		return 0;
 	if (next->term < now->term)
-		return xr_fail(why, EINVAL,
+		return xr_fail(why, -EINVAL,
 			       "group %u: term %u after term %u would forget votes (rule 7); this "
 			       "is a bug in xraftd, please report it",
 			       next->group, next->term, now->term);
 	if (now->vote && next->vote != now->vote)
-		return xr_fail(why, EINVAL,
+		return xr_fail(why, -EINVAL,
 			       "group %u: a vote for node %u in term %u, where node %u has it "
 			       "already, would be a second vote (rule 7); this is a bug in xraftd, "
 			       "please report it",

@@ -181,7 +181,7 @@ int xr_writer_start(struct xr_writer **out, struct xr_journal *j, int priority, 
 	int ret;
 
 	if (!w)
-		return xr_fail(why, ENOMEM, "out of memory for the journal's thread");
+		return xr_fail(why, -ENOMEM, "out of memory for the journal's thread");
 	if (!w->votes || !w->submitted_ns)
 		ret = -ENOMEM;
 	else if (w->wake < 0 || w->ready < 0)

@@ -316,7 +316,7 @@ json_t *xr_status_brief(const struct xr_maps *m, struct xr_why *why)
 			   "timing", json_timing(c), "nodes", json_nodes(m), "summary",
 			   json_summary(m, alive), "counters", json_counters(m));
 	if (!status)
-		xr_fail(why, ENOMEM, "no memory for the status of a node");
+		xr_fail(why, -ENOMEM, "no memory for the status of a node");
 	return status;
 }
 
@@ -327,7 +327,7 @@ json_t *xr_status_json(const struct xr_maps *m, struct xr_why *why)
 	if (!json_object_set_new(status, "groups", json_groups(m, xr_status_alive(m->control))))
 		return status;
 	json_decref(status);
-	xr_fail(why, ENOMEM, "no memory for the status of %u groups", m->control->groups);
+	xr_fail(why, -ENOMEM, "no memory for the status of %u groups", m->control->groups);
 	return NULL;
 }
 

@@ -32,7 +32,7 @@ static int look_around(struct xr_handle *h, struct xr_why *why)
 	struct stat st;
 
 	if (stat(h->pin, &st))
-		return xr_fail(why, errno, "%s: %m", h->pin);
+		return xr_fail(why, -errno, "%s: %m", h->pin);
 	h->ino = st.st_ino;
 	if (!same_clock(h->maps.control))
 		return xr_fail(why, -EXDEV,

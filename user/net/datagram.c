@@ -80,14 +80,14 @@ int xr_socket_open(const struct xr_peer *self, struct xr_why *why)
 	_cleanup_fd_ int fd = socket(a.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
-		return xr_fail(why, errno, "cannot open a UDP socket: %m");
+		return xr_fail(why, -errno, "cannot open a UDP socket: %m");
 	if (a.any.sa_family == AF_INET6)
 		inet_ntop(AF_INET6, &a.in6.sin6_addr, text, sizeof(text));
 	else
 		inet_ntop(AF_INET, &a.in.sin_addr, text, sizeof(text));
 	set_options(fd, a.any.sa_family);
 	if (bind(fd, &a.any, size) < 0)
-		return xr_fail(why, errno,
+		return xr_fail(why, -errno,
 			       "cannot bind %s port %u: %m; is the address on this machine, and is "
 			       "no other xraftd running here?",
 			       text, self->port);

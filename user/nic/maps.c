@@ -198,7 +198,7 @@ int xr_maps_mmap(struct xr_maps *m, bool writable, struct xr_why *why)
 
 	if (map_info(m->groups_fd, &groups) || map_info(m->acks_fd, &acks) ||
 	    map_info(m->control_fd, &control))
-		return xr_fail(why, errno, "the maps cannot be read: %s; see xraft doctor",
+		return xr_fail(why, -errno, "the maps cannot be read: %s; see xraft doctor",
 			       strerror(errno));
 	if (groups.value_size != sizeof(struct xr_group) ||
 	    acks.value_size != sizeof(struct xr_acks) ||

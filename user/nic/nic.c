@@ -84,11 +84,11 @@ static int ensure_bpffs(struct xr_why *why)
 
 	if (!statfs("/sys/fs/bpf", &fs) && fs.f_type != BPF_FS_MAGIC &&
 	    mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=0700"))
-		return xr_fail(why, errno,
+		return xr_fail(why, -errno,
 			       "cannot mount bpffs on /sys/fs/bpf: %m; run as root, or mount it: "
 			       "mount -t bpf bpf /sys/fs/bpf");
 	if (mkdir(XR_BPFFS_DIR, 0700) && errno != EEXIST)
-		return xr_fail(why, errno, "cannot create %s: %m; run as root", XR_BPFFS_DIR);
+		return xr_fail(why, -errno, "cannot create %s: %m; run as root", XR_BPFFS_DIR);
 	return 0;
 }
 
@@ -117,7 +117,7 @@ static struct bpf_object *open_object(size_t ngroups, const char *dir, struct xr
 	uint32_t entries = (ngroups + 3) / 4 * 4; /* a little room, and a dump that can be read */
 
 	if (!object) {
-		xr_fail(why, errno, "cannot open the XDP program that is built in: %m");
+		xr_fail(why, -errno, "cannot open the XDP program that is built in: %m");
 		return NULL;
 	}
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "xr_groups"), entries);
@@ -138,14 +138,14 @@ static int take_maps(struct xr_nic *nic, const char *dir, struct xr_why *why)
 	char path[512];
 
 	if (mkdir(dir, 0700) && errno != EEXIST)
-		return xr_fail(why, errno, "cannot create %s: %m", dir);
+		return xr_fail(why, -errno, "cannot create %s: %m", dir);
 	for (size_t i = 0; xr_maps_name(i); i++) {
 		int *fd = xr_maps_fd(m, i);
 
 		*fd = map_fd(nic, xr_maps_name(i));
 		snprintf(path, sizeof(path), "%s/%s", dir, xr_maps_name(i));
 		if (access(path, F_OK) && bpf_obj_pin(*fd, path))
-			return xr_fail(why, errno, "cannot pin %s: %m", path);
+			return xr_fail(why, -errno, "cannot pin %s: %m", path);
 		chmod(path, 0600);
 	}
 	m->key_fd = map_fd(nic, "xr_key");
@@ -252,7 +252,7 @@ int xr_nic_write_peers(struct xr_nic *nic, const struct xr_peer *peers, struct x
 		return 0;
 	for (uint32_t node = 0; node <= XR_NODE_MAX; node++)
 		if (bpf_map_update_elem(nic->maps.peers_fd, &node, &peers[node], BPF_ANY))
-			return xr_fail(why, errno, "cannot write xr_peers: %m");
+			return xr_fail(why, -errno, "cannot write xr_peers: %m");
 	return 0;
 }
 
@@ -262,7 +262,7 @@ int xr_nic_write_keys(struct xr_nic *nic, const struct xr_key keys[2], struct xr
 		return 0;
 	for (uint32_t slot = 0; slot < 2; slot++)
 		if (bpf_map_update_elem(nic->maps.key_fd, &slot, &keys[slot], BPF_ANY))
-			return xr_fail(why, errno, "cannot write xr_key: %m");
+			return xr_fail(why, -errno, "cannot write xr_key: %m");
 	return 0;
 }
 
@@ -274,7 +274,7 @@ int xr_nic_write_socket(struct xr_nic *nic, int fd, struct xr_why *why)
 	if (nic->mode == XR_NIC_OFF)
 		return 0;
 	if (bpf_map_update_elem(nic->maps.socket_fd, &zero, &value, BPF_ANY))
-		return xr_fail(why, errno,
+		return xr_fail(why, -errno,
 			       "the NIC path cannot watch the socket (xr_socket: %m); see xraft "
 			       "doctor, or set xdp = off");
 	return 0;
