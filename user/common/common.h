@@ -47,7 +47,7 @@ __attribute__((format(printf, 3, 4))) static inline int xr_fail(struct xr_why *w
 		vsnprintf(why->text, sizeof(why->text), fmt, ap);
 		va_end(ap);
 	}
-	return err < 0 ? err : -err;
+	return err;
 }
 
 /* Cleanup by scope: a reader sees at the declaration that nothing leaks. An unset fd is -1. */

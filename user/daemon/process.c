@@ -68,10 +68,10 @@ static int open_shared(struct xr_shared **out, size_t ngroups, struct xr_why *wh
 					PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (shared == MAP_FAILED)
-		return xr_fail(why, errno, "no memory for %zu groups: %m", ngroups);
+		return xr_fail(why, -errno, "no memory for %zu groups: %m", ngroups);
 	shared->fresh_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (shared->fresh_fd < 0)
-		return xr_fail(why, errno, "cannot make an eventfd: %m; raise LimitNOFILE=");
+		return xr_fail(why, -errno, "cannot make an eventfd: %m; raise LimitNOFILE=");
 	*out = shared;
 	return 0;
 }
@@ -142,7 +142,7 @@ static bool spawn(struct xr_warden *w, struct xr_shared *shared, struct xr_why *
 	char byte;
 
 	if (pipe2(ready, O_CLOEXEC)) {
-		xr_fail(why, errno, "cannot start the engine: %m");
+		xr_fail(why, -errno, "cannot start the engine: %m");
 		return false;
 	}
 	init_life(shared);
@@ -155,7 +155,7 @@ static bool spawn(struct xr_warden *w, struct xr_shared *shared, struct xr_why *
 	engine = pid > 0 ? pid : 0;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid < 0)
-		xr_fail(why, errno, "cannot start the engine: %m");
+		xr_fail(why, -errno, "cannot start the engine: %m");
 	close(ready[1]);
 	do
 		n = read(ready[0], &byte, 1);

@@ -32,7 +32,7 @@ static int open_journal(struct xr_node *n, struct xr_why *why)
 static int part_descriptors(struct xr_node *n, struct xr_why *why)
 {
 	if (unshare(CLONE_FILES))
-		return xr_fail(why, errno, "cannot have descriptors of its own: %m");
+		return xr_fail(why, -errno, "cannot have descriptors of its own: %m");
 	xr_journal_let_go(n->journal);
 	return 0;
 }
@@ -192,7 +192,7 @@ static int run(struct xr_node *n, int ready_fd, struct xr_why *why)
 	end_with_warden(w);
 	w->nic.maps.control->heard_ns = xr_now_ns();
 	if (write(ready_fd, "", 1) < 0)
-		return xr_fail(why, errno, "the warden is gone: %m");
+		return xr_fail(why, -errno, "the warden is gone: %m");
 	close(ready_fd);
 	return xr_node_run(n, why);
 }
