@@ -380,13 +380,13 @@ void node_look_if_hung(struct node *n)
 static void read_again(struct node *n)
 {
 	xr_warden_reload(&n->warden, NULL);
-	n->reloaded = true;
+	n->reloaded = n->child.lives; /* one that is yet to come starts with it */
 	node_wake(n);
 }
 
 void node_reload(struct node *n)
 {
-	if (n->child.lives && n->parent.lives)
+	if (n->parent.lives)
 		sim_process(n, &n->parent, read_again);
 }
 
