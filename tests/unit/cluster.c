@@ -581,6 +581,7 @@ static struct cluster *cluster_alloc(int n, uint64_t seed)
 
 	assert_non_null(c);
 	memset(c, 0, sizeof(*c));
+	acting = NULL; /* a test that failed may have left one */
 	c->n = n;
 	c->seed = seed;
 	c->now_ns = NS_PER_S;
@@ -678,10 +679,15 @@ bool cluster_lease(const struct cluster *c, int id)
  * ---- time ----
  */
 
+static uint64_t timer_due_ns(const struct node *n)
+{
+	return n->timer_ns == FOREVER ? FOREVER : n->timer_ns + n->lag_ns;
+}
+
 static uint64_t node_due_ns(const struct node *n)
 {
 	uint64_t written_ns = n->written_ns ? n->written_ns : FOREVER;
-	uint64_t timer_ns = n->timer_ns == FOREVER ? FOREVER : n->timer_ns + n->lag_ns;
+	uint64_t timer_ns = timer_due_ns(n);
 
 	if (!n->up || n->paused)
 		return FOREVER;
@@ -716,20 +722,20 @@ static void on_disk(struct node *n)
 		turn(n, xr_engine_durable);
 }
 
+/* Of socket and timer that both wait, the timer goes first: it has to read the socket (rule 11). */
 static void node_turn(struct node *n)
 {
 	/* The core has to agree with the disk, so it hears of it before anything else. */
 	if (n->written_ns && n->written_ns <= n->c->now_ns) {
 		on_disk(n);
-	} else if (n->inbox) {
-		turn(n, xr_engine_receive);
-	} else {
+	} else if (timer_due_ns(n) <= n->c->now_ns) {
 		n->timer_ns = FOREVER;
 		turn(n, xr_engine_timer);
+	} else {
+		turn(n, xr_engine_receive);
 	}
 }
 
-/* Rule 11: what has arrived is read before any timer fires. */
 bool cluster_turn(struct cluster *c, uint64_t until_ns)
 {
 	struct node *n = next_node(c);

@@ -673,15 +673,20 @@ static void leadership_transfer_in_progress(void **state) /* hashicorp */
 static void heirs_request_overtakes_resignation(void **state)
 {
 	static const struct {
+		uint32_t asks;
 		uint8_t leader;
 		uint32_t term;
 		bool granted;
-	} table[] = {{2, 4, true}, {2, 3, false}, {3, 4, false}, {0, 4, false}};
+	} table[] = {{5, 2, 4, true},
+		     {6, 2, 4, false},
+		     {5, 2, 3, false},
+		     {5, 3, 4, false},
+		     {5, 0, 4, false}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
-		struct xr_message m = say_vote(3, 5);
+		struct xr_message m = say_vote(3, table[i].asks);
 
 		stage_follow(c, 2, 4);
 		m.lift_leader = table[i].leader;
@@ -735,6 +740,10 @@ static void wait_quorum(void **state)
 	stage_candidate(c);
 	stage_answer(c, 2, true);
 	assert_int_equal(raft_of(c, 1)->role, XR_CANDIDATE);
+	cluster_forget(c);
+	cluster_run_ms(c, D_MS / 3); /* it asks again, but not those that have answered */
+	assert_true(cluster_count(c, 1, 5, XR_VOTE) > 0);
+	assert_int_equal(cluster_count(c, 1, 2, XR_VOTE), 0);
 	stage_answer(c, 5, true);
 	assert_int_equal(raft_of(c, 1)->role, XR_LEADER);
 }
@@ -976,6 +985,22 @@ static void second_look_restores_at_own_vote(void **state)
 	assert_int_equal(cluster_count(c, 1, 0, XR_VOTE), 0);
 }
 
+static void second_look_restores_at_newer_term(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+	struct xr_message m;
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	stage_time_out(c);
+	c->on_fence = stamp_in_flight;
+	m = say_answer(c, 3, 1, false);
+	m.term = 8;
+	cluster_hear(c, 1, m);
+	assert_int_equal(c->node[1].restores, 1);
+	assert_int_equal(raft_of(c, 1)->term, 1);
+}
+
 static void ack_in_flight(struct cluster *c, struct node *n)
 {
 	n->acks.echo_ns[2] = c->now_ns;
@@ -1153,6 +1178,23 @@ static void timer_reads_the_contact_again(void **state)
 	}
 	assert_int_equal(cluster_count(c, 1, 0, XR_PREVOTE), 0);
 	assert_int_equal(c->node[1].fences, 1);
+}
+
+/* Another leads by now, as a heartbeat says that waits in the socket. */
+static void timer_reads_the_socket_first(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	cluster_set_timeout(c, 1, D_MS + 10);
+	c->node[1].paused = true;
+	cluster_run_ms(c, D_MS + 20);
+	cluster_deliver(c, 1, say_heartbeat(c, 3, 2));
+	c->node[1].paused = false;
+	cluster_run_ms(c, 1);
+	assert_int_equal(view(c, 1).leader, 3);
+	assert_int_equal(cluster_count(c, 1, 0, XR_PREVOTE), 0);
 }
 
 static void polls_before_it_elects(void **state)
@@ -1351,6 +1393,49 @@ static void sleeping_leader_has_grace_once(void **state)
 		cluster_run_ms(c, D_MS + (keeps_up ? 0 : HEARTBEAT_MS + LATE_MS));
 		assert_int_equal(view(c, 1).mode, XR_NONE);
 	}
+}
+
+/* A quiet leader finds out, too, by a probe; from then on it neither leads nor acks (rule 8). */
+static void hung_disk_stops_a_leader(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	c->node[1].disk_delay_ns = UINT64_MAX;
+	cluster_run_ms(c, 2 * STALL_MS);
+	assert_int_equal(view(c, 1).mode, XR_NONE);
+	assert_int_equal(cause(c, 1, XR_REPORT_stepped_down), XR_CAUSE_DISK);
+	assert_int_not_equal(cluster_await_leader(c, 1), 1);
+}
+
+/* In the durable term it would not even have to write. */
+static void hung_disk_acks_nobody(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	cluster_boot(c, 1, (struct durable){.term = 1}, 0);
+	c->node[1].disk_delay_ns = UINT64_MAX;
+	cluster_run_ms(c, 2 * STALL_MS);
+	cluster_hear(c, 1, say_heartbeat(c, 2, 1));
+	assert_null(cluster_sent(c, 1, 2, XR_ACK));
+}
+
+/* Its NIC path answers for the stall limit, and no longer. When it wakes it says why it stops. */
+static void leader_that_stood_still_is_replaced(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	cluster_elect(c, 1);
+	c->node[1].paused = true;
+	cluster_run_ms(c, STALL_MS + D_MS + MAX_MS);
+	assert_int_not_equal(cluster_await_leader(c, 1), 1);
+	c->node[1].paused = false;
+	cluster_run_ms(c, 1);
+	assert_int_equal(cause(c, 1, XR_REPORT_stepped_down), XR_CAUSE_STALLED);
+	assert_true(cluster_follows(c, 1, cluster_leader(c)));
 }
 
 /* It made its way for a candidate: it must not send a rival against the one it votes for. */
@@ -1583,6 +1668,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(refused_request_never_fences),
 	cmocka_unit_test(second_look_restores_at_vote),
 	cmocka_unit_test(second_look_restores_at_own_vote),
+	cmocka_unit_test(second_look_restores_at_newer_term),
 	cmocka_unit_test(second_look_sees_own_lease),
 	cmocka_unit_test(newer_leader_needs_no_look),
 	cmocka_unit_test(no_grant_within_d_of_contact),
@@ -1595,6 +1681,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(promise_holds_for_the_own_vote),
 	cmocka_unit_test(only_a_resignation_of_the_durable_term_lifts_the_promise),
 	cmocka_unit_test(timer_reads_the_contact_again),
+	cmocka_unit_test(timer_reads_the_socket_first),
 	cmocka_unit_test(polls_before_it_elects),
 	cmocka_unit_test(starved_leader_is_kept),
 	cmocka_unit_test(starved_leader_is_polled_earlier),
@@ -1607,6 +1694,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(new_leader_has_a_grace),
 	cmocka_unit_test(all_slept_and_nobody_is_replaced),
 	cmocka_unit_test(sleeping_leader_has_grace_once),
+	cmocka_unit_test(hung_disk_stops_a_leader),
+	cmocka_unit_test(hung_disk_acks_nobody),
+	cmocka_unit_test(leader_that_stood_still_is_replaced),
 	cmocka_unit_test(leader_that_votes_names_no_rival),
 	cmocka_unit_test(hint_brings_the_prevote_forward),
 	cmocka_unit_test(hinted_survivors_go_by_rank),
