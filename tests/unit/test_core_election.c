@@ -501,6 +501,20 @@ static void slow_voters_cost_no_term(void **state)
 	assert_int_equal(raft_of(c, 1)->role, XR_LEADER);
 }
 
+/* The third node's vote comes a little after the own one, and each disk is as slow. */
+static void slow_disks_do_not_split_again(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	for (int id = 1; id <= 3; id++)
+		c->node[id].disk_delay_ns = MS(2 * MAX_MS);
+	cluster_set_timeout(c, 1, 10);
+	cluster_set_timeout(c, 2, 10.01);
+	cluster_await_leader(c, 2 * MAX_MS + 12);
+	assert_int_equal(raft_of(c, 1)->term, 1);
+}
+
 /* Who has a vote on its way to the disk could not give another one. */
 static void writing_voter_grants_no_prevote(void **state)
 {
@@ -1636,6 +1650,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(pre_vote_with_check_quorum),
 	cmocka_unit_test(pre_vote_with_split_vote),
 	cmocka_unit_test(slow_voters_cost_no_term),
+	cmocka_unit_test(slow_disks_do_not_split_again),
 	cmocka_unit_test(writing_voter_grants_no_prevote),
 	cmocka_unit_test(node_with_smaller_term_can_complete_election),
 	cmocka_unit_test(transfer_to_up_to_date_node),

@@ -140,8 +140,13 @@ static void lead_if_won(struct xr_raft *r, const struct xr_event *ev, struct xr_
 		xr_leader_begin(r, ev, up);
 }
 
+/*
+ * The timeout counts from here: where disks are slower than it, candidates that split a vote would
+ * all go on at the same instant, with their writes, and the votes that come a little later be lost.
+ */
 void xr_candidate_own_vote(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
+	xr_timer_rearm(r, ev);
 	r->granted |= xr_bit(r->self);
 	lead_if_won(r, ev, up);
 }
