@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include "config/keyfile.h"
 #include "config/private.h"
+#include "xraft/siphash.h"
 
 void xr_parse_fail(struct xr_parse *p, int line, const char *fmt, ...)
 {
@@ -64,6 +65,24 @@ int xr_config_read(struct xr_config *c, const char *path, struct xr_why *why)
 	if (p.err)
 		xr_config_free(c);
 	return p.err;
+}
+
+uint16_t xr_config_digest(const char *name, uint32_t voters)
+{
+	static const struct xr_sip_key no_key; /* the datagram's tag is what protects it */
+	__u64 words[XR_NAME_SIZE / sizeof(__u64)] = {0};
+	struct xr_sip sip;
+	uint64_t hash;
+
+	memcpy(words, name, strnlen(name, XR_NAME_SIZE));
+	xr_sip_init(&sip, &no_key);
+	xr_sip_word(&sip, words[0]);
+	xr_sip_word(&sip, words[1]);
+	xr_sip_word(&sip, voters);
+	hash = xr_sip_final(&sip, sizeof(words) + sizeof(__u64));
+	hash ^= hash >> 32;
+	hash ^= hash >> 16;
+	return (uint16_t)hash ? (uint16_t)hash : 1;
 }
 
 void xr_config_free(struct xr_config *c)

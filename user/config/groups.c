@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* [groups]: a name, an id and voters a line. */
 #include "config/private.h"
-#include "xraft/siphash.h"
 
 /* Node ids between blanks and commas. */
 static bool read_voters(struct xr_parse *p, const char *s, uint32_t *voters)
@@ -71,24 +70,6 @@ void xr_groups_read(struct xr_parse *p, const char *name, const char *value)
 		return;
 	g.digest = xr_config_digest(g.name, g.voters);
 	add_group(p, &g);
-}
-
-uint16_t xr_config_digest(const char *name, uint32_t voters)
-{
-	static const struct xr_sip_key no_key; /* the datagram's tag is what protects it */
-	__u64 words[XR_NAME_SIZE / sizeof(__u64)] = {0};
-	struct xr_sip sip;
-	uint64_t hash;
-
-	memcpy(words, name, strnlen(name, XR_NAME_SIZE));
-	xr_sip_init(&sip, &no_key);
-	xr_sip_word(&sip, words[0]);
-	xr_sip_word(&sip, words[1]);
-	xr_sip_word(&sip, voters);
-	hash = xr_sip_final(&sip, sizeof(words) + sizeof(__u64));
-	hash ^= hash >> 32;
-	hash ^= hash >> 16;
-	return (uint16_t)hash ? (uint16_t)hash : 1;
 }
 
 static int by_name(const void *a, const void *b)
