@@ -243,13 +243,13 @@ int xr_nic_write_peers(struct xr_nic *nic, const struct xr_peer *peers, struct x
 	return 0;
 }
 
-static void copy_file(struct xr_config *to, const struct xr_config *file)
+static void copy_config(struct xr_config *to, const struct xr_config *from)
 {
-	*to = *file;
+	*to = *from;
 	to->groups = calloc(SIM_GROUPS, sizeof(to->groups[0]));
 	if (!to->groups)
 		abort();
-	memcpy(to->groups, file->groups, file->ngroups * sizeof(to->groups[0]));
+	memcpy(to->groups, from->groups, from->ngroups * sizeof(to->groups[0]));
 }
 
 /* In place of the real one (-Wl,--wrap): there are no files here. */
@@ -257,7 +257,7 @@ int __wrap_xr_config_read(struct xr_config *c, const char *path, struct xr_why *
 int __wrap_xr_config_read(struct xr_config *c, const char *path, struct xr_why *why)
 {
 	(void)path, (void)why;
-	copy_file(c, &sim_self()->config);
+	copy_config(c, &sim_self()->config);
 	return 0;
 }
 
@@ -272,7 +272,7 @@ static void start_engine(struct node *n)
 
 	if (store_open(n))
 		return;
-	e->config = &w->config;
+	e->config = &n->forked;
 	e->host = &sim_host;
 	e->world = n;
 	e->random = n->w->options->quiet ? n->id : sim_random(n->w);
@@ -301,6 +301,7 @@ void node_spawn(struct node *n)
 	n->asked_to_stop = n->reloaded = false;
 	n->paused_until_ns = 0;
 	memset(&n->engine, 0, sizeof(n->engine));
+	copy_config(&n->forked, &n->warden.config);
 	if (sim_process(n, &n->child, start_engine))
 		leave_turn(n);
 }
@@ -318,6 +319,7 @@ void node_kill_engine(struct node *n, int wait_status)
 		sim_packet_free(w, n->inbox[--n->ninbox]);
 	n->nring = 0;
 	xr_engine_free(&n->engine);
+	xr_config_free(&n->forked);
 	store_crash(n, false);
 	if (n->parent.lives)
 		sim_at(w, w->now_ns + sim_between(w, US(50), US(150)), SIM_EV_BURY, n->id,
@@ -413,7 +415,7 @@ void node_start(struct node *n, bool fresh)
 	n->config.max_timeout_us = n->config.min_timeout_us +
 				   (t->max_timeout_ns - t->min_timeout_ns) / NS_PER_US;
 	memset(&n->warden, 0, sizeof(n->warden));
-	copy_file(&n->warden.config, &n->config);
+	copy_config(&n->warden.config, &n->config);
 	n->warden.fresh = fresh;
 	n->warden.host = &sim_warden_host;
 	n->warden.world = n;

@@ -168,6 +168,7 @@ struct node {
 	uint64_t stamped_ns[SIM_GROUPS]; /* the same in true time */
 	struct xr_config config;	 /* the file; its groups are `groups` */
 	struct xr_config_group groups[SIM_GROUPS];
+	struct xr_config forked; /* the engine's copy of the warden's */
 	struct xr_engine engine;
 	struct store store;
 	struct ghost ghost[SIM_GROUPS];

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Is there a leader wherever there can be one, and soon? Networks that are cut one way at random,
  * and disks that are slower than the election timeout. test_liveness FROM TO: other seeds.
