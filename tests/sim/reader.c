@@ -9,7 +9,8 @@
 
 static struct node *reading; /* whose application runs now */
 static int group_read;
-static bool was_alive; /* when the call read the clock */
+static bool was_alive;	     /* when the call read the clock */
+static uint64_t deadline_ns; /* the latest that it may have read: a death sets it to 0 meanwhile */
 static uint64_t clock_of_reader(void);
 static void hold_reader(void);
 #undef XR_PAUSE
@@ -20,16 +21,27 @@ static void hold_reader(void);
 
 #define AT_ONCE 2 /* applications of a node that ask about the same group */
 
+static void see_deadline(uint64_t seen_ns)
+{
+	uint64_t now_ns = reading->maps.control.alive_until_ns;
+
+	deadline_ns = seen_ns > now_ns ? seen_ns : now_ns;
+}
+
 static void hold_reader(void)
 {
 	struct node *n = reading;
 	int g = group_read;
 	bool alive = was_alive;
+	uint64_t seen_ns;
 
+	see_deadline(deadline_ns);
+	seen_ns = deadline_ns;
 	sim_pause();
 	reading = n;
 	group_read = g;
 	was_alive = alive;
+	see_deadline(seen_ns);
 }
 
 static uint64_t clock_of_reader(void)
@@ -37,7 +49,7 @@ static uint64_t clock_of_reader(void)
 	struct node *n = reading;
 	uint64_t now_ns = sim_local(n), before_ns = n->reader_clock_ns;
 
-	was_alive = xr_before(now_ns, n->maps.control.alive_until_ns);
+	was_alive = xr_before(now_ns, deadline_ns);
 	n->reader_clock_ns = now_ns;
 	return XR_BUG(reader_old_clock) && before_ns ? before_ns : now_ns;
 }
@@ -77,6 +89,7 @@ static void ask(struct node *n, int g)
 
 	reading = n;
 	group_read = g;
+	see_deadline(0);
 	before = sim_act((struct sim_actor){.kind = SIM_READER, .n = n, .g = g});
 	leads = xr_is_leader(&handle, g, &token);
 	sim_act(before);
