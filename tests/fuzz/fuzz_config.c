@@ -107,9 +107,11 @@ static void check_accepted(const struct xr_config *c)
 	check_name(c->cluster);
 	check_keys(c);
 	check_groups(c);
-	must(c->min_timeout_us >= 2000 && c->min_timeout_us <= c->max_timeout_us, "timing");
+	must(c->min_timeout_us >= 2000 && c->min_timeout_us < c->max_timeout_us, "timing");
+	must(c->stall_limit_us >= c->min_timeout_us, "stall limit");
 	must(c->max_timeout_us <= 600000000 && c->stall_limit_us <= 600000000, "timing");
-	must(c->heartbeat_us >= 100 && c->heartbeat_us <= c->min_timeout_us / 2, "heartbeat");
+	must(c->heartbeat_us >= 100 && 3ull * c->heartbeat_us <= 2ull * c->min_timeout_us,
+	     "heartbeat");
 	must(c->drift_permille <= 500 && c->realtime >= 0 && c->realtime <= 98, "rates");
 	must(c->state_dir[0] == '/' && c->socket[0] == '/', "paths");
 	must(c->interface[0] || c->xdp == XR_XDP_OFF, "no interface");

@@ -226,10 +226,10 @@ static void test_accepted(void **state)
 		int line;
 		const char *text;
 	} cases[] = {
-		{9, "election_ms = 100 - 100"},
+		{9, "election_ms = 100 - 125"},
 		{9, "election_ms = 100.125-100.5"},
 		{10, "heartbeat_ms = 75"},
-		{10, "heartbeat_ms = 0.1\nstall_limit_ms = 20\nclock_drift_permille = 0"},
+		{10, "heartbeat_ms = 0.1\nstall_limit_ms = 150\nclock_drift_permille = 0"},
 		{10, "heartbeat_ms = 1.5\nstall_limit_ms = 600000\nclock_drift_permille = 500"},
 		{7, "xdp = native\ninterface = br-0.100\nrealtime = 98"},
 		{7, "xdp = generic\ninterface = fifteen-letters"},
@@ -237,7 +237,8 @@ static void test_accepted(void **state)
 		{7, "interface = e\nsocket = /" X100 "xxxxxx"},
 		{3, "name = fifteen-letters"},
 		{16, "1 = 1: 3 1 2"},
-		{13, "2 = 127.0.0.2:65535"},
+		{14, "3 = 10.0.0.3:65535"},
+		{3, "name = demo\t; see # 7 ; and 8"},
 		{7, "[self] ; again\ninterface: eth0"},
 	};
 	struct xr_config c;
@@ -294,6 +295,13 @@ static const struct {
 	{6, "name = demo", 6, "[self] knows no key \"name\""},
 	{6, "node = 1\nnode = 1", 7, "node is already set in line 6"},
 	{6, "node = 1\n  node = 2", 7, "node is already set in line 6"},
+	{10, "heartbeat_ms = 50 # ms", 10, "begins with ; as in \"50 ; ms\""},
+	{10, "heartbeat_ms = # ms", 10, "begins with ; as in \"50 ; ms\""},
+	{10, "heartbeat_ms = 50; ms", 10, "needs a blank before its ;"},
+	{7, "interface = e\nstate = /var/x # of demo", 8, "begins with ; as in"},
+	{7, "interface = \"eth0\"", 7, "without quotes; remove them"},
+	{14, "3 = 10.0.0.3 # c", 14, "begins with ; as in"},
+	{16, "main = 1: 1 2 3 # all", 16, "begins with ; as in"},
 	{1, "# " X100 X100, 1, "longer than 198 characters"},
 	/* sections and keys that must be there */
 	{2, NULL, 2, "before any section"},
@@ -352,6 +360,11 @@ static const struct {
 	{10, "heartbeat_ms = 0.099", 10, "heartbeat_ms = 0.099 is no duration"},
 	{10, "heartbeat_ms = 5e1", 10, "heartbeat_ms = 5e1 is no duration"},
 	{10, "stall_limit_ms = 19.999", 10, "is no usable limit; use a number from 20"},
+	{10, "stall_limit_ms = 149.999", 10,
+	 "less than an election timeout: a daemon would be given up that nobody misses yet; set "
+	 "stall_limit_ms to at least 300"},
+	{9, "election_ms = 1000.001-2000", 9, "stall_limit_ms = 1000 (the default) is less"},
+	{9, "election_ms = 150-150", 9, "nothing to draw"},
 	{10, "clock_drift_permille = 501", 10, "is no rate"},
 	{10, "clock_drift_permille = 0.1", 10, "is no rate"},
 	/* [nodes] */
@@ -369,6 +382,10 @@ static const struct {
 	{14, "3 = [fd00::3", 14, "is no IP address"},
 	{14, "3 = [fd00::3]7007", 14, "is no IP address"},
 	{14, "3 = [fd00::3:7007", 14, "is no IP address"},
+	{14, "3 = fd00::3:7007", 14,
+	 "write [fd00::3]:7007 if 7007 is the port, [fd00::3:7007] if it belongs to the address"},
+	{14, "3 = 127.0.0.1", 14, "one has a loopback address, which no other machine reaches"},
+	{12, "1 = 127.0.0.1", 13, "of this node and node 1 in line 12 one has a loopback address"},
 	{14, "3 = ::ffff:10.0.0.3", 14, "is no IP address"},
 	{14, "3 = fe80::1%eth0", 14, "is no IP address"},
 	{14, "3 = " X100, 14, "is no IP address"},
@@ -420,6 +437,90 @@ static void test_wrong(void **state)
 		assert_null(c.groups); /* nothing is left to free */
 		assert_int_equal(c.cluster[0], 0);
 	}
+}
+
+/* What works and is not wise: each is told, and a good file is told nothing. */
+static void test_unwise(void **state)
+{
+	static const struct {
+		int line;
+		const char *text, *want;
+	} cases[] = {
+		{9, "election_ms = 150-180", "write it as 150-300"},
+		{9, "election_ms = 90-1000", "steps down only after 1000 ms"},
+		{10, "stall_limit_ms = 299", "stall_limit_ms = 299 is less than the larger"},
+		{10, "heartbeat_ms = 0.5", "300 heartbeats in an election timeout"},
+		{10, "heartbeat_ms = 50\nclock_drift_permille = 0", "two leases can overlap"},
+		{13, "2 = 10.0.0.1:7008", "nodes share an address"},
+		{14, "3 = 169.254.7.7", "169.254.0.0/16"},
+		{17, "other = 7: 1 2", "group other has 2 voters, which can lose no more"},
+		{14, "3 = 10.0.0.3\n4 = 10.0.0.4", "node 4 votes in no group"},
+		{17, "other = 2000: 1 2 3", "number the groups from 1"},
+		{7, "interface = e\nuser = root", "user = root"},
+		{7, "interface = e\nuser = nobody", "user = nobody"},
+		{7, "interface = e\nrealtime = 91", "realtime = 91"},
+		{7, "interface = e", NULL},
+	};
+	struct xr_why why = {""};
+	struct xr_config c;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct xr_findings f = {0};
+		const char *text;
+
+		if (read_with(&c, cases[i].line, cases[i].text, &why))
+			fail_msg("%s: %s", cases[i].text, why.text);
+		xr_config_unwise(&c, &f);
+		xr_config_free(&c);
+		text = f.n ? f.list[0].text : "";
+		if (f.n != (cases[i].want ? 2 : 1) ||
+		    (cases[i].want && !strstr(text, cases[i].want)))
+			fail_msg("%s: %zu: %s", cases[i].text, f.n, text);
+		assert_non_null(strstr(f.list[f.n - 1].text, "auth = none")); /* the base has it */
+		for (size_t j = 0; j < f.n; j++)
+			assert_true(f.list[j].grade == XR_UNWISE && strstr(f.list[j].text, "; "));
+	}
+	assert_int_equal(read_text(&c,
+				   "[cluster]\nname=a\nauth=none\n[self]\nnode=1\nxdp=off\n"
+				   "[nodes]\n1=::1\n[groups]\ng=1:1\n",
+				   &why),
+			 0);
+	struct xr_findings f = {0};
+	xr_config_unwise(&c, &f);
+	assert_non_null(strstr(f.list[0].text, "all nodes have loopback addresses"));
+	xr_config_free(&c);
+}
+
+/* What root reads, nobody else may change: neither of the two files, nor their folder's names. */
+static void test_open_to_others(void **state)
+{
+	static const char key[] = "1 " KEY_A;
+	struct xr_why why = {""};
+	struct xr_config c;
+
+	(void)state;
+	if (geteuid())
+		skip();
+	write_file(key_file, key, strlen(key), 0600);
+	assert_int_equal(read_with_key(&c, &why), 0);
+	xr_config_free(&c);
+	for (unsigned int mode = 0602; mode <= 0620; mode += 016) { /* 0602 and 0620 */
+		assert_int_equal(chmod(conf, mode), 0);
+		assert_int_equal(xr_config_read(&c, conf, &why), -EINVAL);
+		assert_non_null(strstr(why.text, "can change it, and root reads it"));
+		assert_non_null(strstr(why.text, "; chmod go-w /"));
+	}
+	assert_int_equal(chmod(conf, 0644) | chown(conf, 65534, 0), 0);
+	assert_int_equal(xr_config_read(&c, conf, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "; chown root /"));
+	assert_int_equal(chown(conf, 0, 0) | chown(key_file, 65534, 0), 0);
+	assert_int_equal(xr_config_read(&c, conf, &why), -EINVAL);
+	assert_why(&why, conf, 4, "; chown root /");
+	assert_int_equal(chown(key_file, 0, 0) | chmod(dir, 0777), 0);
+	assert_int_equal(xr_config_read(&c, conf, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "; chmod o-w /"));
+	assert_int_equal(chmod(dir, 0700), 0);
 }
 
 /* Each section left out in turn, and sections that are there but empty. */
@@ -702,6 +803,8 @@ int main(void)
 		cmocka_unit_test(test_accepted),
 		cmocka_unit_test(test_nine_voters),
 		cmocka_unit_test(test_wrong),
+		cmocka_unit_test(test_unwise),
+		cmocka_unit_test(test_open_to_others),
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_longest_line),

@@ -56,6 +56,19 @@ void xr_check_timing(struct xr_parse *p)
 			"timeout; set heartbeat_ms to at most %g",
 			c->heartbeat_us / 1000.0, line ? "" : " (the default)",
 			c->min_timeout_us / 1500.0);
+	if (c->min_timeout_us == c->max_timeout_us)
+		fail_at(p, p->setting_line[XR_SET_ELECTION],
+			"election_ms = %.7g-%.7g leaves nothing to draw: all nodes would ask at "
+			"the same time, and split the votes for ever; write it as %.7g-%.7g",
+			c->min_timeout_us / 1e3, c->max_timeout_us / 1e3, c->min_timeout_us / 1e3,
+			c->min_timeout_us / 500.0);
+	line = p->setting_line[XR_SET_STALL];
+	if (c->stall_limit_us < c->min_timeout_us)
+		fail_at(p, line ? line : p->setting_line[XR_SET_ELECTION],
+			"stall_limit_ms = %.7g%s is less than an election timeout: a daemon would "
+			"be given up that nobody misses yet; set stall_limit_ms to at least %.7g",
+			c->stall_limit_us / 1e3, line ? "" : " (the default)",
+			c->max_timeout_us / 1e3);
 }
 
 void xr_check_nodes(struct xr_parse *p)

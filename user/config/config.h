@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <net/if.h>
 #include "common/common.h"
+#include "common/findings.h"
 #include "nic/nic.h"
 #include "xraft/maps.h"
 
@@ -46,6 +47,12 @@ struct xr_config {
 /* Read and validate. -EINVAL and a sentence "FILE:LINE: what is wrong; what to do". */
 int xr_config_read(struct xr_config *c, const char *path, struct xr_why *why);
 void xr_config_free(struct xr_config *c);
+
+/* What it says and had better not: each XR_UNWISE. What is refused, xr_config_read() has said. */
+void xr_config_unwise(const struct xr_config *c, struct xr_findings *f);
+
+bool xr_config_is_ipv4(const struct xr_peer *node);
+bool xr_config_is_loopback(const struct xr_peer *node);
 
 /* The group of this id, or NULL. */
 const struct xr_config_group *xr_config_group(const struct xr_config *c, uint32_t id);

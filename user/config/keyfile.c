@@ -47,6 +47,7 @@ int xr_keyfile_open(const char *path, struct xr_why *why)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
+	int err;
 
 	if (fd < 0 && errno == ENOENT)
 		return xr_fail(why, -ENOENT,
@@ -63,6 +64,9 @@ int xr_keyfile_open(const char *path, struct xr_why *why)
 		return xr_fail(why, -EPERM,
 			       "the key file %s is open to others (mode %03o); chmod 600 %s", path,
 			       st.st_mode & 0777, path);
+	err = xr_own_file(fd, path, why);
+	if (err)
+		return err;
 	if (st.st_size >= FILE_MAX_SIZE)
 		return xr_fail(why, -EFBIG,
 			       "the key file %s has more than %d bytes; is it the right file", path,

@@ -70,9 +70,29 @@ static char *next_line(char *line, int size, void *arg)
 	return p->err || (c == EOF && !len) ? NULL : line;
 }
 
+/*
+ * libinih cuts a comment off where blank and ; stand, and nothing else. No value holds ; or #, and a
+ * path that ends with a comment would name a folder that nobody means.
+ */
+static const char *explain_value(const char *value)
+{
+	const char *hash = strchr(value, '#');
+
+	if (hash && (hash == value || strchr(XR_BLANKS, hash[-1])))
+		return "a comment behind a value begins with ; as in \"50 ; ms\", and # begins one "
+		       "only at the start of a line; write ; for the #";
+	if (strchr(value, ';'))
+		return "a comment behind a value needs a blank before its ; as in \"50 ; ms\"; add "
+		       "the blank";
+	if (value[0] == '"' || value[0] == '\'')
+		return "values stand without quotes; remove them";
+	return NULL;
+}
+
 /* libinih's handler. What it returns is not looked at: errors are in p->err. */
 static int take_pair(void *arg, const char *section, const char *name, const char *value)
 {
+	const char *wrong = explain_value(value);
 	struct xr_parse *p = arg;
 
 	(void)section; /* read_heading() knows better: libinih cuts long names */
@@ -82,6 +102,8 @@ static int take_pair(void *arg, const char *section, const char *name, const cha
 		fail(p, "\"%.40s\" stands before any section; begin with [cluster]", name);
 	else if (!value[0])
 		fail(p, "\"%.40s\" has no value; give it one or remove the line", name);
+	else if (wrong)
+		fail(p, "%s", wrong);
 	else if (p->section == XR_SECTION_NODES)
 		xr_nodes_read(p, name, value);
 	else if (p->section == XR_SECTION_GROUPS)
@@ -100,6 +122,10 @@ void xr_lines_read(struct xr_parse *p)
 		p->err = xr_fail(p->why, -EINVAL,
 				 "%s: the file cannot be opened (%m); check its path and mode",
 				 p->path);
+		return;
+	}
+	if (xr_own_file(fileno(file), p->path, p->why)) {
+		p->err = -EINVAL;
 		return;
 	}
 	p->file = file;

@@ -3,9 +3,15 @@
 #include <arpa/inet.h>
 #include "config/private.h"
 
-static bool is_ipv4(const struct xr_peer *node)
+bool xr_config_is_ipv4(const struct xr_peer *node)
 {
 	return IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)node->ip);
+}
+
+bool xr_config_is_loopback(const struct xr_peer *node)
+{
+	return xr_config_is_ipv4(node) ? node->ip[12] == IN_LOOPBACKNET
+				       : IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)node->ip);
 }
 
 /*
@@ -34,10 +40,27 @@ static bool split_address(const char *value, char *host, size_t size, const char
 static bool read_ip(const char *host, struct xr_peer *node)
 {
 	if (inet_pton(AF_INET6, host, node->ip) == 1)
-		return !is_ipv4(node);
+		return !xr_config_is_ipv4(node);
 	memset(node->ip, 0, 10);
 	memset(node->ip + 10, 0xff, 2);
 	return inet_pton(AF_INET, host, node->ip + 12) == 1;
+}
+
+/*
+ * "fd00::2:7007" is an address with 7007 in it, and as often meant as one with a port: where both can
+ * be, the digits being what a port looks like, brackets have to say which.
+ */
+static bool is_ambiguous(const char *value, const char *host)
+{
+	const char *last = strrchr(host, ':');
+	char head[INET6_ADDRSTRLEN + 2];
+	struct in6_addr ip;
+
+	if (value[0] == '[' || !last || strspn(last + 1, "0123456789") != strlen(last + 1) ||
+	    strlen(last + 1) < 4)
+		return false;
+	snprintf(head, sizeof(head), "%.*s", (int)(last - host), host);
+	return inet_pton(AF_INET6, head, &ip) == 1;
 }
 
 /* Why a node cannot have this address, or NULL. */
@@ -45,7 +68,7 @@ static const char *useless_ip(const struct xr_peer *node)
 {
 	const struct in6_addr *ip = (const struct in6_addr *)node->ip;
 
-	if (is_ipv4(node)) {
+	if (xr_config_is_ipv4(node)) {
 		if (node->ip[12] == 0)
 			return "means no host";
 		return node->ip[12] >= 224 ? "is no unicast address" : NULL;
@@ -64,11 +87,20 @@ static bool read_address(struct xr_parse *p, const char *value, struct xr_peer *
 	char host[INET6_ADDRSTRLEN + 2];
 
 	if (!split_address(value, host, sizeof(host), &port) || !read_ip(host, node) ||
-	    (value[0] == '[' && is_ipv4(node))) {
+	    (value[0] == '[' && xr_config_is_ipv4(node))) {
 		fail(p,
 		     "\"%.60s\" is no IP address; write 10.0.0.1, 10.0.0.1:7007, fd00::1 or "
 		     "[fd00::1]:7007 (names are not looked up)",
 		     value);
+		return false;
+	}
+	if (is_ambiguous(value, host)) {
+		const char *last = strrchr(host, ':');
+
+		fail(p,
+		     "\"%s\" may or may not end with a port; write [%.*s]:%s if %s is the port, "
+		     "[%s] if it belongs to the address",
+		     host, (int)(last - host), host, last + 1, last + 1, host);
 		return false;
 	}
 	if (port && !xr_scan_all_number(port, 1, 65535, &number)) {
@@ -92,10 +124,17 @@ static void compare_node(struct xr_parse *p, const struct xr_peer *node)
 
 		if (!other->used)
 			continue;
-		if (is_ipv4(other) != is_ipv4(node))
+		if (xr_config_is_ipv4(other) != xr_config_is_ipv4(node))
 			fail(p,
 			     "node %d in line %d has an address of the other IP version; give all "
 			     "nodes IPv4 or all IPv6",
+			     i, p->node_line[i]);
+		else if (xr_config_is_loopback(other) != xr_config_is_loopback(node))
+			fail(p,
+			     "of this node and node %d in line %d one has a loopback address, "
+			     "which "
+			     "no other machine reaches; give each the address that the others "
+			     "reach",
 			     i, p->node_line[i]);
 		else if (!memcmp(other->ip, node->ip, sizeof(node->ip)) &&
 			 other->port == node->port)

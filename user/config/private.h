@@ -96,6 +96,9 @@ bool xr_scan_ms(const char **s, uint32_t *us);
 bool xr_scan_all_number(const char *s, uint32_t min, uint32_t max, uint32_t *out);
 bool xr_scan_name(const char *s, char name[XR_NAME_SIZE]);
 
+/* What root believes, nobody else may change: -EPERM, and "FILE: sentence". */
+int xr_own_file(int fd, const char *path, struct xr_why *why);
+
 /* The rest: one step each of xr_config_read(). They say what is wrong by fail(). */
 void xr_lines_read(struct xr_parse *p);
 void xr_settings_read(struct xr_parse *p, const char *name, const char *value);
