@@ -65,7 +65,14 @@ broken "timing that is no number" "election" 's/150-300/soon/'
 broken "heartbeat above the election timeout" "heartbeat" 's/^heartbeat_ms = .*/heartbeat_ms = 400/'
 broken "XDP mode that is none" "fast" 's/^xdp = off/xdp = fast/'
 broken "interface missing" "eth7" 's/^interface = eth0/interface = eth7/'
-broken "address not on this machine" "10\.77\.0\.200" 's/^1 = 10.*/1 = 10.77.0.200/'
+broken "interface that sees nothing" "eth0, or xdp = off" 's/^interface = eth0/interface = lo/; s/^xdp = .*/xdp = auto/'
+broken "address of a network" "10\.77\.0\.255, node 2's" 's/^(1 = 10.*)$/\1\n2 = 10.77.0.255/; s/^g1 = 1: 1/g1 = 1: 1 2/'
+broken "user missing" "useradd .* nosuch" 's/^user = .*/user = nosuch/'
+id xraft >/dev/null 2>&1 || broken "no user named, and no xraft" "useradd .* xraft, or set" '/^user = /d'
+broken "state that is somebody else's" "/etc holds .*somebody else's" 's|^state = .*|state = /etc|'
+install -d -m 777 "$work/open"
+broken "state that all can write" "chmod go-w $work/open" "s|^state = .*|state = $work/open|"
+broken "socket without its folders" "install -d -m 0755 $work/no/no" "s|^socket = .*|socket = $work/no/no/socket|"
 broken "key file missing" "$work/no-key" "s|^key = .*|key = $work/no-key|"
 broken "cluster name too long" "name|cluster" 's/^name = .*/name = a-name-that-is-too-long/'
 broken "state without its folder" "$work/no/state" "s|^state = .*|state = $work/no/state|"
@@ -77,6 +84,39 @@ chmod 644 "$work/open-key"
 broken "key that others can read" "key|chmod|mode|0?600" "s|^key = .*|key = $work/open-key|"
 mkdir -m 700 "$work/empty"
 broken "no state, and not started as new" "--new|new|state" "s|^state = .*|state = $work/empty|"
+
+# A check says what a start would run into, and what is only unwise. A start waits for its address.
+unready() {
+	sed -E "$3" "$good" >"$bad"
+	refused "$1" "$2" sh -c '"$@" >/dev/null' sh "${daemon[@]}" --check --config "$bad"
+}
+unready "address not on this machine" "10\.77\.0\.200.* is on no interface" 's/^1 = 10.*/1 = 10.77.0.200/'
+unready "new state without its folders" "install -d -m 0755 $work/no/no" "s|^state = .*|state = $work/no/no/state|"
+unwise() {
+	sed -E "$2" "$good" >"$bad"
+	"${daemon[@]}" --check --config "$bad" | grep "^warning: .*; " >"$work/out" || true
+	grep -E "$1" "$work/out" || fail "of $2 a check says only: $(cat "$work/out")"
+}
+in_node() {
+	nsenter "--net=/run/netns/xr-$XR_CLUSTER-1" "$@"
+}
+in_node ip link add eth1 type veth peer name peer1
+in_node ip address add 10.78.0.1/24 dev eth1
+in_node ip link set eth1 mtu 9000
+unwise "eth1 is down; ip link set dev eth1 up" 's/^interface = .*/interface = eth1/; s/^xdp = .*/xdp = auto/'
+unwise "eth1 has an MTU of 9000" 's/^interface = .*/interface = eth1/; s/^xdp = .*/xdp = auto/'
+unwise "is on eth0.* not pass eth1: the NIC path" 's/^interface = .*/interface = eth1/; s/^xdp = .*/xdp = auto/'
+unwise "10\.78\.0\.1, node 2's .* is on eth1 of this machine" 's/^(1 = 10.*)$/\1\n2 = 10.78.0.1/; s/^g1 = 1: 1/g1 = 1: 1 2/'
+unwise "no way to node 2" 's/^(1 = 10.*)$/\1\n2 = 10.79.0.1/; s/^g1 = 1: 1/g1 = 1: 1 2/'
+unwise "port 40000" 's/^1 = 10.*/1 = 10.77.0.1:40000/'
+unwise "is in memory" "s|^state = .*|state = /dev/shm/xraft-state|"
+in_node ip link add br0 type bridge
+in_node ip link set eth1 master br0
+in_node ip address add 10.80.0.1/24 dev br0
+sed -E 's/^interface = .*/interface = eth1/; s/^1 = 10.*/1 = 10.80.0.1/; s/^xdp = .*/xdp = auto/' "$good" >"$bad"
+! "${daemon[@]}" --check --config "$bad" | grep "not pass" || fail "what br0 receives has passed eth1, its port"
+in_node ip link del br0
+in_node ip link del eth1
 
 # While it runs its state may change.
 cluster start 1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# usage: machine.sh interface|bpffs|link|twice
+# usage: machine.sh interface|bpffs|link|twice|late
 # What a machine or its administrator does to a node that runs.
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -106,6 +106,27 @@ twice)
 		wait_for 15000 "another leader, though all comes twice" agreed "${all[@]}"
 	done
 	;;
-*) fail "usage: machine.sh interface|bpffs|link|twice" ;;
+late)
+	# At boot the address may come later than the daemon, which then waits for it, and says so once.
+	cluster kill "$old"
+	in_old=(nsenter "--net=/run/netns/xr-$XR_CLUSTER-$old")
+	"${in_old[@]}" ip address flush dev eth0
+	waits() {
+		[[ $(grep -c "waits for .* 10.77.0.$old, .* is on no interface" "$1") -eq 1 ]]
+	}
+	"${in_old[@]}" xraftd --config "$run/node.$old.conf" 2>"$work/log" &
+	pid=$!
+	wait_for 5000 "node $old waits for its address" waits "$work/log"
+	kill -TERM "$pid"
+	wait "$pid" || fail "told to end, it ends with $?: $(cat "$work/log")"
+	: >"$run/node.$old.log"
+	cluster start "$old" &
+	wait_for 5000 "started again it waits" waits "$run/node.$old.log"
+	holds_for 1000 "and says so once" waits "$run/node.$old.log"
+	"${in_old[@]}" ip address add "10.77.0.$old/24" dev eth0
+	wait "$!" || fail "it does not start"
+	wait_for 15000 "with its address it takes part" agreed "${all[@]}"
+	;;
+*) fail "usage: machine.sh interface|bpffs|link|twice|late" ;;
 esac
 down

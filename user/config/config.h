@@ -31,7 +31,7 @@ struct xr_config {
 	enum xr_xdp xdp;
 	char state_dir[PATH_MAX];
 	char socket[PATH_MAX];
-	char user[32]; /* that the engine becomes; "": xraft where it exists, else nobody */
+	char user[32]; /* that the engine becomes; "": xraft */
 	int realtime;  /* SCHED_FIFO priority, 0 = ordinary */
 
 	struct xr_peer nodes[XR_NODE_MAX + 1]; /* by id; .used where it exists */

@@ -64,7 +64,7 @@ static const struct xr_setting settings[XR_SETTINGS] = {
 	[XR_SET_USER] = {XR_SECTION_SELF, "user", &xr_type_user, IN(user),
 		.unit = "characters", .min = 1,
 		.max = sizeof(((struct xr_config *)0)->user) - 1,
-		.unset = "(xraft, else nobody)", .what = "user's name",
+		.unset = "(xraft)", .what = "user's name",
 		.text = "whom the engine becomes"},
 	[XR_SET_REALTIME] = {XR_SECTION_SELF, "realtime", &xr_type_number, IN(realtime),
 		.min = 0, .max = 98, .preset = "20", .what = "priority",

@@ -22,7 +22,9 @@ static void usage(FILE *out)
 	      "  -n, --new          start without state: this node never took part in this "
 	      "cluster\n"
 	      "                     under this id; refused where there is state\n"
-	      "  -t, --check        validate the configuration, print what is in force, and exit\n"
+	      "  -t, --check        validate the configuration, and what it meets on this "
+	      "machine;\n"
+	      "                     print what is unwise and what is in force, and exit\n"
 	      "  -k, --keys         print every key that it may hold, with limits and default\n"
 	      "  -V, --version      print the version\n"
 	      "  -h, --help         print this\n"
@@ -80,10 +82,31 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return -1;
 }
 
+/* What is wrong goes to stderr, as at a start, but all of it. */
+static int print_findings(const struct xr_findings *f)
+{
+	int wrong = 0;
+
+	for (size_t i = 0; i < f->n; i++) {
+		bool bad = f->list[i].grade == XR_WRONG;
+
+		wrong += bad;
+		fflush(stdout);
+		fprintf(bad ? stderr : stdout, "%s: %s\n", bad ? "xraftd" : "warning",
+			f->list[i].text);
+	}
+	return wrong;
+}
+
 static int check(const struct xr_config *c)
 {
+	struct xr_findings found = {0};
 	int nodes = 0;
 
+	xr_config_unwise(c, &found);
+	xr_machine_look(c, XR_OCCASION_CHECK, &found);
+	if (print_findings(&found))
+		return 1;
 	for (int node = 1; node <= XR_NODE_MAX; node++)
 		nodes += c->nodes[node].used;
 	printf("ok: node %u of cluster %s, %d nodes, %zu groups, election %.4g-%.4g ms, heartbeat "

@@ -107,6 +107,76 @@ static void lower_priority(void)
 }
 
 /*
+ * ---- before anything is begun ----
+ */
+
+/* systemd's own limit is 90 s. */
+#define EARLY_MOST_S  60
+#define EARLY_LOOK_NS (200 * NS_PER_MS)
+
+static void nap(uint64_t ns)
+{
+	nanosleep(&(struct timespec){.tv_sec = (time_t)(ns / NS_PER_S),
+				     .tv_nsec = (long)(ns % NS_PER_S)},
+		  NULL);
+}
+
+/* At boot the address may come after this. */
+static int wait_for_address(const struct xr_warden *w, const char *name, struct xr_why *why)
+{
+	uint64_t began_ns = xr_now_ns();
+	bool said = false;
+
+	while (!stopping && xr_machine_is_early(&w->config, why)) {
+		if (xr_now_ns() - began_ns > EARLY_MOST_S * NS_PER_S)
+			return -EADDRNOTAVAIL;
+		if (!said) {
+			xr_say(name, 4, "waits for up to %d s: %.400s", EARLY_MOST_S, why->text);
+			sd_notifyf(0, "STATUS=waiting: %.400s", why->text);
+		}
+		said = true;
+		nap(EARLY_LOOK_NS);
+	}
+	if (said && !stopping) {
+		xr_say(name, 5, "the address is there, after %.1f s",
+		       1e-9 * (double)(xr_now_ns() - began_ns));
+		sd_notify(0, "STATUS=");
+	}
+	why->text[0] = '\0';
+	return 0;
+}
+
+/* What cannot work is refused before anything is touched. */
+static int look_around(const struct xr_warden *w, bool fresh, struct xr_findings *found,
+		       struct xr_why *why)
+{
+	char name[sizeof(w->name)];
+	const struct xr_finding *wrong;
+	int err;
+
+	snprintf(name, sizeof(name), "%s.%u", w->config.cluster, w->config.self);
+	for (int look = 0; look < 2 && !stopping; look++) {
+		*found = (struct xr_findings){0};
+		xr_config_unwise(&w->config, found);
+		xr_machine_look(&w->config, fresh ? XR_OCCASION_FIRST_START : XR_OCCASION_START,
+				found);
+		wrong = xr_findings_wrong(found);
+		if (wrong)
+			return xr_fail(why, -EINVAL, "%s", wrong->text);
+		err = look ? 0 : wait_for_address(w, name, why);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void warn(const struct xr_warden *w, const struct xr_findings *found)
+{
+	for (size_t i = 0; i < found->n; i++)
+		xr_say(w->name, 4, "%s", found->list[i].text);
+}
+
+/*
  * ---- the engine's life ----
  */
 
@@ -273,13 +343,6 @@ static void remove_api_socket(const struct xr_warden *w)
 		unlink(w->config.socket);
 }
 
-static void nap(uint64_t ns)
-{
-	nanosleep(&(struct timespec){.tv_sec = (time_t)(ns / NS_PER_S),
-				     .tv_nsec = (long)(ns % NS_PER_S)},
-		  NULL);
-}
-
 /* Engine after engine. */
 static int keep_running(struct xr_warden *w, struct xr_shared *shared, struct xr_why *why)
 {
@@ -308,12 +371,17 @@ static int keep_running(struct xr_warden *w, struct xr_shared *shared, struct xr
 int xr_warden_run(struct xr_warden *w, bool fresh, struct xr_why *why)
 {
 	static struct xr_trains trains = {.fd = -1};
+	struct xr_findings found;
 	struct xr_shared *shared = NULL;
 	int err;
 
 	catch_signals();
 	prctl(PR_SET_DUMPABLE, 0); /* it knows the keys */
-	err = xr_rights_user(&w->user, w->config.user, why);
+	err = look_around(w, fresh, &found, why);
+	if (!err && stopping)
+		return 0;
+	if (!err)
+		err = xr_machine_user(&w->user, w->config.user, why);
 	if (err)
 		return err;
 	w->host = &xr_post_host;
@@ -326,6 +394,7 @@ int xr_warden_run(struct xr_warden *w, bool fresh, struct xr_why *why)
 	if (!err)
 		err = open_socket(&trains, &w->config, why);
 	if (!err) {
+		warn(w, &found);
 		if (raise_priority(w))
 			mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
 		err = keep_running(w, shared, why);

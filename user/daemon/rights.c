@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
-#include <pwd.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
@@ -11,23 +10,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include "daemon/rights.h"
-
-int xr_rights_user(struct xr_user *user, const char *name, struct xr_why *why)
-{
-	const struct passwd *p = getpwnam(name[0] ? name : "xraft");
-
-	if (!p && !name[0])
-		p = getpwnam("nobody");
-	if (!p)
-		return xr_fail(
-			why, -ENOENT,
-			"there is no user %s; make it: useradd --system --no-create-home %s, "
-			"or correct [self] user",
-			name[0] ? name : "xraft", name[0] ? name : "xraft");
-	*user = (struct xr_user){.uid = p->pw_uid, .gid = p->pw_gid};
-	snprintf(user->name, sizeof(user->name), "%s", p->pw_name);
-	return 0;
-}
 
 int xr_rights_own(const struct xr_user *user, const char *dir, struct xr_why *why)
 {

@@ -7,20 +7,7 @@
 #ifndef XRAFT_RIGHTS_H
 #define XRAFT_RIGHTS_H
 
-#include <sys/types.h>
-#include "common/common.h"
-
-struct xr_user {
-	char name[32];
-	uid_t uid;
-	gid_t gid;
-};
-
-/*
- * The user to become: `name`, or where that is "" xraft, or where there is none nobody. -ENOENT: no
- * such user. A process that is not root stays who it is.
- */
-int xr_rights_user(struct xr_user *user, const char *name, struct xr_why *why);
+#include "machine/machine.h"
 
 /* Make the state folder and the files in it the user's: a compaction makes files anew. */
 int xr_rights_own(const struct xr_user *user, const char *dir, struct xr_why *why);

@@ -144,9 +144,6 @@ static void announce(struct xr_node *n)
 		return;
 	if (nic->remark[0])
 		xr_engine_say(e, XR_REPORT_warning, "%.220s", nic->remark);
-	if (w->config.auth_none)
-		xr_engine_say(e, XR_REPORT_warning,
-			      "auth = none: anyone on the network can make and unmake leaders");
 }
 
 /* Rights cleared this, and the warden may have died before it was set. */
