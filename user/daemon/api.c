@@ -266,7 +266,7 @@ static enum MHD_Result serve(void *arg, struct MHD_Connection *c, const char *pa
 /*
  * ---- the socket ----
  */
-static int make_folder(const char *path)
+static int make_folder(const char *path, int above)
 {
 	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)], *slash;
 
@@ -275,6 +275,8 @@ static int make_folder(const char *path)
 	if (!slash || slash == folder)
 		return 0;
 	*slash = '\0';
+	if (above && access(folder, F_OK) && errno == ENOENT && make_folder(folder, above - 1))
+		return -errno;
 	return mkdir(folder, 0755) && errno != EEXIST ? -errno : 0;
 }
 
@@ -317,7 +319,7 @@ static int open_socket(struct xr_api *api, struct xr_why *why)
 	if (err == -EEXIST || err == -EADDRINUSE)
 		return err;
 	if (!err)
-		err = make_folder(path);
+		err = make_folder(path, 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	/* The mode that a socket has before bind() is the mode that its file gets. */
 	if (!err && (fd < 0 || fchmod(fd, 0600) ||

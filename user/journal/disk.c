@@ -15,17 +15,27 @@ static int result(int ret)
 	return ret < 0 ? -errno : ret;
 }
 
-/* The name of a new folder is durable only when the folder above it is (rule 7). */
-static int make_dir(const char *path)
+/*
+ * With the folder above it, /var/lib/xraft on a clean machine, but no more: what is missing then may
+ * be a disk. The name of a new folder is durable only when the folder above it is (rule 7).
+ */
+static int make_dir(const char *path, mode_t mode, int above)
 {
 	_cleanup_free_ char *copy = strdup(path);
 	_cleanup_fd_ int parent = -1;
+	const char *folder;
+	int err = 0;
 
 	if (!copy)
 		return -ENOMEM;
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+	folder = dirname(copy);
+	if (above && access(folder, F_OK) && errno == ENOENT)
+		err = make_dir(folder, 0755, above - 1);
+	if (err)
+		return err;
+	if (mkdir(path, mode) < 0 && errno != EEXIST)
 		return -errno;
-	parent = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	parent = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (parent < 0)
 		return -errno;
 	return result(fsync(parent));
@@ -33,7 +43,7 @@ static int make_dir(const char *path)
 
 static int real_open_dir(void *ctx, const char *path, bool create)
 {
-	int ret = create ? make_dir(path) : 0;
+	int ret = create ? make_dir(path, 0700, 1) : 0;
 
 	(void)ctx;
 	if (ret < 0)
