@@ -101,7 +101,7 @@ law_rules() {
 	while read -r number text; do
 		wrong "rule $number, planted bug $text: not both in $law and in tests/sim/bugs.h"
 	done < <(comm -3 --output-delimiter= \
-		<(sed -nE 's/^\tX\((\w+), ".*", ([0-9]+), .*/\2 \1/p' tests/sim/bugs.h | sort) \
+		<(sed -nE 's/^\tX\((\w+), ".*", ([1-9][0-9]*), .*/\2 \1/p' tests/sim/bugs.h | sort) \
 		<(awk '/^### Rule / { rule = $3 + 0 }
 		       /^Planted: / { gsub(/\140/, ""); for (i = 2; i <= NF; i++) print rule, $i }' "$law" | sort))
 }

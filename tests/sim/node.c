@@ -440,7 +440,6 @@ void node_reboot(struct node *n, int64_t ppm)
 {
 	node_kill(n);
 	n->boots++;
-	n->reader_clock_ns = 0;
 	store_crash(n, true);
 	for (int g = 0; g < n->w->groups; g++) {
 		n->maps.groups[g] = (struct xr_group){0};

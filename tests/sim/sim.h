@@ -187,7 +187,6 @@ struct node {
 	uint8_t asked_to_hand_over;  /* all groups, to this node; 0: no */
 	uint32_t gone;		     /* bit n: the network says that node n has no socket */
 	int readers[SIM_GROUPS];
-	uint64_t reader_clock_ns;
 };
 
 struct term {
