@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# usage: machine.sh interface|bpffs|link|twice|late
+# usage: machine.sh interface|bpffs|link|twice|late|second
 # What a machine or its administrator does to a node that runs.
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -127,6 +127,32 @@ late)
 	wait "$!" || fail "it does not start"
 	wait_for 15000 "with its address it takes part" agreed "${all[@]}"
 	;;
-*) fail "usage: machine.sh interface|bpffs|link|twice|late" ;;
+second)
+	# A second daemon of the same node, wherever it runs and whatever its folder: refused, and nothing else happens.
+	pid=$(daemon_pid "$old")
+	second() {
+		local rc=0
+		sed -e "s|^state.*|state = $work/$1|" -e "s|^$old = .*|$old = 10.77.0.99|" "$run/node.$old.conf" >"$work/conf"
+		nsenter --net="/run/netns/xr-$XR_CLUSTER-$2" xraftd --config "$work/conf" --new >"$work/said" 2>&1 || rc=$?
+		cat "$work/said"
+		[[ $rc == 1 ]] || fail "a second daemon of node $old ends with $rc"
+		grep -q "node $old of cluster $XR_CLUSTER runs on this machine already: process $pid holds" "$work/said" ||
+			fail "it does not say whose the node is"
+		[[ ! -e $work/$1 ]] || fail "it has made a state"
+		as_before || fail "it has changed the leader or the term"
+	}
+	second here "$old"
+	second elsewhere "${rest[0]}"
+	# The lock dies with its holders, and leaves nothing to clear away.
+	cluster kill "$old"
+	cluster start "$old"
+	agreed "${all[@]}" || fail "node $old does not come back"
+	signal "$old" TERM
+	lock_is_gone() {
+		[[ ! -e /sys/fs/bpf/xraft/lock/$XR_CLUSTER-$old ]]
+	}
+	wait_for 5000 "it takes its lock along when it ends" lock_is_gone
+	;;
+*) fail "usage: machine.sh interface|bpffs|link|twice|late|second" ;;
 esac
 down

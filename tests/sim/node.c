@@ -207,6 +207,19 @@ int xr_rights_own(const struct xr_user *user, const char *dir, struct xr_why *wh
 	return 0;
 }
 
+/* Nobody starts a second one here. */
+int xr_nic_lock(const struct xr_nic_opts *o, int *fd, struct xr_why *why)
+{
+	(void)o, (void)why;
+	*fd = -1;
+	return 0;
+}
+
+void xr_nic_unlock(const struct xr_nic_opts *o, int *fd)
+{
+	(void)o, (void)fd;
+}
+
 static struct xr_maps maps_of(struct node *n)
 {
 	return (struct xr_maps){

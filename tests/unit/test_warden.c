@@ -17,13 +17,14 @@ static void pause_here(void);
 #define GROUPS 6 /* of the maps: one more than is configured */
 #define D_NS   (150 * NS_PER_MS)
 
-static struct xr_warden w = {.lock_fd = -1};
+static struct xr_warden w = {.node_fd = -1, .lock_fd = -1};
 static struct fake_disk *disk;
 static struct xr_group groups[GROUPS];
 static struct xr_acks acks[GROUPS];
 static struct xr_control control;
 static uint64_t clock_ns = NS_PER_S;
 static int leftovers_err;
+static bool lock_is_held;
 static char path[] = "/tmp/xraft-test-warden-XXXXXX";
 
 static struct {
@@ -61,6 +62,24 @@ int xr_rights_own(const struct xr_user *user, const char *dir, struct xr_why *wh
 	assert_string_equal(dir, "/state");
 	called('r');
 	return 0;
+}
+
+int xr_nic_lock(const struct xr_nic_opts *o, int *fd, struct xr_why *why)
+{
+	(void)why;
+	assert_string_equal(o->cluster, w.config.cluster);
+	assert_int_equal(o->node, 1);
+	called('l');
+	*fd = lock_is_held ? -1 : 77;
+	return lock_is_held ? -EBUSY : 0;
+}
+
+void xr_nic_unlock(const struct xr_nic_opts *o, int *fd)
+{
+	(void)o;
+	if (*fd == 77)
+		called('u');
+	*fd = -1;
 }
 
 int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why)
@@ -206,7 +225,7 @@ static void view(int id, uint32_t term, uint8_t leader, enum xr_mode mode)
 static void starts_in_rule_6s_order(void **state)
 {
 	(void)state;
-	assert_string_equal(seen.order, "rfop");
+	assert_string_equal(seen.order, "lrfop");
 	assert_int_equal(w.fenced_ns, clock_ns - 2 * NS_PER_S); /* after f, before o */
 	assert_int_equal(w.promise_ns, D_NS);
 	assert_int_equal(xr_warden_promise_until_ns(&w), w.fenced_ns + D_NS);
@@ -227,7 +246,7 @@ static void promise_is_durable_before_views_are_fenced(void **state)
 	write_config("demo", 200, "");
 	leftovers_err = -EIO;
 	assert_int_equal(enter(false, &why), -EIO);
-	assert_string_equal(seen.order, "rf"); /* and nothing is opened where the fence fails */
+	assert_string_equal(seen.order, "lrf"); /* and nothing is opened where the fence fails */
 	leave();
 	disk->luck = FAKE_NONE_SURVIVE;
 	fake_disk_power_cut(disk);
@@ -276,17 +295,35 @@ static void refuses_state_that_is_not_its_own(void **state)
 
 	(void)state;
 	assert_int_equal(enter(true, &why), -EEXIST);
-	assert_string_equal(seen.order, "");
+	assert_string_equal(seen.order, "l");
 	leave();
 	journal = open_journal();
 	assert_int_equal(xr_journal_append(journal, &vote, 1, NULL), 0);
 	xr_journal_close(journal);
 	assert_int_equal(enter(false, &why), -EINVAL);
-	assert_string_equal(seen.order, "");
+	assert_string_equal(seen.order, "l");
 	assert_non_null(strstr(why.text, ":19: group d (id 4) has state under another name"));
 	write_config("other", 150, "");
 	assert_int_equal(enter(false, &why), -EMEDIUMTYPE);
-	assert_string_equal(seen.order, "");
+	assert_string_equal(seen.order, "l");
+}
+
+/* Another state folder does not make another node of it: what runs is left alone. */
+static void a_second_daemon_touches_nothing(void **state)
+{
+	struct xr_why why;
+
+	(void)state;
+	leave();
+	fake_disk_free(disk);
+	disk = fake_disk_new(3);
+	lock_is_held = true;
+	assert_int_equal(enter(true, &why), -EBUSY);
+	assert_string_equal(seen.order, "l");
+	lock_is_held = false;
+	assert_int_equal(enter(true, &why), 0); /* nor has it made a state */
+	leave();
+	assert_string_equal(seen.order, "lrfopu"); /* given back when it ends */
 }
 
 static void holds_the_folders_lock(void **state)
@@ -473,6 +510,7 @@ int main(void)
 		T(promise_holds_for_the_largest_d_ever_used),
 		T(promises_nothing_before_its_first_engine_has_died),
 		T(refuses_state_that_is_not_its_own),
+		T(a_second_daemon_touches_nothing),
 		T(holds_the_folders_lock),
 		T(burial_fences_what_was_led_then_resigns_it),
 		T(burial_is_quiet_where_nothing_was_led),

@@ -96,16 +96,21 @@ static void fill_control(struct xr_warden *w)
 	memcpy(control->cluster, c->cluster, sizeof(control->cluster));
 }
 
-static int open_nic(struct xr_warden *w, struct xr_why *why)
+static struct xr_nic_opts nic_opts(const struct xr_config *c)
 {
-	const struct xr_config *c = &w->config;
-	struct xr_nic_opts opts = {
+	return (struct xr_nic_opts){
 		.cluster = c->cluster,
 		.node = c->self,
 		.interface = c->interface,
 		.want = c->xdp,
 		.ngroups = c->ngroups ? c->groups[c->ngroups - 1].id + 1 : 1,
 	};
+}
+
+static int open_nic(struct xr_warden *w, struct xr_why *why)
+{
+	const struct xr_config *c = &w->config;
+	struct xr_nic_opts opts = nic_opts(c);
 	int err = xr_nic_fence_leftovers(&opts, why);
 
 	if (err)
@@ -138,12 +143,16 @@ static int dig(struct xr_warden *w, struct xr_why *why)
 
 int xr_warden_open(struct xr_warden *w, bool fresh, struct xr_why *why)
 {
+	struct xr_nic_opts opts = nic_opts(&w->config);
 	int err;
 
 	w->fresh = fresh;
-	w->lock_fd = -1;
+	w->node_fd = w->lock_fd = -1;
 	snprintf(w->name, sizeof(w->name), "%s.%u", w->config.cluster, w->config.self);
-	err = check_state(w, why);
+	/* First: another state folder does not make another node of it. */
+	err = xr_nic_lock(&opts, &w->node_fd, why);
+	if (!err)
+		err = check_state(w, why);
 	XR_PAUSE;
 	if (!err)
 		err = open_nic(w, why);
@@ -153,6 +162,7 @@ int xr_warden_open(struct xr_warden *w, bool fresh, struct xr_why *why)
 void xr_warden_close(struct xr_warden *w)
 {
 	const struct xr_disk *disk = w->disk ? w->disk : &xr_disk_real;
+	struct xr_nic_opts opts = nic_opts(&w->config);
 
 	xr_journal_close(w->journal);
 	w->journal = NULL;
@@ -161,6 +171,7 @@ void xr_warden_close(struct xr_warden *w)
 	if (w->lock_fd >= 0)
 		disk->close(disk->ctx, w->lock_fd);
 	w->lock_fd = -1;
+	xr_nic_unlock(&opts, &w->node_fd);
 }
 
 /*

@@ -23,7 +23,8 @@ struct xr_warden {
 
 	struct xr_nic nic;
 	struct xr_journal *journal;  /* NULL but while xr_warden_open() looks at it */
-	int lock_fd;		     /* of the state folder; the engine inherits it */
+	int node_fd;		     /* the lock of this node on this machine, and */
+	int lock_fd;		     /* that of the state folder; the engine inherits both */
 	bool fresh;		     /* --new, and no engine has lived: nothing is promised */
 	uint64_t promise_ns;	     /* rule 6: the largest D ever used */
 	uint64_t fenced_ns;	     /* when the views were fenced, from which the promise counts */
@@ -39,12 +40,12 @@ struct xr_warden {
 };
 
 /*
- * In rule 6's order: take the lock; see that the state is whole and this node's; make the promise
+ * In rule 6's order: take the locks; see that the state is whole and this node's; make the promise
  * durable; fence what an earlier life left; open the NIC path. `fresh`: --new. After a failure, too,
  * call xr_warden_close().
  */
 int xr_warden_open(struct xr_warden *w, bool fresh, struct xr_why *why);
-/* Gives the lock back. `nic` and `config` stay the caller's. */
+/* Gives the locks back. `nic` and `config` stay the caller's. */
 void xr_warden_close(struct xr_warden *w);
 
 /* Rule 6, for the next engine; 0: it has promised nothing. */

@@ -3,10 +3,7 @@
 #include <bpf/libbpf.h>
 #include <net/if.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
-#include <linux/magic.h>
 #include <xdp/libxdp.h>
 #include "nic/nic.h"
 #include "xraft.skel.h"
@@ -75,20 +72,6 @@ int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why)
 		return err;
 	}
 	why->text[0] = '\0'; /* that there is nothing to fence is no error */
-	return 0;
-}
-
-static int ensure_bpffs(struct xr_why *why)
-{
-	struct statfs fs;
-
-	if (!statfs("/sys/fs/bpf", &fs) && fs.f_type != BPF_FS_MAGIC &&
-	    mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=0700"))
-		return xr_fail(why, -errno,
-			       "cannot mount bpffs on /sys/fs/bpf: %m; run as root, or mount it: "
-			       "mount -t bpf bpf /sys/fs/bpf");
-	if (mkdir(XR_BPFFS_DIR, 0700) && errno != EEXIST)
-		return xr_fail(why, -errno, "cannot create %s: %m; run as root", XR_BPFFS_DIR);
 	return 0;
 }
 
@@ -216,7 +199,7 @@ static int open_best(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_
 				       "[self] interface",
 				       o->interface);
 	}
-	err = ensure_bpffs(why);
+	err = xr_nic_bpffs(why);
 	if (err)
 		return o->want == XR_XDP_OFF || o->want == XR_XDP_AUTO ? without_bpf(nic, o, why)
 								       : err;

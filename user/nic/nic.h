@@ -61,6 +61,19 @@ int xr_nic_write_socket(struct xr_nic *nic, int fd, struct xr_why *why);
 /* Release memory and descriptors. Pins and the attached program stay: a restart adopts them. */
 void xr_nic_close(struct xr_nic *nic);
 
+/* user/nic/lock.c: one daemon for each node. */
+
+/* See that bpffs is mounted, with our folder in it. */
+int xr_nic_bpffs(struct xr_why *why);
+
+/*
+ * Take the lock of (cluster, node) before anything of it is fenced. -EBUSY: somebody holds it, and
+ * the sentence says who. *fd stays -1 where no bpffs can be had, if XDP may be off: then nothing is
+ * pinned that another could fence. Children inherit the lock; it ends with the last of them.
+ */
+int xr_nic_lock(const struct xr_nic_opts *o, int *fd, struct xr_why *why);
+void xr_nic_unlock(const struct xr_nic_opts *o, int *fd);
+
 /* user/nic/attach.c: one program on one interface. */
 
 /*
