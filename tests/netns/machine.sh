@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# usage: machine.sh interface|bpffs|link|twice|late|second
+# usage: machine.sh interface|bpffs|link|twice|late|second|clock
 # What a machine or its administrator does to a node that runs.
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -26,6 +26,10 @@ replaced() {
 	[[ $term -gt $old_term ]] || fail "node $leader leads in term $term"
 	grep -q "g1: no longer leads in term $old_term: no majority has answered" "$run/node.$old.log" ||
 		fail "node $old does not say why it stepped down"
+}
+
+no_daemon_of() {
+	flock -n "$run/node.$1/lock" true
 }
 
 # CPU time of a node's daemon, in clock ticks.
@@ -153,6 +157,29 @@ second)
 	}
 	wait_for 5000 "it takes its lock along when it ends" lock_is_gone
 	;;
-*) fail "usage: machine.sh interface|bpffs|link|twice|late|second" ;;
+clock)
+	# A daemon in a time namespace has another clock than its NIC path.
+	victim=${rest[0]}
+	tomorrow=(nsenter --net="/run/netns/xr-$XR_CLUSTER-$victim" unshare --time --boottime 86400 --monotonic 86400 --fork --kill-child)
+	"${tomorrow[@]}" true || skip "no time namespaces here"
+	cluster kill "$victim"
+	for mode in native auto; do
+		sed "s|^xdp.*|xdp = $mode|" "$run/node.$victim.conf" >"$work/conf"
+		! "${tomorrow[@]}" xraftd --config "$work/conf" >"$work/said" 2>&1 || fail "it starts with xdp = $mode"
+		cat "$work/said"
+		grep -q "clock is -86[34].* set xdp = off" "$work/said" || fail "it does not say why"
+	done
+	# As told. It leaves stamps of tomorrow in its maps, which a start must not believe.
+	sed "s|^xdp.*|xdp = off|" "$run/node.$victim.conf" >"$work/conf"
+	"${tomorrow[@]}" xraftd --config "$work/conf" >"$work/said" 2>&1 &
+	wait_for 15000 "with xdp = off node $victim takes part" agreed "${all[@]}"
+	kill -KILL $!
+	wait_for 5000 "it has ended" no_daemon_of "$victim"
+	cluster start "$victim"
+	wait_for 15000 "with the machine's clock, too" agreed "${all[@]}"
+	cluster kill "$old"
+	wait_for 5000 "it votes at once" agreed "${rest[@]}"
+	;;
+*) fail "usage: machine.sh interface|bpffs|link|twice|late|second|clock" ;;
 esac
 down

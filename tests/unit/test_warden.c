@@ -236,6 +236,31 @@ static void starts_in_rule_6s_order(void **state)
 	assert_int_equal(seen.pauses, 4);
 }
 
+/* Rule 19: of a clock that was ahead of this one. The replay mark is another node's clock. */
+static void stamps_of_tomorrow_are_not_adopted(void **state)
+{
+	const uint64_t tomorrow_ns = clock_ns + 86400 * NS_PER_S;
+	struct xr_why why;
+
+	(void)state;
+	groups[1].contact_ns = groups[2].lead_since_ns = acks[3].echo_ns[9] = tomorrow_ns;
+	groups[2].contact_ns = groups[1].lead_since_ns = acks[3].echo_ns[1] = clock_ns;
+	groups[1].replay = UINT64_MAX;
+	assert_int_equal(enter(false, &why), 0);
+	assert_true(!groups[1].contact_ns && !groups[2].lead_since_ns && !acks[3].echo_ns[9]);
+	assert_int_equal(groups[2].contact_ns, groups[1].lead_since_ns);
+	assert_int_equal(groups[2].contact_ns, acks[3].echo_ns[1]);
+	assert_true(groups[2].contact_ns > 0);
+	assert_int_equal(groups[1].replay, UINT64_MAX);
+	/* What they stood for is promised, also by a node that calls itself new. */
+	leave();
+	fake_disk_free(disk);
+	disk = fake_disk_new(4);
+	groups[1].contact_ns = tomorrow_ns;
+	assert_int_equal(enter(true, &why), 0);
+	assert_int_equal(xr_warden_promise_until_ns(&w), w.fenced_ns + D_NS);
+}
+
 /* Rule 6: who has used a D has promised it, also where the power goes at once. */
 static void promise_is_durable_before_views_are_fenced(void **state)
 {
@@ -506,6 +531,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
 	const struct CMUnitTest tests[] = {
 		T(starts_in_rule_6s_order),
+		T(stamps_of_tomorrow_are_not_adopted),
 		T(promise_is_durable_before_views_are_fenced),
 		T(promise_holds_for_the_largest_d_ever_used),
 		T(promises_nothing_before_its_first_engine_has_died),

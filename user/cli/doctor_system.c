@@ -126,19 +126,16 @@ void doctor_bpffs(struct doctor *d)
 /*
  * ---- clock ----
  */
-static void check_time_namespace(struct doctor *d)
+static void check_nic_clock(struct doctor *d)
 {
-	_cleanup_file_ FILE *f = fopen("/proc/self/timens_offsets", "re");
-	long long s, ns;
-	char line[128];
+	int64_t shift_ns;
 
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "boottime %lld %lld", &s, &ns) == 2 && (s || ns))
-			doctor_add(d, "time namespace", d->want_xdp ? DOCTOR_FAIL : DOCTOR_OK,
-				   "start xraftd and xraft outside of the time namespace",
-				   "this process' CLOCK_BOOTTIME is shifted by %lld s from the NIC "
-				   "path's",
-				   s);
+	if (!xr_nic_clock_shift(&shift_ns) && shift_ns)
+		doctor_add(d, "time namespace", d->want_xdp ? DOCTOR_FAIL : DOCTOR_OK,
+			   d->want_xdp ? "start xraftd and xraft outside of it, or set xdp = off"
+				       : "",
+			   "the NIC path's clock is %+.6f s from this process' CLOCK_BOOTTIME",
+			   (double)shift_ns / 1e9);
 }
 
 void doctor_clock(struct doctor *d)
@@ -162,7 +159,7 @@ void doctor_clock(struct doctor *d)
 			  : "",
 		   "CLOCK_BOOTTIME has a resolution of %lld ns, from %s",
 		   (long long)resolution.tv_sec * (long long)NS_PER_S + resolution.tv_nsec, source);
-	check_time_namespace(d);
+	check_nic_clock(d);
 }
 
 /*

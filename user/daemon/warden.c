@@ -123,6 +123,9 @@ static int open_nic(struct xr_warden *w, struct xr_why *why)
 	if (err)
 		return err;
 	XR_PAUSE;
+	if (xr_nic_forget_future(&w->nic.maps, now_ns(w)))
+		w->fresh =
+			false; /* an earlier life heard a leader: that is promised, --new or not */
 	fill_control(w);
 	return xr_nic_write_peers(&w->nic, c->nodes, why);
 }

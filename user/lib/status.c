@@ -63,7 +63,9 @@ bool xr_status_alive(const struct xr_control *c)
 	start = xr_status_pid_start(pid);
 	if (!start)
 		return access("/proc/self/stat", R_OK) != 0; /* gone since, or no /proc to ask */
-	return !c->pid_start || c->pid_start == start;
+	/* In another time namespace /proc tells other times. */
+	return !c->pid_start || c->pid_start == start ||
+	       (c->timens && c->timens != xr_status_timens());
 }
 
 /*

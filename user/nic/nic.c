@@ -205,6 +205,9 @@ static int open_best(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_
 								       : err;
 	if (o->want == XR_XDP_OFF)
 		return open_off(nic, o, why);
+	err = xr_nic_check_clock(why);
+	if (err)
+		return err;
 	err = -EOPNOTSUPP;
 	if (o->want != XR_XDP_GENERIC)
 		err = attempt(nic, o, XR_NIC_NATIVE, why);

@@ -42,6 +42,12 @@ int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why);
 uint32_t xr_nic_fence(struct xr_maps *m, struct xr_view *led);
 
 /*
+ * Rule 19: what was stamped by another clock than ours, and lies ahead of `now_ns`, was never
+ * stamped. True if there was such a stamp. For maps that are fenced and answer nobody yet.
+ */
+bool xr_nic_forget_future(struct xr_maps *m, uint64_t now_ns);
+
+/*
  * Make or adopt the maps, load, attach or replace, pin. The program answers nobody until the
  * deadline in xr_control is renewed. With XR_XDP_AUTO each step down is remarked: native,
  * generic, off. Call xr_nic_fence_leftovers() before; fill in maps.control after.
@@ -73,6 +79,13 @@ int xr_nic_bpffs(struct xr_why *why);
  */
 int xr_nic_lock(const struct xr_nic_opts *o, int *fd, struct xr_why *why);
 void xr_nic_unlock(const struct xr_nic_opts *o, int *fd);
+
+/* user/nic/clock.c: has the NIC path the clock of this process (rule 19)? */
+
+/* How far it is ahead of ours; -errno where the kernel does not run the program that asks. */
+int xr_nic_clock_shift(int64_t *shift_ns);
+/* -EXDEV: they differ. */
+int xr_nic_check_clock(struct xr_why *why);
 
 /* user/nic/attach.c: one program on one interface. */
 
