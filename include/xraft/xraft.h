@@ -2,9 +2,10 @@
 /*
  * libxraft: "do I lead at this moment?", answered from the maps of the node on this machine.
  *
- * xr_is_leader() reads memory and a clock: no system call, no lock, no allocation. So it is as true
- * right after a crash of the daemon as it is while the daemon is paused, and may be called from any
- * thread and from a signal handler, before each thing that only a leader may do.
+ * xr_is_leader() reads memory and clocks: no system call (but one after a fork, and one after the
+ * wall clock was set), no lock, no allocation. So it is as true right after a crash of the daemon as
+ * it is while the daemon is paused, and may be called from any thread and from a signal handler,
+ * before each thing that only a leader may do.
  *
  * What it promises: when it returns true with token T, then at a moment during the call this node
  * held the lease of term T, and no other node of the cluster held one; and a call that begins after
@@ -37,7 +38,8 @@ struct xr_handle;
  *   -ENOENT  no such node here
  *   -EACCES  no right to its maps
  *   -EPROTO  another version of xraft wrote them
- *   -EXDEV   this process lives in another time namespace, so that its clock is another
+ *   -EXDEV   this process lives in another time namespace, so that its clock is another; or /proc
+ *            does not tell, here or where xraftd runs
  *   -ENOMEM
  */
 int xr_open(struct xr_handle **out, const char *cluster, unsigned int node, char *why, size_t size);
@@ -47,8 +49,9 @@ int xr_group_id(const struct xr_handle *h, const char *name);
 
 /*
  * Does this node lead the group, with a lease that holds? If so *token (which may be NULL) is the
- * term, the fencing token. False for a group that does not exist, and after a fork into another
- * time namespace.
+ * term, the fencing token. False for a group that does not exist, and once this
+ * process, a child of it, or xraftd has another clock (fork, setns, a restart in another time
+ * namespace), or /proc did not tell after a fork.
  */
 bool xr_is_leader(const struct xr_handle *h, int group, uint64_t *token);
 

@@ -13,6 +13,8 @@ man -l "$work/usr/share/man/man3/libxraft.3" >/dev/null 2>&1 || say "no man(1) h
 
 mapfile -t all < <(seq 1 3)
 up 3
+! "$work/leader" "$XR_CLUSTER" 257 g1 2>"$work/said" || fail "it opens a node that cannot be"
+grep -q "no maps of node 257" "$work/said" || fail "it does not say which node is missing: $(cat "$work/said")"
 for n in "${all[@]}"; do
 	nsenter --net="/run/netns/xr-$XR_CLUSTER-$n" "$work/leader" "$XR_CLUSTER" "$n" g1 >"$work/said.$n" 2>&1 &
 	readers+=($!)

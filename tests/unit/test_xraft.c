@@ -7,7 +7,10 @@
 #include <setjmp.h>
 #include <string.h>
 #include <cmocka.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <seccomp.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,6 +54,7 @@ static int start(void **state)
 		.min_timeout_us = 10000000, /* ten seconds, against what slows a test down */
 		.drift_permille = 100,
 		.alive_until_ns = now_ns + 60 * NS_PER_S,
+		.timens = xr_maps_timens(),
 	};
 	*g = (struct xr_group){
 		.view = {.term = 7, .leader = 1, .mode = XR_LEAD},
@@ -194,27 +198,113 @@ static void leads_in_a_child_with_the_same_clock(void **state)
 	(void)state;
 	pid = fork();
 	if (!pid) {
-		bool before = *h->place == FORKED, led = leads();
+		bool before = h->place->clock == FORKED, led = leads();
 
-		_exit(before && led && *h->place == SAME_CLOCK ? 0 : 1);
+		_exit(before && led && h->place->clock == SAME_CLOCK ? 0 : 1);
 	}
 	waitpid(pid, &status, 0);
 	assert_int_equal(status, 0);
 }
 
-static void not_in_a_child_with_another_clock(void **state)
+/* What `child` returns; 77: it could not try. */
+static int in_child(int (*child)(void))
 {
 	int status;
-	pid_t pid;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(child());
+	waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static int led_by_child(void)
+{
+	return leads();
+}
+
+static void not_in_a_child_with_another_clock(void **state)
+{
+	(void)state;
+	h->timens = control->timens = 1; /* no namespace has this inode */
+	assert_true(leads());		 /* it was this process' when the handle was opened */
+	assert_int_equal(in_child(led_by_child), 0);
+}
+
+static void not_while_the_daemon_has_another_clock(void **state)
+{
+	uint64_t timens = control->timens;
 
 	(void)state;
-	control->timens = 1;  /* no namespace has this inode */
-	assert_true(leads()); /* it was another when the handle was opened */
-	pid = fork();
-	if (!pid)
-		_exit(leads() ? 1 : 0);
-	waitpid(pid, &status, 0);
-	assert_int_equal(status, 0);
+	control->timens = timens + 1;
+	assert_false(leads());
+	control->timens = 0; /* it cannot tell */
+	assert_false(leads());
+	control->timens = timens;
+	assert_true(leads());
+}
+
+static int lead_without_proc(void)
+{
+	struct xr_why why = {""};
+
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/proc", "tmpfs", 0, NULL))
+		return 77;
+	strcpy(h->pin, "/");
+	return leads() || look_around(h, &why) != -EXDEV || !strstr(why.text, "mount /proc");
+}
+
+/* What a reader cannot check is "no". */
+static void not_where_nobody_tells_which_clock_it_is(void **state)
+{
+	struct xr_why why;
+	int code = in_child(lead_without_proc);
+
+	(void)state;
+	control->timens = 0;
+	assert_int_equal(look_around(h, &why), -EXDEV);
+	assert_non_null(strstr(why.text, "does not tell its time namespace"));
+	if (code == 77)
+		skip();
+	assert_int_equal(code, 0);
+}
+
+/* By setns(), which no memory tells of. Half a second back, the lease would hold for longer. */
+static int lead_in_another_namespace(void)
+{
+	static const char shift[] = "boottime -1 500000000\n";
+	int offsets, space;
+
+	if (!leads() || unshare(CLONE_NEWTIME))
+		return 77;
+	offsets = open("/proc/self/timens_offsets", O_WRONLY);
+	if (write(offsets, shift, strlen(shift)) < 0)
+		return 77;
+	space = open("/proc/self/ns/time_for_children", O_RDONLY);
+	return setns(space, CLONE_NEWTIME) ? 77 : leads();
+}
+
+static void not_after_it_went_to_another_clock(void **state)
+{
+	int code = in_child(lead_in_another_namespace);
+
+	(void)state;
+	if (code == 77)
+		skip();
+	assert_int_equal(code, 0);
+}
+
+/* That is no other clock, and the kernel is asked once. */
+static void leads_when_somebody_sets_the_wall_clock(void **state)
+{
+	int64_t shift_ns = h->place->shift_ns;
+
+	(void)state;
+	h->place->shift_ns += 3600 * (int64_t)NS_PER_S;
+	assert_true(leads());
+	assert_in_range(h->place->shift_ns - shift_ns + 1000, 0, 2000);
 }
 
 /*
@@ -286,6 +376,10 @@ int main(void)
 		T(not_if_it_lapses_before_the_clock_is_read),
 		T(leads_in_a_child_with_the_same_clock),
 		T(not_in_a_child_with_another_clock),
+		T(not_while_the_daemon_has_another_clock),
+		T(not_where_nobody_tells_which_clock_it_is),
+		T(not_after_it_went_to_another_clock),
+		T(leads_when_somebody_sets_the_wall_clock),
 		T(makes_no_system_call),
 		T(says_why_it_cannot_open),
 		T(notices_that_the_maps_were_replaced),

@@ -28,6 +28,15 @@ static inline uint64_t xr_now_ns(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+/* The time of day, which people and NTP set. No rule counts by it. */
+static inline uint64_t xr_wall_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
 /*
  * An error that a person can act on: what is wrong and what to do, in one sentence. A function
  * that takes one returns a negative errno and fills it; it does not log. The caller decides.

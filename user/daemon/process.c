@@ -59,7 +59,7 @@ static void fill_control(struct xr_control *control)
 {
 	control->warden_pid = getpid();
 	control->netns = xr_status_netns();
-	control->timens = xr_status_timens();
+	control->timens = xr_maps_timens();
 }
 
 static int open_shared(struct xr_shared **out, size_t ngroups, struct xr_why *why)

@@ -36,21 +36,11 @@ uint64_t xr_status_pid_start(pid_t pid)
 	return state == 'Z' || state == 'X' ? 0 : start;
 }
 
-static uint64_t inode_of(const char *path)
+uint64_t xr_status_netns(void)
 {
 	struct stat st;
 
-	return stat(path, &st) ? 0 : st.st_ino;
-}
-
-uint64_t xr_status_netns(void)
-{
-	return inode_of("/proc/self/ns/net");
-}
-
-uint64_t xr_status_timens(void)
-{
-	return inode_of("/proc/self/ns/time");
+	return stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
 }
 
 bool xr_status_alive(const struct xr_control *c)
@@ -65,7 +55,7 @@ bool xr_status_alive(const struct xr_control *c)
 		return access("/proc/self/stat", R_OK) != 0; /* gone since, or no /proc to ask */
 	/* In another time namespace /proc tells other times. */
 	return !c->pid_start || c->pid_start == start ||
-	       (c->timens && c->timens != xr_status_timens());
+	       (c->timens && c->timens != xr_maps_timens());
 }
 
 /*

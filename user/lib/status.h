@@ -47,11 +47,10 @@ char *xr_status_dump(const json_t *status, bool indent);
 bool xr_status_alive(const struct xr_control *c);
 
 /*
- * The engine and the warden fill `pid_start`, `netns` and `timens` of struct xr_control by these.
+ * The engine and the warden fill `pid_start` and `netns` of struct xr_control by these.
  * 0: there is no such process, it is a zombie, or /proc cannot be read.
  */
 uint64_t xr_status_pid_start(pid_t pid);
 uint64_t xr_status_netns(void);
-uint64_t xr_status_timens(void);
 
 #endif

@@ -11,20 +11,68 @@
 /* Where a process stands; the kernel sets it to 0 in a child. */
 enum { FORKED = 0, SAME_CLOCK = 1, OTHER_CLOCK = 2 };
 
+/* A page that a fork wipes. */
+struct place {
+	_Atomic int clock;
+	/*
+	 * CLOCK_REALTIME less CLOCK_BOOTTIME, rounded down. It changes when somebody sets the wall
+	 * clock, and when setns() takes this process into another time namespace, which moves the one
+	 * and not the other. Memory tells of no such move, and the clocks do.
+	 */
+	_Atomic int64_t shift_ns;
+};
+
 struct xr_handle {
 	struct xr_maps maps;
 	char pin[300];
 	ino_t ino;
-	_Atomic unsigned char *place; /* a page that a fork wipes */
+	uint64_t timens; /* as the daemon told when this was opened */
+	struct place *place;
 };
 
-#define PAGE 4096
+#define PAGE	 4096
+#define SLACK_NS ((int64_t)(10 * NS_PER_US)) /* between two looks at clocks, without a pause */
 
-static bool same_clock(const struct xr_control *c)
+/* The lower bound of the shift of which the clocks tell most closely; *width_ns: how closely. */
+static int64_t measure_shift(int64_t *width_ns)
 {
-	struct stat st;
+	int64_t best_ns = 0;
 
-	return !c->timens || stat("/proc/self/ns/time", &st) || st.st_ino == c->timens;
+	*width_ns = INT64_MAX;
+	for (int i = 0; i < 3; i++) {
+		uint64_t before_ns = xr_now_ns(), wall_ns = xr_wall_ns(), after_ns = xr_now_ns();
+
+		if ((int64_t)(after_ns - before_ns) >= *width_ns)
+			continue;
+		*width_ns = (int64_t)(after_ns - before_ns);
+		best_ns = (int64_t)(wall_ns - after_ns);
+	}
+	return best_ns - 100; /* the clocks are rounded each for itself */
+}
+
+/* Asks the kernel. What it does not tell is "no" (rule 16). */
+static bool look_at_clock(const struct xr_handle *h)
+{
+	bool same = h->timens && xr_maps_timens() == h->timens;
+	int64_t width_ns;
+
+	atomic_store(&h->place->shift_ns, measure_shift(&width_ns));
+	atomic_store(&h->place->clock, same ? SAME_CLOCK : OTHER_CLOCK);
+	return same;
+}
+
+/* Is `now_ns` by the clock that this process had when it last looked? In the rule by two loads. */
+static bool is_by_same_clock(const struct xr_handle *h, uint64_t now_ns)
+{
+	int64_t known_ns = atomic_load_explicit(&h->place->shift_ns, memory_order_relaxed);
+	int64_t shift_ns = (int64_t)(xr_wall_ns() - now_ns), width_ns;
+
+	if (shift_ns >= known_ns && shift_ns < known_ns + SLACK_NS)
+		return true;
+	shift_ns = measure_shift(&width_ns); /* or it was only paused meanwhile */
+	if (shift_ns < known_ns + SLACK_NS && shift_ns + width_ns + 100 >= known_ns)
+		return true;
+	return look_at_clock(h);
 }
 
 static int look_around(struct xr_handle *h, struct xr_why *why)
@@ -34,17 +82,38 @@ static int look_around(struct xr_handle *h, struct xr_why *why)
 	if (stat(h->pin, &st))
 		return xr_fail(why, -errno, "%s: %m", h->pin);
 	h->ino = st.st_ino;
-	if (!same_clock(h->maps.control))
-		return xr_fail(why, -EXDEV,
-			       "xraftd runs in another time namespace than this process, so that "
-			       "their clocks differ; run both in one");
 	h->place = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (h->place == MAP_FAILED || madvise((void *)h->place, PAGE, MADV_WIPEONFORK)) {
+	if (h->place == MAP_FAILED || madvise(h->place, PAGE, MADV_WIPEONFORK)) {
 		h->place = h->place == MAP_FAILED ? NULL : h->place;
 		return xr_fail(why, -ENOMEM, "no memory that a fork wipes: %m");
 	}
-	*h->place = SAME_CLOCK;
-	return 0;
+	h->timens = *(const volatile __u64 *)&h->maps.control->timens;
+	if (look_at_clock(h))
+		return 0;
+	if (!h->timens)
+		return xr_fail(why, -EXDEV,
+			       "xraftd does not tell its time namespace: it is just starting, or "
+			       "cannot read /proc; mount /proc where it runs, and restart it");
+	if (!xr_maps_timens())
+		return xr_fail(why, -EXDEV,
+			       "/proc/self/ns/time cannot be read, so that this process may have "
+			       "another clock than xraftd; mount /proc where it runs");
+	return xr_fail(why, -EXDEV,
+		       "xraftd runs in another time namespace than this process, so that their "
+		       "clocks differ; run both in one");
+}
+
+/* Pins can be moved, and a number be too large for what it is asked of. */
+static int check_name(const struct xr_control *c, const char *cluster, unsigned int node,
+		      struct xr_why *why)
+{
+	if (c->self == node && !strncmp(c->cluster, cluster, sizeof(c->cluster)))
+		return 0;
+	return xr_fail(
+		why, -ENOENT,
+		"no maps of node %u of cluster %.16s are here, but of %.16s.%u; name a node of "
+		"this machine (xraft status)",
+		node, cluster, c->cluster, c->self);
 }
 
 int xr_open(struct xr_handle **out, const char *cluster, unsigned int node, char *text, size_t size)
@@ -60,6 +129,8 @@ int xr_open(struct xr_handle **out, const char *cluster, unsigned int node, char
 		xr_maps_dir(dir, sizeof(dir), cluster, (uint8_t)node);
 		snprintf(h->pin, sizeof(h->pin), "%s/xr_groups", dir);
 		err = xr_maps_open(&h->maps, dir, false, &why);
+		if (!err)
+			err = check_name(h->maps.control, cluster, node, &why);
 		if (!err)
 			err = look_around(h, &why);
 	}
@@ -78,7 +149,7 @@ void xr_close(struct xr_handle *h)
 	if (!h)
 		return;
 	if (h->place)
-		munmap((void *)h->place, PAGE);
+		munmap(h->place, PAGE);
 	xr_maps_close(&h->maps);
 	free(h);
 }
@@ -95,9 +166,9 @@ int xr_group_id(const struct xr_handle *h, const char *name)
 /* Rule 16: after a fork the namespaces may be others. */
 static bool is_usable(const struct xr_handle *h)
 {
-	if (atomic_load_explicit(h->place, memory_order_relaxed) == FORKED)
-		*h->place = same_clock(h->maps.control) ? SAME_CLOCK : OTHER_CLOCK;
-	return atomic_load_explicit(h->place, memory_order_relaxed) == SAME_CLOCK;
+	int clock = atomic_load_explicit(&h->place->clock, memory_order_relaxed);
+
+	return clock == FORKED ? look_at_clock(h) : clock == SAME_CLOCK;
 }
 
 /* Rule 16: a reader loads these between its two looks at the view. */
@@ -117,7 +188,7 @@ bool xr_is_leader(const struct xr_handle *h, int group, uint64_t *token)
 	struct xr_group lease;
 	struct xr_acks acks;
 	union xr_word view;
-	uint64_t deadline_ns, now_ns;
+	uint64_t deadline_ns, timens, now_ns;
 
 	if (group < 0 || (size_t)group >= h->maps.ngroups || !is_usable(h))
 		return false;
@@ -129,6 +200,7 @@ bool xr_is_leader(const struct xr_handle *h, int group, uint64_t *token)
 	XR_PAUSE;
 	copy_lease(g, &h->maps.acks[group], &lease, &acks);
 	deadline_ns = *(const volatile __u64 *)&c->alive_until_ns;
+	timens = *(const volatile __u64 *)&c->timens;
 	atomic_thread_fence(memory_order_seq_cst); /* and the clock not older than that */
 	XR_PAUSE;
 	now_ns = xr_now_ns();
@@ -136,6 +208,8 @@ bool xr_is_leader(const struct xr_handle *h, int group, uint64_t *token)
 	XR_PAUSE;
 	if (xr_view_read(g).word != view.word || !xr_before(now_ns, deadline_ns) ||
 	    !xr_quorum_fresh(&lease, &acks, c->self, now_ns, xr_lease_ns(c)))
+		return false;
+	if (timens != h->timens || !is_by_same_clock(h, now_ns))
 		return false;
 	if (token)
 		*token = view.view.term;

@@ -3,6 +3,7 @@
 #include <bpf/libbpf.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "nic/maps.h"
 
@@ -285,6 +286,15 @@ int xr_maps_stats(const struct xr_maps *m, struct xr_stats out[2])
 				sum[r] += ((const uint64_t *)&each[cpu])[r];
 	}
 	return 0;
+}
+
+uint64_t xr_maps_timens(void)
+{
+	struct stat st;
+
+	if (!stat("/proc/self/ns/time", &st))
+		return st.st_ino;
+	return errno == ENOENT && !access("/proc/self/ns/net", F_OK);
 }
 
 void xr_maps_close(struct xr_maps *m)

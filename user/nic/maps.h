@@ -46,6 +46,12 @@ int xr_maps_alloc(struct xr_maps *m, size_t ngroups, struct xr_why *why);
 /* Sum over CPUs: out[XR_STATS_NIC], out[XR_STATS_DAEMON]. Zero where there is no map. */
 int xr_maps_stats(const struct xr_maps *m, struct xr_stats out[2]);
 
+/*
+ * The time namespace of this process, as xr_control.timens tells it; 0: /proc does not tell. Where
+ * the kernel has none there is one clock, number 1.
+ */
+uint64_t xr_maps_timens(void);
+
 void xr_maps_close(struct xr_maps *m);
 
 #endif
