@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# usage: machine.sh interface|bpffs|link|twice|late|second|clock
+# usage: machine.sh interface|bpffs|link|twice|late|second|clock|orphan
 # What a machine or its administrator does to a node that runs.
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -180,6 +180,65 @@ clock)
 	cluster kill "$old"
 	wait_for 5000 "it votes at once" agreed "${rest[@]}"
 	;;
-*) fail "usage: machine.sh interface|bpffs|link|twice|late|second|clock" ;;
+orphan)
+	# A program whose pins are gone is still this node's: for a start, for another daemon, for detach.
+	victim=${rest[0]}
+	in_victim=(nsenter --net="/run/netns/xr-$XR_CLUSTER-$victim")
+	said() {
+		cat "$work/said"
+		grep -q "$1" "$work/said" || fail "it does not say: $1"
+	}
+	attached() {
+		"${in_victim[@]}" ip link show eth0 | grep -q prog/xdp
+	}
+	no_net_admin=(setpriv --bounding-set=-net_admin)
+
+	# Another daemon, with a bpffs of its own, while the first one runs.
+	sed "s|^state.*|state = $work/state|" "$run/node.$victim.conf" >"$work/conf"
+	! "${in_victim[@]}" unshare --mount bash -c "mount -t bpf bpf /sys/fs/bpf && exec xraftd --config '$work/conf' --new" \
+		>"$work/said" 2>&1 || fail "a second daemon with another bpffs starts"
+	said "node $victim of cluster $XR_CLUSTER runs already: its XDP program"
+	! "${in_victim[@]}" xraft -n "$XR_CLUSTER.$victim" detach >"$work/said" 2>&1 || fail "a running node is detached"
+	as_before || fail "another daemon has moved something"
+
+	# A start fences the maps of the program that it finds.
+	bpftool map pin pinned "$pins-$victim/xr_groups" "$pins-kept"
+	rm -rf "$pins-$victim"
+	cluster kill "$victim"
+	bpftool -j map lookup pinned "$pins-kept" key 1 0 0 0 | grep -q XR_FOLLOW || fail "the old maps do not follow"
+	cluster start "$victim"
+	wait_for 15000 "after a start without pins node $victim takes part" agreed "${all[@]}"
+	bpftool -j map lookup pinned "$pins-kept" key 1 0 0 0 | grep -q XR_NONE || fail "the old maps are not fenced"
+	rm "$pins-kept"
+
+	# One that cannot be taken off lets everything pass.
+	cluster kill "$victim"
+	sed "s|^xdp.*|xdp = off|" "$run/node.$victim.conf" >"$work/conf"
+	"${in_victim[@]}" "${no_net_admin[@]}" xraftd --config "$work/conf" >"$work/said" 2>&1 &
+	wait_for 15000 "with xdp = off node $victim takes part" agreed "${all[@]}"
+	attached || fail "the program is gone, and nobody had the right to take it off"
+	ids=$("${in_victim[@]}" bpftool -j net show | jq '.[].xdp[].id')
+	port=$(for id in $(bpftool -j prog show id "$ids" | jq '.map_ids[]'); do
+		bpftool -j map show id "$id" | jq -e '.name == "xr_control"' >/dev/null || continue
+		bpftool -j map lookup id "$id" key 0 0 0 0 | jq .formatted.value.port
+	done)
+	[[ $port == 0 ]] || fail "the program that stays looks at port $port"
+	said "of an earlier start stays on eth0, and lets everything pass: .*(Operation not permitted); run as root"
+	kill -KILL $!
+	wait_for 5000 "it has ended" no_daemon_of "$victim"
+
+	# detach says success only if nothing stays.
+	! "${in_victim[@]}" "${no_net_admin[@]}" xraft -n "$XR_CLUSTER.$victim" detach >"$work/said" 2>&1 || fail "detach without rights succeeds"
+	said "XDP program [0-9]* cannot be taken off: Operation not permitted; run as root"
+	[[ -d $pins-$victim ]] || fail "the pins are gone, and the program is not"
+	! xraft -n "$XR_CLUSTER.$victim" detach >"$work/said" 2>&1 || fail "detach succeeds in another network namespace"
+	said "nsenter --net=/run/netns/xr-$XR_CLUSTER-$victim xraft -n $XR_CLUSTER.$victim detach"
+	rm -rf "$pins-$victim"
+	! xraft -n "$XR_CLUSTER.$victim" detach >"$work/said" 2>&1 || fail "without pins detach succeeds there, too"
+	said "is in another network namespace"
+	"${in_victim[@]}" xraft -n "$XR_CLUSTER.$victim" detach
+	! attached || fail "the program is still there"
+	;;
+*) fail "usage: machine.sh interface|bpffs|link|twice|late|second|clock|orphan" ;;
 esac
 down

@@ -48,6 +48,9 @@ struct cli_node {
 /* Under XR_BPFFS_DIR. CLI_OK, or says why not: CLI_NO_NODE where none fits, or several. */
 int cli_find_pins(const char *want, struct cli_node *out);
 
+/* "demo.1": where its pins would be. False for what does not name both. Says nothing. */
+bool cli_name_node(const char *want, struct cli_node *out);
+
 /* Likewise under CLI_SOCKETS. */
 int cli_find_socket(const char *want, struct cli_node *out);
 

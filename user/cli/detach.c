@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tidy up after a node: its XDP program and its pins. A program is this node's if it is named
- * xr_nic and uses the very maps that are pinned; detach never touches any other.
+ * Tidy up after a node: its XDP programs, its pins, its lock. A program is this node's if its maps
+ * say so, whether they are pinned or not; detach never touches any other.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -14,49 +14,17 @@
 
 #include "cli/cli.h"
 #include "lib/status.h"
-#include "nic/nic.h"
+#include "nic/program.h"
 
 struct target {
 	struct cli_node node;
+	struct xr_nic_opts opts;
 	struct xr_control control; /* zero where the maps are of another version */
 	bool known;		   /* `control` holds */
 	uint32_t control_id;	   /* of the pinned xr_control; 0: not pinned */
 	const char *interface;	   /* --interface, or NULL */
 	bool force;
 };
-
-/*
- * ---- is it ours ----
- */
-static bool uses_map(int program_fd, uint32_t map_id)
-{
-	uint32_t ids[64], size = sizeof(struct bpf_prog_info);
-	struct bpf_prog_info info = {.nr_map_ids = ARRAY_SIZE(ids), .map_ids = (uintptr_t)ids};
-
-	if (bpf_obj_get_info_by_fd(program_fd, &info, &size) || strcmp(info.name, "xr_nic"))
-		return false;
-	for (uint32_t i = 0; i < info.nr_map_ids && i < ARRAY_SIZE(ids); i++)
-		if (ids[i] == map_id)
-			return true;
-	return false;
-}
-
-static bool is_attached(const struct target *t, unsigned int ifindex)
-{
-	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex((int)ifindex);
-	struct xdp_program *program = NULL;
-	bool found = false;
-
-	if (libxdp_get_error(mp))
-		return false;
-	while (!found && (program = xdp_multiprog__next_prog(program, mp)))
-		found = uses_map(xdp_program__fd(program), t->control_id);
-	program = xdp_multiprog__main_prog(mp);
-	if (!found && program && xdp_multiprog__is_legacy(mp))
-		found = uses_map(xdp_program__fd(program), t->control_id);
-	xdp_multiprog__close(mp);
-	return found;
-}
 
 static uint32_t pinned_map_id(const char *dir)
 {
@@ -102,70 +70,110 @@ static bool find_netns(uint64_t inode, char path[300])
 	return find_in("/run/netns", "", inode, path) || find_in("/proc", "/ns/net", inode, path);
 }
 
-/* CLI_OK with *ifindex, 0 where there is nothing to look at any more. */
-static int find_interface(const struct target *t, unsigned int *ifindex)
+static int find_programs(const struct target *t, struct xr_programs *found)
 {
-	const struct xr_control *c = &t->control;
-	char path[300];
-
-	*ifindex = 0;
-	if (t->interface) {
-		*ifindex = if_nametoindex(t->interface);
-		return *ifindex ? CLI_OK
-				: cli_fail(CLI_FAILED,
-					   "there is no interface %s here; run it in "
-					   "its network namespace (nsenter --net=...)",
-					   t->interface);
-	}
-	if (!t->known)
-		printf("these maps do not say which interface it was; to detach a program too, "
-		       "name it with --interface\n");
-	if (!t->known || c->nic_mode == XR_NIC_OFF)
+	if (!xr_programs_of(found, t->node.cluster, t->node.node))
 		return CLI_OK;
-	if (c->netns && c->netns != xr_status_netns()) {
-		if (find_netns(c->netns, path))
-			return cli_fail(
-				CLI_FAILED,
-				"the node's interface %.16s is in another network namespace; "
-				"run: nsenter --net=%s xraft -n %s.%u detach",
-				c->interface, path, t->node.cluster, t->node.node);
-		printf("the node's network namespace is gone, and its XDP program with it\n");
-		return CLI_OK;
-	}
-	if (!c->ifindex || !if_indextoname(c->ifindex, path))
-		printf("the interface %.16s is gone, and the XDP program with it\n", c->interface);
-	else
-		*ifindex = c->ifindex;
-	return CLI_OK;
+	return cli_fail(CLI_FAILED,
+			"no right to look at XDP programs; run as root (CAP_SYS_ADMIN)");
 }
 
 /*
  * ---- do it ----
  */
-static int detach_program(const struct target *t, unsigned int ifindex)
+
+/* By pins of its own, perhaps in another bpffs: then its engine is not that of our pins. */
+static int refuse_living(const struct target *t, const struct xr_program *p)
+{
+	if (t->force || p->control_id == t->control_id || !xr_program_lives(p))
+		return CLI_OK;
+	return cli_fail(
+		CLI_FAILED,
+		"node %s.%u is running: its engine uses the maps of XDP program %u; stop it "
+		"first (systemctl stop xraftd), or use --force",
+		t->node.cluster, t->node.node, p->id);
+}
+
+static int detach_program(const struct target *t, const struct xr_program *p)
 {
 	char name[IF_NAMESIZE] = "?";
-	struct xr_nic_opts o = {
-		.cluster = t->node.cluster,
-		.node = (uint8_t)t->node.node,
-		.interface = name,
-	};
-	int err;
+	int err, code = refuse_living(t, p);
 
-	if_indextoname(ifindex, name);
-	if (!is_attached(t, ifindex)) {
-		printf("%s: no XDP program of this node is attached\n", name);
-		return CLI_OK;
-	}
-	err = xr_detach(&o, ifindex);
-	if (err || is_attached(t, ifindex))
-		return cli_fail(
-			CLI_FAILED,
-			"%s: the XDP program cannot be detached: %s; its pins were left, try "
-			"again as root",
-			name, err ? strerror(-err) : "it is still there");
+	if (code)
+		return code;
+	if_indextoname(p->ifindex, name);
+	err = xr_detach(&t->opts, p->ifindex);
+	if (err)
+		return cli_fail(CLI_FAILED,
+				"%s: XDP program %u cannot be taken off: %s; %s, then try again; "
+				"nothing was removed",
+				name, p->id, strerror(-err), xr_program_remedy(err));
 	printf("%s: detached this node's XDP program\n", name);
 	return CLI_OK;
+}
+
+static int detach_programs(const struct target *t)
+{
+	struct xr_programs found;
+	unsigned int only = t->interface ? if_nametoindex(t->interface) : 0;
+	int code = find_programs(t, &found);
+
+	if (!code && t->interface && !only)
+		code = cli_fail(CLI_FAILED,
+				"there is no interface %s here; run it in its network namespace "
+				"(nsenter --net=...)",
+				t->interface);
+	for (size_t i = 0; i < found.n && !code; i++)
+		if (found.all[i].ifindex && (!only || found.all[i].ifindex == only))
+			code = detach_program(t, &found.all[i]);
+	return code;
+}
+
+/* The kernel may take a moment to forget one that was detached. */
+static bool is_gone(uint32_t id)
+{
+	_cleanup_fd_ int fd = -1;
+
+	nanosleep(&(struct timespec){.tv_nsec = 100 * NS_PER_MS}, NULL);
+	fd = bpf_prog_get_fd_by_id(id);
+	return fd < 0;
+}
+
+/* It is attached where we cannot reach. */
+static int elsewhere(const struct target *t, const struct xr_program *p)
+{
+	char path[300];
+
+	if (t->known && t->control.netns && find_netns(t->control.netns, path))
+		return cli_fail(CLI_FAILED,
+				"XDP program %u of this node is in another network namespace; run: "
+				"nsenter --net=%s xraft -n %s.%u detach",
+				p->id, path, t->node.cluster, t->node.node);
+	return cli_fail(CLI_FAILED,
+			"XDP program %u of this node is in another network namespace, or a process "
+			"holds it; run xraft detach there, too, or use --force; the pins were left",
+			p->id);
+}
+
+/* Success is said only of what has been looked at. */
+static int see_that_nothing_stays(const struct target *t)
+{
+	struct xr_programs found;
+	char name[IF_NAMESIZE];
+	int code = find_programs(t, &found);
+
+	for (size_t i = 0; i < found.n && !code; i++) {
+		const struct xr_program *p = &found.all[i];
+
+		if (p->ifindex)
+			code = cli_fail(CLI_FAILED,
+					"%s: XDP program %u of this node is still there; the pins "
+					"were left",
+					if_indextoname(p->ifindex, name) ? name : "?", p->id);
+		else if (!t->force && !is_gone(p->id))
+			code = elsewhere(t, p);
+	}
+	return code;
 }
 
 static int remove_pins(const char *dir)
@@ -178,11 +186,21 @@ static int remove_pins(const char *dir)
 			return cli_fail(CLI_FAILED, "%s: cannot be removed: %s; run as root", path,
 					strerror(errno));
 	}
-	if (rmdir(dir))
+	if (!rmdir(dir))
+		printf("removed %s\n", dir);
+	else if (errno != ENOENT)
 		return cli_fail(CLI_FAILED, "%s: cannot be removed: %s; look what is in it", dir,
 				strerror(errno));
-	printf("removed %s\n", dir);
 	return CLI_OK;
+}
+
+/* That of a daemon which was killed. Whoever holds it keeps it. */
+static void remove_lock(const struct target *t)
+{
+	int fd;
+
+	if (!xr_nic_lock(&t->opts, &fd, NULL))
+		xr_nic_unlock(&t->opts, &fd);
 }
 
 /* Fill in what the maps say of the node, and refuse where they speak against it. */
@@ -216,22 +234,40 @@ static int be_silent(enum libxdp_print_level level, const char *fmt, va_list ap)
 	return 0;
 }
 
+/* Named in full it need not have pins: they may be gone, and its program not. */
+static int find_node(const struct cli *cli, struct target *t)
+{
+	struct xr_programs found;
+	int code = CLI_OK;
+
+	if (!cli_name_node(cli->node, &t->node))
+		return cli_find_pins(cli->node, &t->node);
+	if (access(t->node.path, F_OK)) {
+		code = find_programs(t, &found);
+		if (!code && !found.n)
+			code = cli_find_pins(cli->node, &t->node);
+	}
+	return code;
+}
+
 static int detach(const struct cli *cli, struct target *t)
 {
-	unsigned int ifindex;
 	int code;
 
 	libbpf_set_print(NULL);
 	libxdp_set_print(be_silent);
-	code = cli_find_pins(cli->node, &t->node);
+	code = find_node(cli, t);
+	t->opts = (struct xr_nic_opts){.cluster = t->node.cluster, .node = (uint8_t)t->node.node};
 	if (!code)
 		code = look_at(t);
 	if (!code)
-		code = find_interface(t, &ifindex);
-	if (!code && ifindex)
-		code = detach_program(t, ifindex);
+		code = detach_programs(t);
+	if (!code)
+		code = see_that_nothing_stays(t);
 	if (!code)
 		code = remove_pins(t->node.path);
+	if (!code)
+		remove_lock(t);
 	return code;
 }
 

@@ -55,7 +55,7 @@ static const struct command {
 	 "Touches only this node's own program, never another's. Run it in the network namespace "
 	 "of\n"
 	 "the interface. A program that was left behind answers nobody: this is for tidiness.\n\n"
-	 "  --interface IF  where to look, if not where the maps say\n"
+	 "  --interface IF  only there, and not wherever it is attached\n"
 	 "  --force         even if the daemon runs, or the maps are of another version\n"},
 };
 

@@ -129,6 +129,14 @@ int cli_find_pins(const char *want, struct cli_node *out)
 	return find(XR_BPFFS_DIR, '-', "", want, out);
 }
 
+bool cli_name_node(const char *want, struct cli_node *out)
+{
+	if (!want || (!parse_name(want, '.', "", out) && !parse_name(want, '-', "", out)))
+		return false;
+	xr_maps_dir(out->path, sizeof(out->path), out->cluster, (uint8_t)out->node);
+	return true;
+}
+
 int cli_find_socket(const char *want, struct cli_node *out)
 {
 	return find(CLI_SOCKETS, '.', ".sock", want, out);

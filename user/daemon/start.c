@@ -144,6 +144,8 @@ static void announce(struct xr_node *n)
 		return;
 	if (nic->remark[0])
 		xr_engine_say(e, XR_REPORT_warning, "%.220s", nic->remark);
+	if (nic->stays[0])
+		xr_engine_say(e, XR_REPORT_warning, "%s", nic->stays);
 }
 
 /* Rights cleared this, and the warden may have died before it was set. */

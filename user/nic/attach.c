@@ -9,47 +9,15 @@
 #include <linux/if_link.h>
 #include <string.h>
 #include <xdp/libxdp.h>
-#include "nic/nic.h"
-
-#define PROGRAM "xr_nic"
-
-/* `begun`: the map of a start that ended before it wrote its name there counts, too. */
-static bool map_is_control_of(uint32_t id, const struct xr_nic_opts *o, bool begun)
-{
-	_cleanup_fd_ int fd = bpf_map_get_fd_by_id(id);
-	struct bpf_map_info info = {0};
-	uint32_t size = sizeof(info), zero = 0;
-	_cleanup_free_ void *value = NULL;
-	struct xr_control *control;
-
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) || strcmp(info.name, "xr_control") ||
-	    info.value_size < XR_CONTROL_STABLE)
-		return false;
-	/* Of any ABI: this looks only at the fields that all of them have. */
-	value = calloc(1, info.value_size + sizeof(*control));
-	control = value;
-	if (!value || bpf_map_lookup_elem(fd, &zero, value))
-		return false;
-	return (begun && !control->abi) ||
-	       (control->self == o->node &&
-		!strncmp(control->cluster, o->cluster, sizeof(control->cluster)));
-}
+#include "nic/program.h"
 
 /*
- * Ours: it has our name, and its control map names this node of this cluster. The interface's only
- * program may be `begun`, as it answers nobody and is in everyone's way.
+ * Ours: its control map names this node of this cluster. The interface's only program may have been
+ * begun and not named: it answers nobody and is in everyone's way.
  */
-static bool program_is_ours(int fd, const struct xr_nic_opts *o, bool begun)
+static bool is_ours(const struct xr_program *p, const struct xr_nic_opts *o)
 {
-	uint32_t ids[32], size = sizeof(struct bpf_prog_info);
-	struct bpf_prog_info info = {.nr_map_ids = ARRAY_SIZE(ids), .map_ids = (uintptr_t)ids};
-
-	if (bpf_obj_get_info_by_fd(fd, &info, &size) || strcmp(info.name, PROGRAM))
-		return false;
-	for (uint32_t i = 0; i < info.nr_map_ids && i < ARRAY_SIZE(ids); i++)
-		if (map_is_control_of(ids[i], o, begun))
-			return true;
-	return false;
+	return xr_program_is(p, o->cluster, o->node) || (!p->dispatched && p->xraft && !p->node);
 }
 
 static uint32_t mode_flag(enum xr_nic_mode mode)
@@ -62,53 +30,60 @@ static enum xdp_attach_mode libxdp_mode(enum xr_nic_mode mode)
 	return mode == XR_NIC_NATIVE ? XDP_MODE_NATIVE : XDP_MODE_SKB;
 }
 
-/* Which single program is attached, and in which mode; -ENOENT: none; -EPERM: no right to look. */
-static int attached_program(unsigned int ifindex, enum xr_nic_mode *mode)
+static int replace_single(struct bpf_object *object, const struct xr_program *old,
+			  struct xr_why *why)
 {
-	LIBBPF_OPTS(bpf_xdp_query_opts, query);
-	int fd;
-
-	if (bpf_xdp_query(ifindex, 0, &query) || (!query.drv_prog_id && !query.skb_prog_id))
-		return -ENOENT;
-	*mode = query.drv_prog_id ? XR_NIC_NATIVE : XR_NIC_GENERIC;
-	fd = bpf_prog_get_fd_by_id(query.drv_prog_id ? query.drv_prog_id : query.skb_prog_id);
-	return fd < 0 ? -errno : fd;
-}
-
-static int replace_single(struct bpf_object *object, unsigned int ifindex, int old_fd,
-			  enum xr_nic_mode mode, struct xr_why *why)
-{
+	_cleanup_fd_ int old_fd = bpf_prog_get_fd_by_id(old->id);
 	LIBBPF_OPTS(bpf_xdp_attach_opts, opts, .old_prog_fd = old_fd);
-	struct bpf_program *program = bpf_object__find_program_by_name(object, PROGRAM);
-	int err = bpf_object__load(object);
+	struct bpf_program *program = bpf_object__find_program_by_name(object, XR_PROGRAM);
+	int err = old_fd < 0 ? -errno : bpf_object__load(object);
 
 	if (!err)
-		err = bpf_xdp_attach(ifindex, bpf_program__fd(program),
-				     mode_flag(mode) | XDP_FLAGS_REPLACE, &opts);
+		err = bpf_xdp_attach((int)old->ifindex, bpf_program__fd(program),
+				     mode_flag(old->mode) | XDP_FLAGS_REPLACE, &opts);
 	if (err)
 		return xr_fail(why, err, "cannot replace the XDP program of an earlier start: %s",
 			       strerror(-err));
 	return 0;
 }
 
-/* With the dispatcher: the new one first, then the old one out, so that none slips past. */
-static void drop_older_ours(unsigned int ifindex, uint32_t new_id, const struct xr_nic_opts *o,
-			    enum xdp_attach_mode mode)
+static int detach_single(const struct xr_program *old)
 {
-	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex(ifindex);
-	struct xdp_program *program = NULL, *old = NULL;
+	_cleanup_fd_ int fd = bpf_prog_get_fd_by_id(old->id);
+	LIBBPF_OPTS(bpf_xdp_attach_opts, opts, .old_prog_fd = fd);
 
-	if (libxdp_get_error(mp))
-		return;
-	while ((program = xdp_multiprog__next_prog(program, mp)))
-		if (xdp_program__id(program) != new_id &&
-		    program_is_ours(xdp_program__fd(program), o, false))
-			old = xdp_program__from_id(xdp_program__id(program));
-	xdp_multiprog__close(mp);
-	if (!old || libxdp_get_error(old))
-		return;
-	xdp_program__detach(old, ifindex, mode, 0);
-	xdp_program__close(old);
+	return fd < 0 ? -errno
+		      : bpf_xdp_detach((int)old->ifindex, mode_flag(old->mode) | XDP_FLAGS_REPLACE,
+				       &opts);
+}
+
+static int detach_dispatched(const struct xr_program *old)
+{
+	struct xdp_program *program = xdp_program__from_id(old->id);
+	long err = libxdp_get_error(program);
+
+	if (err)
+		return (int)err;
+	err = xdp_program__detach(program, (int)old->ifindex, libxdp_mode(old->mode), 0);
+	xdp_program__close(program);
+	return (int)err;
+}
+
+/* All of ours but `keep`. The reason of the last refusal, if one stays. */
+static int detach_ours(const struct xr_nic_opts *o, unsigned int ifindex, uint32_t keep)
+{
+	struct xr_programs there;
+	int err = xr_programs_on(&there, ifindex);
+
+	for (size_t i = 0; i < there.n; i++) {
+		const struct xr_program *p = &there.all[i];
+		int failed = 0;
+
+		if (p->id != keep && is_ours(p, o))
+			failed = p->dispatched ? detach_dispatched(p) : detach_single(p);
+		err = failed ? failed : err;
+	}
+	return err;
 }
 
 static enum xr_nic_attach how_attached(unsigned int ifindex)
@@ -127,14 +102,14 @@ static enum xr_nic_attach how_attached(unsigned int ifindex)
 static int attach_new(struct bpf_object *object, const struct xr_nic_opts *o, unsigned int ifindex,
 		      enum xr_nic_mode mode, struct xr_why *why)
 {
-	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = object, .prog_name = PROGRAM);
+	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = object, .prog_name = XR_PROGRAM);
 	struct xdp_program *program = xdp_program__create(&opts);
 	int err = libxdp_get_error(program);
 
 	if (!err) {
 		err = xdp_program__attach(program, ifindex, libxdp_mode(mode), 0);
 		if (!err)
-			drop_older_ours(ifindex, xdp_program__id(program), o, libxdp_mode(mode));
+			detach_ours(o, ifindex, xdp_program__id(program)); /* the old one last */
 		/* The object stays with the caller; closing frees only libxdp's wrapper of it. */
 		xdp_program__close(program);
 	}
@@ -159,22 +134,27 @@ static int attach_new(struct bpf_object *object, const struct xr_nic_opts *o, un
 int xr_attach(struct bpf_object *object, const struct xr_nic_opts *o, enum xr_nic_mode mode,
 	      unsigned int ifindex, enum xr_nic_attach *how, struct xr_why *why)
 {
-	enum xr_nic_mode old_mode = XR_NIC_OFF;
-	_cleanup_fd_ int old_fd = attached_program(ifindex, &old_mode);
-	int err;
+	struct xr_programs there;
+	const struct xr_program *old = there.all;
+	int err = xr_programs_on(&there, ifindex);
 
-	if (old_fd == -EPERM)
-		return xr_fail(why, -EPERM,
+	if (err)
+		return xr_fail(why, err,
 			       "%s has an XDP program, and there is no right to look whose it is; "
 			       "run as root (CAP_SYS_ADMIN)",
 			       o->interface);
-	if (old_fd >= 0 && program_is_ours(old_fd, o, true)) {
-		if (old_mode == mode) {
+	if (there.n == 1 && !old->dispatched && is_ours(old, o)) {
+		if (old->mode == mode) {
 			*how = XR_ATTACH_SINGLE;
-			return replace_single(object, ifindex, old_fd, mode, why);
+			return replace_single(object, old, why);
 		}
 		/* The kernel does not run both modes at a time; a change of mode has a gap. */
-		xr_detach(o, ifindex);
+		err = detach_single(old);
+		if (err)
+			return xr_fail(why, err,
+				       "%s: the XDP program of an earlier start cannot be taken "
+				       "off: %s",
+				       o->interface, strerror(-err));
 	}
 	err = attach_new(object, o, ifindex, mode, why);
 	if (!err)
@@ -184,15 +164,5 @@ int xr_attach(struct bpf_object *object, const struct xr_nic_opts *o, enum xr_ni
 
 int xr_detach(const struct xr_nic_opts *o, unsigned int ifindex)
 {
-	enum xr_nic_mode mode = XR_NIC_OFF;
-	_cleanup_fd_ int fd = attached_program(ifindex, &mode);
-	LIBBPF_OPTS(bpf_xdp_attach_opts, opts, .old_prog_fd = fd);
-
-	if (fd < 0)
-		return 0;
-	if (program_is_ours(fd, o, true))
-		return bpf_xdp_detach(ifindex, mode_flag(mode) | XDP_FLAGS_REPLACE, &opts);
-	if (how_attached(ifindex) == XR_ATTACH_DISPATCHER)
-		drop_older_ours(ifindex, 0, o, libxdp_mode(mode));
-	return 0;
+	return detach_ours(o, ifindex, 0);
 }

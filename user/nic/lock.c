@@ -121,7 +121,9 @@ int xr_nic_lock(const struct xr_nic_opts *o, int *out, struct xr_why *why)
 	}
 	if (!optional || (err != -EACCES && err != -EPERM))
 		return err;
-	why->text[0] = '\0'; /* who may not lock has no right to fence what is pinned, either */
+	if (why)
+		why->text[0] =
+			'\0'; /* who may not lock has no right to fence what is pinned, either */
 	return 0;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <xdp/libxdp.h>
-#include "nic/nic.h"
+#include "nic/program.h"
 #include "xraft.skel.h"
 
 /* The last thing libbpf or libxdp complained of: the kernel's own reason for a refusal. */
@@ -38,20 +38,85 @@ static void unpin(const char *dir)
 	rmdir(dir);
 }
 
-/* The interface of an earlier life, where another is configured now: its program would stay. */
-static void leave_interface(const struct xr_maps *m, const struct xr_nic_opts *o)
+/* A program that nobody can take off: it lets everything pass, and its maps are not adopted. */
+static int silence(const struct xr_program *p, const struct xr_nic_opts *o)
 {
-	const struct xr_control *c = m->control;
-	char name[IF_NAMESIZE] = "";
+	char dir[256];
 
-	if (c->ifindex && strncmp(c->interface, o->interface, sizeof(c->interface)) &&
-	    if_indextoname(c->ifindex, name) && !strncmp(name, c->interface, sizeof(name)))
-		xr_detach(o, c->ifindex);
+	xr_maps_dir(dir, sizeof(dir), o->cluster, o->node);
+	unpin(dir);
+	return xr_program_mute(p);
+}
+
+/* Off the interface; or, where the kernel refuses that, out of everyone's way. */
+static int retire(const struct xr_program *p, const struct xr_nic_opts *o, struct xr_why *why)
+{
+	int err = xr_detach(o, p->ifindex), muted;
+	char interface[IF_NAMESIZE] = "?";
+
+	if (!err)
+		return 0;
+	muted = silence(p, o);
+	if_indextoname(p->ifindex, interface);
+	return muted ? xr_fail(why, muted,
+			       "%s: the XDP program of an earlier start (id %u) can neither be "
+			       "taken "
+			       "off (%s) nor silenced: %s; run as root",
+			       interface, p->id, strerror(-err), strerror(-muted))
+		     : 0;
+}
+
+/*
+ * A program whose pins are gone: removed, or in another bpffs. In the latter its engine may live,
+ * and our lock says nothing of that.
+ */
+static int fence_unpinned(const struct xr_program *p, const struct xr_nic_opts *o,
+			  struct xr_why *why)
+{
+	char interface[IF_NAMESIZE] = "?";
+
+	if_indextoname(p->ifindex, interface);
+	if (xr_program_lives(p))
+		return xr_fail(
+			why, -EBUSY,
+			"node %u of cluster %s runs already: its XDP program (id %u) is on %s, "
+			"and its engine lives, with pins that are not in this " XR_BPFFS_DIR
+			"; stop that xraftd first, or give this node an id of its own",
+			o->node, o->cluster, p->id, interface);
+	return xr_program_fence(p, why) ? retire(p, o, why) : 0;
+}
+
+static int fence_programs(const struct xr_nic_opts *o, uint32_t pinned, struct xr_why *why)
+{
+	struct xr_programs found;
+	int err = 0;
+
+	if (xr_programs_of(&found, o->cluster, o->node))
+		return 0; /* no right to look; so none to attach one, which will be said */
+	for (size_t i = 0; i < found.n && !err; i++) {
+		const struct xr_program *p = &found.all[i];
+		bool elsewhere = p->ifindex != if_nametoindex(o->interface);
+
+		if (p->ifindex && p->control_id != pinned)
+			err = fence_unpinned(p, o, why);
+		if (!err && p->ifindex && elsewhere) /* another interface is configured now */
+			err = retire(p, o, why);
+	}
+	return err;
+}
+
+static uint32_t map_id(int fd)
+{
+	struct bpf_map_info info = {0};
+	uint32_t size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
 }
 
 int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why)
 {
 	struct xr_maps maps = XR_MAPS_NONE;
+	uint32_t pinned = 0;
 	char dir[256];
 	int err;
 
@@ -61,18 +126,17 @@ int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why)
 	err = xr_maps_open(&maps, dir, true, why);
 	if (!err) {
 		xr_nic_fence(&maps, NULL);
-		leave_interface(&maps, o);
+		pinned = map_id(maps.control_fd);
 		xr_maps_close(&maps);
 	} else if (err == -ENOENT || err == -EPROTO) {
-		/* Half a set of pins, or another ABI: a program that cannot be fenced must not answer. */
-		if (o->interface[0] && if_nametoindex(o->interface))
-			xr_detach(o, if_nametoindex(o->interface));
-		unpin(dir);
+		unpin(dir); /* half a set of pins, or of another ABI: by the program, if at all */
 	} else if (!access(dir, F_OK)) {
 		return err;
 	}
-	why->text[0] = '\0'; /* that there is nothing to fence is no error */
-	return 0;
+	err = fence_programs(o, pinned, why);
+	if (!err)
+		why->text[0] = '\0'; /* that there is nothing to fence is no error */
+	return err;
 }
 
 /* Adopt pinned maps that have room, so that readers of the old ones go on reading. */
@@ -179,10 +243,28 @@ static int without_bpf(struct xr_nic *nic, const struct xr_nic_opts *o, struct x
 	return xr_maps_alloc(&nic->maps, o->ngroups, why);
 }
 
+/* What an earlier start has left there would drop by its own keys, and share the maps. */
+static void clear_interface(struct xr_nic *nic, const struct xr_nic_opts *o)
+{
+	int err = xr_detach(o, nic->ifindex);
+	struct xr_programs there;
+
+	if (!err || xr_programs_on(&there, nic->ifindex))
+		return;
+	for (size_t i = 0; i < there.n; i++)
+		if (xr_program_is(&there.all[i], o->cluster, o->node))
+			silence(&there.all[i], o);
+	snprintf(nic->stays, sizeof(nic->stays),
+		 "the XDP program of an earlier start stays on %s, and lets everything pass: it "
+		 "cannot "
+		 "be taken off (%.40s); %s, and restart xraftd",
+		 o->interface, strerror(-err), xr_program_remedy(err));
+}
+
 static int open_off(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *why)
 {
 	if (nic->ifindex)
-		xr_detach(o, nic->ifindex); /* left there by a start with other settings */
+		clear_interface(nic, o);
 	return attempt(nic, o, XR_NIC_OFF, why) ? without_bpf(nic, o, why) : 0;
 }
 
@@ -214,7 +296,7 @@ static int open_best(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_
 	if (!err || o->want == XR_XDP_NATIVE)
 		return err;
 	if (o->want == XR_XDP_AUTO)
-		snprintf(nic->remark, sizeof(nic->remark), "no native XDP (%.150s)", why->text);
+		snprintf(nic->remark, sizeof(nic->remark), "no native XDP (%.190s)", why->text);
 	err = attempt(nic, o, XR_NIC_GENERIC, why);
 	if (!err || o->want == XR_XDP_GENERIC)
 		return err;

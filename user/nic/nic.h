@@ -9,6 +9,8 @@
 #include "common/common.h"
 #include "nic/maps.h"
 
+#define XR_PROGRAM "xr_nic" /* its name in the kernel */
+
 enum xr_xdp { XR_XDP_AUTO, XR_XDP_NATIVE, XR_XDP_GENERIC, XR_XDP_OFF };
 
 struct xr_nic_opts {
@@ -25,13 +27,15 @@ struct xr_nic {
 	enum xr_nic_attach attach;
 	unsigned int ifindex;
 	char remark[256];	   /* for people: a fallback and its reason; or "" */
+	char stays[220];	   /* likewise: what of an earlier start nobody can take off */
 	struct bpf_object *object; /* owned; NULL without BPF */
 };
 
 /*
- * Rule 6: fence every view that is pinned for this node, and set its deadline to 0. Maps that
- * cannot be fenced (of another ABI) are unpinned, and the program that uses them is detached.
- * Returns 0 also where no maps are pinned.
+ * Rule 6: fence every view of this node's, and set its deadline to 0: in the maps that are pinned,
+ * and in those of programs that are attached though their pins are gone. Maps that cannot be fenced
+ * (of another ABI) are unpinned, and the program that uses them is detached, or lets everything
+ * pass. Returns 0 also where there is nothing; -EBUSY: an engine lives there, by pins of its own.
  */
 int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why);
 
@@ -96,7 +100,10 @@ int xr_nic_check_clock(struct xr_why *why);
 int xr_attach(struct bpf_object *object, const struct xr_nic_opts *o, enum xr_nic_mode mode,
 	      unsigned int ifindex, enum xr_nic_attach *how, struct xr_why *why);
 
-/* Detach this node's program, if it is there. Never touches another's. */
+/*
+ * Detach this node's programs, if they are there. Never touches another's. -errno: one stays, for
+ * the kernel's reason.
+ */
 int xr_detach(const struct xr_nic_opts *o, unsigned int ifindex);
 
 #endif
