@@ -198,6 +198,10 @@ orphan)
 	! "${in_victim[@]}" unshare --mount bash -c "mount -t bpf bpf /sys/fs/bpf && exec xraftd --config '$work/conf' --new" \
 		>"$work/said" 2>&1 || fail "a second daemon with another bpffs starts"
 	said "node $victim of cluster $XR_CLUSTER runs already: its XDP program"
+	# A third one, that is another node.
+	sed -e "s|^name = .*|name = other|" -e "s|^state.*|state = $work/other|" "$run/node.$victim.conf" >"$work/conf"
+	! "${in_victim[@]}" xraftd --config "$work/conf" --new >"$work/said" 2>&1 || fail "another node starts on the same interface"
+	said "the XDP program of node $victim of xraft's cluster $XR_CLUSTER (id [0-9]*) is attached.*xraft -n $XR_CLUSTER.$victim detach"
 	! "${in_victim[@]}" xraft -n "$XR_CLUSTER.$victim" detach >"$work/said" 2>&1 || fail "a running node is detached"
 	as_before || fail "another daemon has moved something"
 
@@ -238,6 +242,16 @@ orphan)
 	said "is in another network namespace"
 	"${in_victim[@]}" xraft -n "$XR_CLUSTER.$victim" detach
 	! attached || fail "the program is still there"
+
+	# A foreign one is named, and nobody is told to take it off.
+	"${in_victim[@]}" ip link set dev eth0 xdp obj "$XR_BUILD/bpf/pass.bpf.o" sec xdp
+	sed "s|^xdp.*|xdp = native|" "$run/node.$victim.conf" >"$work/conf"
+	! "${in_victim[@]}" xraftd --config "$work/conf" >"$work/said" 2>&1 || fail "it starts beside a foreign program"
+	said "eth0: the XDP program xr_pass (id [0-9]*) is attached and does not share"
+	! grep -q "xdp off" "$work/said" || fail "it tells to take a foreign program off"
+	attached || fail "the foreign program is gone"
+	! "${in_victim[@]}" xraft doctor --config "$work/conf" >"$work/said" 2>&1 || fail "doctor finds nothing wrong"
+	said "eth0: the XDP program xr_pass (id [0-9]*) leaves no room for another"
 	;;
 *) fail "usage: machine.sh interface|bpffs|link|twice|late|second|clock|orphan" ;;
 esac

@@ -11,6 +11,7 @@
 #include <xdp/libxdp.h>
 
 #include "cli/doctor.h"
+#include "nic/program.h"
 
 /* Drivers of Linux 6.1 that run XDP natively and can send back what they received. */
 static const char *const native_drivers[] = {
@@ -144,58 +145,56 @@ static void check_driver(struct doctor *d)
 	}
 }
 
-/* "xr_nic, other"; how many of them are not xraft's. */
-static int list_programs(struct xdp_multiprog *mp, char *text, size_t size)
+/* The first that is not this node's, or of no node that we know; NULL: none. */
+static const struct xr_program *stranger(const struct doctor *d, const struct xr_programs *there)
 {
-	struct xdp_program *program = NULL;
-	int others = 0;
+	for (size_t i = 0; i < there->n; i++) {
+		const struct xr_program *p = &there->all[i];
+
+		if (!p->xraft || (d->configured && p->node &&
+				  !xr_program_is(p, d->config.cluster, d->config.self)))
+			return p;
+	}
+	return NULL;
+}
+
+static void list_programs(const struct xr_programs *there, char *text, size_t size)
+{
 	size_t len = 0;
 
-	text[0] = '\0';
-	if (xdp_multiprog__is_legacy(mp)) {
-		program = xdp_multiprog__main_prog(mp);
-		if (program)
-			snprintf(text, size, "%s", xdp_program__name(program));
-		return program && strcmp(text, "xr_nic") != 0;
-	}
-	while ((program = xdp_multiprog__next_prog(program, mp)) && len + 1 < size) {
-		const char *name = xdp_program__name(program);
+	snprintf(text, size, "no XDP program");
+	for (size_t i = 0; i < there->n && len + 1 < size; i++) {
+		char what[128];
 
-		len += (size_t)snprintf(text + len, size - len, "%s%s", len ? ", " : "", name);
-		others += strcmp(name, "xr_nic") != 0;
+		xr_program_says(&there->all[i], what, sizeof(what));
+		len += (size_t)snprintf(text + len, size - len, "%s%s", len ? ", " : "", what);
 	}
-	return others;
 }
 
 static void check_others(struct doctor *d, unsigned int ifindex)
 {
-	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex((int)ifindex);
-	long err = libxdp_get_error(mp);
-	char names[256];
-	int others;
+	struct xr_programs there;
+	const struct xr_program *other;
+	char text[256];
 
-	if (err) {
-		if (err == -ENOENT)
-			doctor_add(d, "attached", DOCTOR_OK, "", "%s: no XDP program",
-				   d->interface);
-		else
-			doctor_add(d, "attached", DOCTOR_WARN, "run as root to see them",
-				   "%s: its XDP programs cannot be listed: %s", d->interface,
-				   strerror((int)-err));
+	if (xr_programs_on(&there, ifindex)) {
+		doctor_add(d, "attached", DOCTOR_WARN, "run as root to see them",
+			   "%s: there is no right to list its XDP programs", d->interface);
 		return;
 	}
-	others = list_programs(mp, names, sizeof(names));
-	if (others && xdp_multiprog__is_legacy(mp))
-		doctor_add(d, "attached", d->want_xdp ? DOCTOR_FAIL : DOCTOR_OK,
-			   d->want_xdp
-				   ? "load that program through libxdp (xdp-loader) so that both "
-				     "can run, remove it, or set xdp = off"
-				   : "",
-			   "%s: %s is attached and leaves no room for another", d->interface,
-			   names[0] ? names : "an XDP program");
+	other = stranger(d, &there);
+	list_programs(&there, text, sizeof(text));
+	if (!other || other->dispatched)
+		doctor_add(d, "attached", DOCTOR_OK, "", "%s: %s", d->interface, text);
 	else
-		doctor_add(d, "attached", DOCTOR_OK, "", "%s: %s", d->interface, names);
-	xdp_multiprog__close(mp);
+		doctor_add(d, "attached", d->want_xdp ? DOCTOR_FAIL : DOCTOR_OK,
+			   !d->want_xdp ? ""
+			   : other->xraft
+				   ? "give this node another interface, or set xdp = off"
+				   : "give this node another interface, or set xdp = off; where "
+				     "several can share one (see dispatcher), load that program by "
+				     "xdp-loader",
+			   "%s: %s leaves no room for another", d->interface, text);
 }
 
 void doctor_interface(struct doctor *d)

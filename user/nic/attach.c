@@ -99,6 +99,30 @@ static enum xr_nic_attach how_attached(unsigned int ifindex)
 	return how;
 }
 
+/* Taking another's program off would end what it does: say whose it is, and how to get along. */
+static int occupied(const struct xr_nic_opts *o, unsigned int ifindex, struct xr_why *why)
+{
+	struct xr_programs there;
+	const struct xr_program *p = there.all;
+	char what[128] = "another XDP program";
+
+	xr_programs_on(&there, ifindex);
+	if (there.n)
+		xr_program_says(p, what, sizeof(what));
+	if (there.n && p->xraft && p->node)
+		return xr_fail(
+			why, -EBUSY,
+			"%s: %s is attached, and here only one can be: give this node another "
+			"interface, or set xdp = off; if that node is gone for good: xraft -n "
+			"%s.%u detach",
+			o->interface, what, p->cluster, p->node);
+	return xr_fail(
+		why, -EBUSY,
+		"%s: %s is attached and does not share the interface; give this node another "
+		"interface, or set xdp = off; see xraft doctor",
+		o->interface, what);
+}
+
 static int attach_new(struct bpf_object *object, const struct xr_nic_opts *o, unsigned int ifindex,
 		      enum xr_nic_mode mode, struct xr_why *why)
 {
@@ -114,11 +138,7 @@ static int attach_new(struct bpf_object *object, const struct xr_nic_opts *o, un
 		xdp_program__close(program);
 	}
 	if (err == -EBUSY || err == -EEXIST)
-		return xr_fail(
-			why, -EBUSY,
-			"%s: another XDP program is attached that does not share the "
-			"interface; detach it (ip link set dev %s xdp off), or set xdp = off",
-			o->interface, o->interface);
+		return occupied(o, ifindex, why);
 	if (err == -EPERM || err == -EACCES)
 		return xr_fail(why, err,
 			       "no right to attach an XDP program to %s; run as root, or with "
