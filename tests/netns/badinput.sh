@@ -110,6 +110,23 @@ unwise "10\.78\.0\.1, node 2's .* is on eth1 of this machine" 's/^(1 = 10.*)$/\1
 unwise "no way to node 2" 's/^(1 = 10.*)$/\1\n2 = 10.79.0.1/; s/^g1 = 1: 1/g1 = 1: 1 2/'
 unwise "port 40000" 's/^1 = 10.*/1 = 10.77.0.1:40000/'
 unwise "is in memory" "s|^state = .*|state = /dev/shm/xraft-state|"
+
+# The kernel's own reason, from the daemon and from the doctor, who tries and leaves nothing behind.
+in_node ip link set eth1 up
+in_node ip link set peer1 mtu 9000
+broken "native XDP at a large MTU" "native XDP is refused: veth: .*MTU" 's/^interface = .*/interface = eth1/; s/^xdp = .*/xdp = native/'
+native() {
+	in_node xraft doctor --interface eth1 --try | grep "  native XDP  "
+}
+[[ $(native) == *"refused a program: veth: "*MTU* ]] || fail "the doctor hides the reason: $(native)"
+for end in eth1 peer1; do in_node ip link set "$end" mtu 1500; done
+[[ $(native) == ok*"which is off again" ]] || fail "the doctor: $(native)"
+[[ $(in_node ip link show eth1) != *xdp* ]] || fail "the doctor has left a program behind"
+in_node ip link set dev eth1 xdpgeneric obj "$XR_BUILD/bpf/pass.bpf.o" sec xdp
+[[ $(native) != *again ]] || fail "the doctor tries where another program is: $(native)"
+[[ $(in_node ip link show eth1) == *xdpgeneric* ]] || fail "the doctor has taken another's program off"
+in_node ip link set dev eth1 xdpgeneric off
+
 in_node ip link add br0 type bridge
 in_node ip link set eth1 master br0
 in_node ip address add 10.80.0.1/24 dev br0

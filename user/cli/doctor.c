@@ -52,9 +52,31 @@ static void check_config(struct doctor *d)
 		   d->config.ngroups == 1 ? "" : "s");
 }
 
+/* As xraftd --check says it: "what is so; what to do". */
+static void check_machine(struct doctor *d)
+{
+	static struct xr_findings found;
+
+	xr_config_unwise(&d->config, &found);
+	xr_machine_look(&d->config, XR_OCCASION_CHECK, &found);
+	for (size_t i = 0; i < found.n; i++) {
+		const struct xr_finding *f = &found.list[i];
+		const char *remedy = strstr(f->text, "; ");
+		int len = remedy ? (int)(remedy - f->text) : (int)strlen(f->text);
+
+		doctor_add(d, f->about, f->grade == XR_WRONG ? DOCTOR_FAIL : DOCTOR_WARN,
+			   remedy ? remedy + 2 : "", "%.*s", len, f->text);
+	}
+	if (!found.n)
+		doctor_add(d, "machine", DOCTOR_OK, "",
+			   "interface, addresses, user and folders are as configured");
+}
+
 static void run_checks(struct doctor *d)
 {
 	check_config(d);
+	if (d->configured)
+		check_machine(d);
 	if (!d->interface)
 		d->interface = "";
 	doctor_kernel(d);
@@ -113,6 +135,7 @@ int cli_doctor(const struct cli *cli, int argc, char **argv)
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"interface", required_argument, NULL, 'i'},
+		{"try", no_argument, NULL, 't'},
 		{"json", no_argument, NULL, 'j'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -129,6 +152,9 @@ int cli_doctor(const struct cli *cli, int argc, char **argv)
 			break;
 		case 'i':
 			d.interface = optarg;
+			break;
+		case 't':
+			d.try = true;
 			break;
 		case 'j':
 			as_json = true;

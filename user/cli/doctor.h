@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* `xraft doctor`: a list of checks. Each adds one or more findings; none changes anything. */
+/* `xraft doctor`: a list of checks. Each adds one or more findings; none changes anything, unless `try`. */
 #ifndef XRAFT_DOCTOR_H
 #define XRAFT_DOCTOR_H
 
 #include "cli/cli.h"
-#include "config/config.h"
+#include "machine/machine.h"
 
 enum doctor_result { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };
 
@@ -13,6 +13,7 @@ struct doctor {
 	bool configured; /* `config` holds */
 	const char *config_path;
 	const char *interface; /* "" where it is not known */
+	bool try;	       /* attach a program for a moment */
 	bool want_xdp;	       /* false: the configuration says xdp = off */
 	json_t *checks;
 	int failed;
@@ -30,6 +31,9 @@ void doctor_bpffs(struct doctor *d);
 void doctor_clock(struct doctor *d);
 void doctor_realtime(struct doctor *d);
 void doctor_disk(struct doctor *d);
+
+/* user/cli/features.c: NETDEV_XDP_ACT_* of the driver; -EOPNOTSUPP: this kernel does not say. */
+int64_t doctor_xdp_features(unsigned int ifindex);
 
 /* user/cli/doctor_nic.c */
 void doctor_xdp(struct doctor *d);

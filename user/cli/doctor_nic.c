@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What can XDP do here? This asks the kernel, and attaches nothing. */
+/* What can XDP do here? The kernel is asked, and tried: no list of names knows. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/ethtool.h>
+#include <linux/if_link.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <string.h>
@@ -11,17 +12,13 @@
 #include <xdp/libxdp.h>
 
 #include "cli/doctor.h"
+#include "nic/complaint.h"
 #include "nic/program.h"
+#include "nic/try.h"
 
-/* Drivers of Linux 6.1 that run XDP natively and can send back what they received. */
-static const char *const native_drivers[] = {
-	"amazon_ena",	 "ena",	       "atlantic",  "bnxt_en",	   "dpaa2-eth", "fec",
-	"fsl_dpaa2_eth", "gve",	       "hv_netvsc", "i40e",	   "ice",	"igb",
-	"igc",		 "ixgbe",      "ixgbevf",   "mana",	   "mlx4_en",	"mlx5_core",
-	"mtk_soc_eth",	 "mvneta",     "mvpp2",	    "netsec",	   "nfp",	"qede",
-	"sfc",		 "stmmac",     "st_gmac",   "thunder-nic", "tsnep",	"tun",
-	"veth",		 "virtio_net", "vmxnet3",
-};
+/* A page, without what stands around a frame in it. */
+#define MTU_OF_A_PAGE 3498
+#define ACT_BASIC     1 /* NETDEV_XDP_ACT_BASIC: it runs programs, and sends back what they say */
 
 /*
  * ---- the kernel ----
@@ -45,48 +42,8 @@ static const char *missing_piece(void)
 	return libbpf_probe_bpf_map_type(BPF_MAP_TYPE_SOCKMAP, NULL) == 0 ? "sockmap" : NULL;
 }
 
-/* "r0 = XDP_PASS; exit" */
-static int load_trivial(void)
+static void check_dispatcher(struct doctor *d)
 {
-	static const struct bpf_insn program[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = XDP_PASS},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	_cleanup_fd_ int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "xr_probe", "GPL", program,
-					    ARRAY_SIZE(program), NULL);
-
-	return fd < 0 ? -errno : 0;
-}
-
-static int be_silent(enum libxdp_print_level level, const char *fmt, va_list ap)
-{
-	(void)level;
-	(void)fmt;
-	(void)ap;
-	return 0;
-}
-
-void doctor_xdp(struct doctor *d)
-{
-	enum doctor_result bad = d->want_xdp ? DOCTOR_FAIL : DOCTOR_OK;
-	const char *missing;
-	int err;
-
-	libbpf_set_print(NULL);
-	libxdp_set_print(be_silent);
-	err = load_trivial();
-	if (err) {
-		doctor_add(d, "XDP", bad, "run as root on a kernel with BPF, or set xdp = off",
-			   "the kernel refuses an XDP program: %s", strerror(-err));
-		return;
-	}
-	missing = missing_piece();
-	if (missing) {
-		doctor_add(d, "XDP", bad, "use Linux 6.1 or later, or set xdp = off",
-			   "the kernel has no %s for XDP programs", missing);
-		return;
-	}
-	doctor_add(d, "XDP", DOCTOR_OK, "", "XDP programs load, and find what xraft's needs");
 	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) == 1)
 		doctor_add(d, "dispatcher", DOCTOR_OK, "",
 			   "several XDP programs can share an interface");
@@ -95,6 +52,27 @@ void doctor_xdp(struct doctor *d)
 			   "nothing, unless another XDP program must run on the interface",
 			   "the kernel refuses it (freplace): xraft's is the interface's only XDP "
 			   "program");
+}
+
+void doctor_xdp(struct doctor *d)
+{
+	enum doctor_result bad = d->want_xdp ? DOCTOR_FAIL : DOCTOR_OK;
+	const char *missing;
+	struct xr_why why;
+
+	xr_complaint_begin(); /* nothing of it on stderr */
+	if (!xr_try_load(&why)) {
+		doctor_add(d, "XDP", DOCTOR_OK, "", "the kernel loads xraft's program");
+		check_dispatcher(d);
+		return;
+	}
+	missing = geteuid() ? NULL : missing_piece();
+	if (missing)
+		doctor_add(d, "XDP", bad, "use Linux 6.1 or later, or set xdp = off",
+			   "the kernel has no %s for XDP programs", missing);
+	else
+		doctor_add(d, "XDP", bad, "run as root on a kernel with BPF, or set xdp = off",
+			   "the kernel refuses xraft's XDP program: %s", why.text);
 }
 
 /*
@@ -113,36 +91,85 @@ static bool driver_of(const char *interface, char driver[32])
 	return true;
 }
 
-static bool is_native(const char *driver)
+static int mtu_of(const char *interface)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(native_drivers); i++)
-		if (!strcmp(driver, native_drivers[i]))
-			return true;
-	return false;
+	_cleanup_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {0};
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	return fd < 0 || ioctl(fd, SIOCGIFMTU, &request) ? 0 : request.ifr_mtu;
 }
 
-static void check_driver(struct doctor *d)
+static void try_native(struct doctor *d, unsigned int ifindex, const char *driver,
+		       enum doctor_result bad)
+{
+	struct xr_why why;
+
+	if (xr_try_native(ifindex, &why))
+		doctor_add(d, "native XDP", bad,
+			   "mend what the kernel names, or generic XDP will do (xdp = generic)",
+			   "%s: the driver %s has refused a program: %s", d->interface, driver,
+			   why.text);
+	else
+		doctor_add(d, "native XDP", DOCTOR_OK, "",
+			   "%s: the driver %s has taken a program, which is off again",
+			   d->interface, driver);
+}
+
+/* What the driver says of itself, and what may come in between. */
+static void ask_driver(struct doctor *d, unsigned int ifindex, const char *driver,
+		       enum doctor_result bad)
+{
+	int64_t features = doctor_xdp_features(ifindex);
+	int mtu = mtu_of(d->interface);
+
+	if (features < 0)
+		doctor_add(d, "native XDP", DOCTOR_WARN,
+			   "xraft doctor --try attaches one for a moment; some drivers take the "
+			   "link down for it",
+			   "%s: this kernel does not say whether the driver %s takes programs",
+			   d->interface, driver);
+	else if (!(features & ACT_BASIC))
+		doctor_add(d, "native XDP", bad, "generic XDP will do (xdp = generic)",
+			   "%s: the driver %s says that it takes no programs", d->interface,
+			   driver);
+	else if (mtu > MTU_OF_A_PAGE)
+		doctor_add(
+			d, "native XDP", DOCTOR_WARN,
+			"xraft doctor --try attaches one for a moment; a smaller MTU helps where "
+			"it is refused",
+			"%s: the driver %s says that it takes programs, but may not at an MTU "
+			"of %d",
+			d->interface, driver, mtu);
+	else
+		doctor_add(d, "native XDP", DOCTOR_OK, "",
+			   "%s: the driver %s says that it takes programs (--try asks it for one)",
+			   d->interface, driver);
+}
+
+static void check_driver(struct doctor *d, unsigned int ifindex)
 {
 	enum doctor_result bad = d->configured && d->config.xdp == XR_XDP_NATIVE ? DOCTOR_FAIL
 										 : DOCTOR_WARN;
-	char driver[32] = "";
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	char driver[32] = "without a name";
 
-	if (!driver_of(d->interface, driver)) {
-		doctor_add(d, "native XDP", bad, "generic XDP will do (xdp = generic)",
-			   "%s has no driver that says its name", d->interface);
-	} else if (!strcmp(driver, "veth")) {
+	driver_of(d->interface, driver);
+	if (bpf_xdp_query((int)ifindex, 0, &query))
+		query.attach_mode = XDP_ATTACHED_NONE;
+	if (query.drv_prog_id)
+		doctor_add(d, "native XDP", DOCTOR_OK, "",
+			   "%s: the driver %s runs a program right now", d->interface, driver);
+	else if (d->try && query.attach_mode == XDP_ATTACHED_NONE)
+		try_native(d, ifindex, driver, bad);
+	else
+		ask_driver(d, ifindex, driver, bad);
+	if (!strcmp(driver, "veth"))
 		doctor_add(
-			d, "native XDP", DOCTOR_WARN,
+			d, "veth", DOCTOR_WARN,
 			"the peer end needs a native XDP program too (ip link set dev PEER xdpdrv "
 			"obj " XR_PASS_OBJECT " sec xdp); or set xdp = generic",
 			"%s is a veth: answers arrive only under a condition", d->interface);
-	} else if (is_native(driver)) {
-		doctor_add(d, "native XDP", DOCTOR_OK, "", "%s: the driver %s has it", d->interface,
-			   driver);
-	} else {
-		doctor_add(d, "native XDP", bad, "generic XDP will do (xdp = generic)",
-			   "%s: the driver %s is not known to have it", d->interface, driver);
-	}
 }
 
 /* The first that is not this node's, or of no node that we know; NULL: none. */
@@ -208,6 +235,8 @@ void doctor_interface(struct doctor *d)
 		return;
 	}
 	ifindex = if_nametoindex(d->interface);
+	if (!ifindex && d->configured && !strcmp(d->interface, d->config.interface))
+		return; /* it has been said */
 	if (!ifindex) {
 		doctor_add(d, "interface", DOCTOR_FAIL,
 			   "correct its name (ip link lists them), or run in its network namespace",
@@ -216,6 +245,6 @@ void doctor_interface(struct doctor *d)
 	}
 	if (!d->want_xdp)
 		return;
-	check_driver(d);
+	check_driver(d, ifindex);
 	check_others(d, ifindex);
 }

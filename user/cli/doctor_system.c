@@ -254,7 +254,6 @@ void doctor_disk(struct doctor *d)
 	uint64_t times_ns[WRITES], median_ns, max_ns;
 	double median, max;
 	char folder[PATH_MAX];
-	struct statfs fs;
 	int err;
 
 	existing_folder(folder, sizeof(folder), d);
@@ -275,9 +274,4 @@ void doctor_disk(struct doctor *d)
 					 : "",
 		   "%s: a durable write takes %.2f ms (median), %.2f ms (worst of %d)", folder,
 		   median, max, WRITES);
-	if (!statfs(folder, &fs) && (uint32_t)fs.f_type == TMPFS_MAGIC)
-		doctor_add(d, "disk", DOCTOR_WARN,
-			   "put the state folder on a disk: a node that forgets its vote in a "
-			   "reboot must not vote again",
-			   "%s is in memory (tmpfs)", folder);
 }

@@ -42,11 +42,14 @@ static const struct command {
 	 "  --use  make the second key the first: sent with from now on\n\n"
 	 "To rotate without an interruption: --add, copy FILE to all nodes, reload all (SIGHUP);\n"
 	 "then --use, copy, reload all. The old key leaves the file with the next --add.\n"},
-	{"doctor", cli_doctor, "[--config FILE] [--interface IF] [--json]",
+	{"doctor", cli_doctor, "[--config FILE] [--interface IF] [--try] [--json]",
 	 "check what works on this machine, and what to do about the rest",
-	 "Changes nothing. Measures the disk with a file that has no name.\n\n"
+	 "Changes nothing. Measures the disk with a file that has no name; loads the XDP "
+	 "program.\n\n"
 	 "  --config FILE   the node's configuration; it also names interface and state folder\n"
 	 "  --interface IF  the interface to look at\n"
+	 "  --try           attach a program there for a moment, natively, where none is: some\n"
+	 "                  drivers take the link down for it\n"
 	 "  --json          {\"ok\", \"checks\": [{\"name\", \"result\", \"found\", "
 	 "\"remedy\"}]}\n\n"
 	 "Exit code 1 if a check fails; a warning is no failure.\n"},

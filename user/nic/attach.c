@@ -9,6 +9,7 @@
 #include <linux/if_link.h>
 #include <string.h>
 #include <xdp/libxdp.h>
+#include "nic/complaint.h"
 #include "nic/program.h"
 
 /*
@@ -43,7 +44,7 @@ static int replace_single(struct bpf_object *object, const struct xr_program *ol
 				     mode_flag(old->mode) | XDP_FLAGS_REPLACE, &opts);
 	if (err)
 		return xr_fail(why, err, "cannot replace the XDP program of an earlier start: %s",
-			       strerror(-err));
+			       xr_complaint(err));
 	return 0;
 }
 
@@ -147,7 +148,7 @@ static int attach_new(struct bpf_object *object, const struct xr_nic_opts *o, un
 	if (err)
 		return xr_fail(why, err, "%s: %s XDP is refused: %s; see xraft doctor",
 			       o->interface, mode == XR_NIC_NATIVE ? "native" : "generic",
-			       strerror(-err));
+			       xr_complaint(err));
 	return 0;
 }
 

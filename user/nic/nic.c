@@ -4,28 +4,9 @@
 #include <net/if.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <xdp/libxdp.h>
+#include "nic/complaint.h"
 #include "nic/program.h"
 #include "xraft.skel.h"
-
-/* The last thing libbpf or libxdp complained of: the kernel's own reason for a refusal. */
-static char complaint[160];
-
-__attribute__((format(printf, 2, 0))) static int keep_libbpf(enum libbpf_print_level level,
-							     const char *fmt, va_list ap)
-{
-	if (level == LIBBPF_WARN)
-		vsnprintf(complaint, sizeof(complaint), fmt, ap);
-	return 0;
-}
-
-__attribute__((format(printf, 2, 0))) static int keep_libxdp(enum libxdp_print_level level,
-							     const char *fmt, va_list ap)
-{
-	if (level == LIBXDP_WARN)
-		vsnprintf(complaint, sizeof(complaint), fmt, ap);
-	return 0;
-}
 
 static void unpin(const char *dir)
 {
@@ -120,8 +101,7 @@ int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why)
 	char dir[256];
 	int err;
 
-	libbpf_set_print(keep_libbpf);
-	libxdp_set_print(keep_libxdp);
+	xr_complaint_begin();
 	xr_maps_dir(dir, sizeof(dir), o->cluster, o->node);
 	err = xr_maps_open(&maps, dir, true, why);
 	if (!err) {
@@ -208,15 +188,15 @@ static int attempt(struct xr_nic *nic, const struct xr_nic_opts *o, enum xr_nic_
 	int err;
 
 	xr_maps_dir(dir, sizeof(dir), o->cluster, o->node);
-	complaint[0] = '\0';
+	xr_complaint_begin();
 	nic->object = open_object(o->ngroups, dir, why);
 	if (!nic->object)
 		return -EINVAL;
 	if (mode == XR_NIC_OFF) {
 		err = bpf_object__load(nic->object);
 		if (err)
-			xr_fail(why, err, "the kernel refuses the XDP program or its maps: %s %s",
-				strerror(-err), complaint);
+			xr_fail(why, err, "the kernel refuses the XDP program or its maps: %s",
+				xr_complaint(err));
 	} else {
 		err = xr_attach(nic->object, o, mode, nic->ifindex, &nic->attach, why);
 	}
