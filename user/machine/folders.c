@@ -83,7 +83,7 @@ static bool can_be_made(const char *about, const char *path, struct xr_findings 
 /* What `state` would make its own: a folder that others use, such as /etc, is not given away. */
 static bool is_used_by_others(const char *dir, char name[64])
 {
-	static const char *const known[] = {".", "..", "lost+found", "lock", JOURNAL ".new"};
+	static const char *const known[] = {".", "..", "lost+found", "lock", "journal.new"};
 	DIR *folder = opendir(dir);
 	const struct dirent *entry;
 	bool used = false;
