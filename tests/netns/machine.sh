@@ -136,8 +136,8 @@ second)
 	pid=$(daemon_pid "$old")
 	second() {
 		local rc=0
-		sed -e "s|^state.*|state = $work/$1|" -e "s|^$old = .*|$old = 10.77.0.99|" "$run/node.$old.conf" >"$work/conf"
-		nsenter --net="/run/netns/xr-$XR_CLUSTER-$2" xraftd --config "$work/conf" --new >"$work/said" 2>&1 || rc=$?
+		sed "s|^state.*|state = $work/$1|" "$run/node.$old.conf" >"$work/conf"
+		"${@:2}" xraftd --config "$work/conf" --new >"$work/said" 2>&1 || rc=$?
 		cat "$work/said"
 		[[ $rc == 1 ]] || fail "a second daemon of node $old ends with $rc"
 		grep -q "node $old of cluster $XR_CLUSTER runs on this machine already: process $pid holds" "$work/said" ||
@@ -145,8 +145,10 @@ second)
 		[[ ! -e $work/$1 ]] || fail "it has made a state"
 		as_before || fail "it has changed the leader or the term"
 	}
-	second here "$old"
-	second elsewhere "${rest[0]}"
+	second here nsenter --net="/run/netns/xr-$XR_CLUSTER-$old"
+	# shellcheck disable=SC2016 # the other shell's
+	second elsewhere unshare --net bash -c 'ip link add eth0 type veth peer name peer0 && ip link set eth0 up &&
+		ip address add "$0" dev eth0 && exec "$@"' "10.77.0.$old/24"
 	# The lock dies with its holders, and leaves nothing to clear away.
 	cluster kill "$old"
 	cluster start "$old"
@@ -206,6 +208,7 @@ orphan)
 	as_before || fail "another daemon has moved something"
 
 	# A start fences the maps of the program that it finds.
+	trap 'rm -f "$pins-kept"; finish' EXIT
 	bpftool map pin pinned "$pins-$victim/xr_groups" "$pins-kept"
 	rm -rf "$pins-$victim"
 	cluster kill "$victim"

@@ -24,11 +24,11 @@ int xr_nic_bpffs(struct xr_why *why)
 
 	if (!statfs("/sys/fs/bpf", &fs) && fs.f_type != BPF_FS_MAGIC &&
 	    mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=0700"))
-		return xr_fail(why, errno,
+		return xr_fail(why, -errno,
 			       "cannot mount bpffs on /sys/fs/bpf: %m; run as root, or mount it: "
 			       "mount -t bpf bpf /sys/fs/bpf");
 	if (mkdir(XR_BPFFS_DIR, 0700) && errno != EEXIST)
-		return xr_fail(why, errno, "cannot create %s: %m; run as root", XR_BPFFS_DIR);
+		return xr_fail(why, -errno, "cannot create %s: %m; run as root", XR_BPFFS_DIR);
 	return 0;
 }
 
