@@ -353,7 +353,8 @@ static void queue(struct xr_wire wire, const void *bodies, int n, size_t size)
 	if (!wire.min_timeout_us)
 		wire.min_timeout_us = D_US;
 	*d = (struct xr_datagram){.wire = wire, .size = sizeof(wire) + n * size, .from.port = 7007};
-	memcpy(d->bytes + sizeof(wire), bodies, n * size);
+	if (n)
+		memcpy(d->bytes + sizeof(wire), bodies, n * size);
 	memcpy(d->from.ip, engine.peers[source].ip, 16);
 	d->wire.tag = xr_tag(&d->wire, d->bytes + d->size, d->size, &engine.keys[0].sip);
 }

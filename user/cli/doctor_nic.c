@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <xdp/libxdp.h>
 
 #include "cli/doctor.h"
 #include "nic/complaint.h"
