@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * XR_PAUSE marks where another CPU may come in between, or this process may end. It is nothing in
- * what is shipped. The simulator compiles the same lines with XR_SIMULATED: there it lets all others
- * go on for a while, and may not return.
+ * what is shipped. The simulator and fuzz_engine compile the same lines with XR_SIMULATED: there it
+ * lets others go on for a while, and may not return.
  */
 #ifndef XRAFT_TESTING_H
 #define XRAFT_TESTING_H

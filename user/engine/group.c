@@ -123,12 +123,17 @@ static void send_message(struct xr_engine *e, struct xr_member *m, const struct 
 		send_to(e, m, to, msg);
 }
 
-/* From what it has published alone: the timers of quiet groups look at nothing else. */
+/*
+ * From what it has published alone: the timers of quiet groups look at nothing else. Where another
+ * process has taken over there is no LEAD (rule 6), and the term is that one's.
+ */
 static void beat(struct xr_engine *e, uint32_t id)
 {
 	const struct xr_group *g = &e->env.groups[id];
 	const struct xr_record rec = {.group = id, .term = g->view.term, .digest = g->digest};
 
+	if (g->view.mode != XR_LEAD)
+		return;
 	xr_each_node_of(to, g->voters & ~(1u << e->env.control->self))
 		xr_outbox_record(&e->outbox, to, XR_HEARTBEAT, 0, &rec);
 }

@@ -166,7 +166,7 @@ static void receive_hints(struct xr_engine *e)
 void xr_receive_all(struct xr_engine *e, int most)
 {
 	receive_hints(e);
-	for (int n = 1; n <= most && e->host->receive(e->world, &e->in); n++) {
+	for (int n = 1; n <= most && !e->fenced && e->host->receive(e->world, &e->in); n++) {
 		receive(e, &e->in);
 		if (n % GIVE_WAY_AFTER == 0)
 			xr_engine_give_way(e);

@@ -191,8 +191,9 @@ void xr_engine_timer(struct xr_engine *e)
 	e->armed_ns = 0;
 	begin_turn(e);
 	xr_receive_all(e, DRAIN_TIMER); /* rule 11: ask before acting */
-	xr_path_look(e, now_ns);
-	while (begun < BEGIN_TURN && (n = xr_timers_due(&e->timers, now_ns, due)))
+	if (!e->fenced)
+		xr_path_look(e, now_ns);
+	while (!e->fenced && begun < BEGIN_TURN && (n = xr_timers_due(&e->timers, now_ns, due)))
 		begun += xr_group_timers(e, due, n, now_ns, late);
 	end_turn(e);
 }
@@ -226,6 +227,8 @@ void xr_engine_stop(struct xr_engine *e)
 	struct xr_why_event why = {.cause = XR_CAUSE_SHUTDOWN};
 
 	xr_group_step_down_all(e, &why);
+	if (e->fenced)
+		return; /* it has ended already */
 	xr_outbox_flush(&e->outbox);
 	xr_crowd_tell(&e->crowd, UINT64_MAX, e->host->report, e->world);
 	e->env.control->alive_until_ns = 0;

@@ -1,0 +1,889 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Whole engines, driven by bytes. Odd first byte: one node, to which anyone says anything (whoever
+ * has the key may lie). Even: three nodes over a network that loses, repeats and reorders what they
+ * really said, with crashes. Clocks, disks, stamps and acks do whatever the input says in both:
+ * none of what is checked here may depend on them. It is checked where a host sees it: at the
+ * engine's calls, and in the maps wherever it pauses and after each turn.
+ */
+#include <setjmp.h>
+#include "engine/engine.h"
+#include "fuzz.h"
+
+#define NODES	 3
+#define GROUPS	 3
+#define MIN_NS	 (150 * NS_PER_MS)
+#define MAX_NS	 (300 * NS_PER_MS)
+#define BEAT_NS	 (50 * NS_PER_MS)
+#define STALL_NS NS_PER_S
+#define QUEUE	 64
+#define INBOX	 8
+#define TERMS	 4096
+#define STEPS	 2000
+#define RESTING	 3 /* timer turns that may be needed at one instant */
+
+/* The last comes by reload, if the input does not have it from the start. */
+static struct xr_config_group groups[GROUPS] = {
+	{.id = 0, .voters = 0xe, .digest = 70, .name = "a"},
+	{.id = 1, .voters = 0x6, .digest = 71, .name = "b"},
+	{.id = 2, .voters = 0xe, .digest = 72, .name = "c"},
+};
+static const struct xr_key keys[2] = {{.sip = {7, 9}, .used = 1, .id = 4},
+				      {.sip = {8, 1}, .used = 1, .id = 5}};
+static const struct xr_config config = {
+	.nodes = {[1] = {.ip = {[15] = 1}, .port = XR_PORT, .used = 1},
+		  [2] = {.ip = {[15] = 2}, .port = XR_PORT, .used = 1},
+		  [3] = {.ip = {[15] = 3}, .port = XR_PORT, .used = 1}},
+	.min_timeout_us = MIN_NS / NS_PER_US,
+	.max_timeout_us = MAX_NS / NS_PER_US,
+	.heartbeat_us = BEAT_NS / NS_PER_US,
+	.stall_limit_us = STALL_NS / NS_PER_US,
+	.groups = groups,
+};
+static const struct xr_control control = {
+	.abi = XR_ABI,
+	.answer = 1,
+	.min_timeout_us = MIN_NS / NS_PER_US,
+	.heartbeat_us = BEAT_NS / NS_PER_US,
+	.quorum_lapse_us = MAX_NS / NS_PER_US,
+	.drift_permille = 100,
+};
+
+/* What is on a node's disk; the real one is fuzz_journal.c's. No name: nothing of that group. */
+struct xr_journal {
+	struct xr_vote votes[GROUPS];
+};
+
+/* What is remembered of a node and a group, whatever the engine makes of it. */
+struct ghost {
+	union xr_word view, unfenced; /* as last seen, and before the last fence */
+	uint64_t contact_ns;	      /* before the newest pause: what a look has seen */
+	uint64_t beat_ns;	      /* of a leader: its timer after the last turn; 0: none */
+	uint32_t beaten;	      /* bit n: a heartbeat left for node n in this turn */
+	uint32_t led_term;	      /* the newest that it led in, and when it last did */
+	uint64_t led_ns;
+	uint64_t resigned_term; /* 1 + the newest that it resigned itself */
+	bool may_lift;		/* somebody resigned, or says so, since it entered its term */
+	uint32_t grants_term, grants;
+	uint32_t prevotes; /* of the term after the durable one; all: named heir */
+};
+
+struct node {
+	struct xr_engine engine;
+	struct xr_config config;
+	struct xr_group groups[GROUPS];
+	struct xr_acks acks[GROUPS];
+	struct xr_control control;
+	struct xr_key keys[2]; /* the NIC path's */
+	struct xr_stats stats;
+	struct xr_journal disk;
+	struct ghost ghost[GROUPS];
+
+	struct xr_vote waiting[GROUPS]; /* for the disk; the first `ndone` to be reaped */
+	uint64_t waiting_ns[GROUPS], probe_ns;
+	int nwaiting, ndone;
+	struct xr_datagram inbox[INBOX];
+	struct xr_event_rec ring[INBOX];
+	int ninbox, nring;
+	uint64_t armed_ns, turned_ns, promise_until_ns;
+	uint32_t gone, usurped; /* bit n: node n; bit g: group g */
+	int restless;		/* timer turns that asked for another at once */
+	bool failed, over;
+};
+
+static struct node nodes[NODES + 1];
+static struct xr_datagram queue[QUEUE];
+static struct {
+	struct input in;
+	bool liars; /* datagrams are made up */
+	bool over;
+	uint64_t now_ns;
+	struct node *acting; /* whose engine runs */
+	jmp_buf died;
+	uint8_t pauses, meanwhile; /* after so many of this turn: this */
+	int queued;
+	uint8_t leads[GROUPS][TERMS];
+} s;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	return 0;
+}
+
+static uint8_t self(const struct node *n)
+{
+	return (uint8_t)(n - nodes);
+}
+
+static bool majority(uint32_t g, uint32_t nodes_too)
+{
+	return __builtin_popcount(nodes_too & groups[g].voters) * 2 >
+	       __builtin_popcount(groups[g].voters);
+}
+
+static const struct xr_vote *waits(const struct node *n, uint32_t g)
+{
+	for (int i = 0; i < n->nwaiting; i++)
+		if (n->waiting[i].group == g)
+			return &n->waiting[i];
+	return NULL;
+}
+
+static uint64_t oldest_ns(void *world)
+{
+	const struct node *n = world;
+
+	return n->nwaiting > n->ndone ? n->waiting_ns[n->ndone] : n->probe_ns;
+}
+
+/*
+ * ---- what must hold ----
+ */
+static void check_lead(struct node *n, uint32_t g, struct xr_view v)
+{
+	struct ghost *o = &n->ghost[g];
+	uint8_t *leads = &s.leads[g][v.term % TERMS];
+
+	must(v.leader == self(n) && n->disk.votes[g].vote == self(n), "no own vote");
+	must(o->resigned_term < v.term + 1ull, "leads again in a term that it resigned");
+	must(o->grants_term == v.term && majority(g, o->grants | 1u << self(n)),
+	     "group %u term %u: no majority", g, v.term);
+	must(n->groups[g].lead_since_ns == s.now_ns || o->unfenced.word == o->view.word,
+	     "LEAD is published before it is known since when (rule 5)");
+	must(s.liars || !*leads || *leads == self(n), "two leaders in term %u", v.term);
+	*leads = self(n);
+	o->led_term = v.term;
+}
+
+static void check_view(struct node *n, uint32_t g)
+{
+	union xr_word was = n->ghost[g].view, now = xr_view_read(&n->groups[g]);
+	struct xr_view v = now.view;
+
+	n->ghost[g].view = now;
+	if (v.mode == XR_LEAD)
+		n->ghost[g].led_ns = s.now_ns;
+	if (now.word == was.word)
+		return;
+	must(!(n->usurped >> g & 1), "writes over the view of another process");
+	must(v.term >= was.view.term, "the view went back");
+	if (v.term == was.view.term && v.mode == XR_NONE) {
+		n->ghost[g].unfenced = was;
+		return;
+	}
+	must(v.term == n->disk.votes[g].term && !waits(n, g), "published before it is durable");
+	must(v.mode != XR_FOLLOW || (v.leader != self(n) && groups[g].voters >> v.leader & 1),
+	     "follows %u", v.leader);
+	if (v.mode == XR_LEAD)
+		check_lead(n, g, v);
+}
+
+static void check_views(struct node *n)
+{
+	for (uint32_t g = 0; g < GROUPS; g++)
+		check_view(n, g);
+}
+
+/*
+ * Rule 3: only whoever was released from a leader gives a vote while one is heard. A leader that
+ * stepped down in this very turn has not told anyone yet.
+ */
+static void check_look(const struct node *n, uint32_t g)
+{
+	const struct ghost *o = &n->ghost[g];
+	bool led = o->unfenced.view.mode == XR_LEAD &&
+		   o->unfenced.view.term == n->disk.votes[g].term;
+
+	if (o->may_lift || (led && n->engine.members[g].raft.resigned))
+		return;
+	must(!o->contact_ns || !xr_before(s.now_ns, o->contact_ns + MIN_NS),
+	     "votes while a leader is heard");
+	must(!n->disk.votes[g].name[0] || !xr_before(s.now_ns, n->promise_until_ns),
+	     "votes against its promise (rule 6)");
+	must(!led || !xr_quorum_fresh(&n->groups[g], &n->acks[g], self(n), s.now_ns,
+				      xr_lease_ns(&n->control)),
+	     "votes while its own lease holds");
+}
+
+static void check_submit(struct node *n, const struct xr_vote *v)
+{
+	uint32_t g = v->group;
+	const struct xr_vote *d = &n->disk.votes[g % GROUPS];
+
+	check_views(n);
+	must(g < GROUPS && v->digest == groups[g].digest && !strcmp(v->name, groups[g].name),
+	     "a vote of another group");
+	must(!n->over && !waits(n, g), "two writes at once");
+	must(n->groups[g].view.mode == XR_NONE, "writes unfenced");
+	must(v->term > d->term || (v->term == d->term && (!d->vote || d->vote == v->vote)),
+	     "rule 7: from term %u vote %u to term %u vote %u", d->term, d->vote, v->term, v->vote);
+	if (!v->vote)
+		return;
+	must(groups[g].voters >> v->vote & 1, "a vote for node %u", v->vote);
+	must(v->vote != self(n) || majority(g, n->ghost[g].prevotes | 1u << self(n)),
+	     "a campaign that nobody agreed to");
+	check_look(n, g);
+}
+
+static void check_resigned(struct node *n, uint32_t g, uint32_t term)
+{
+	struct xr_view v = n->groups[g].view;
+
+	must(v.mode != XR_LEAD || v.term > term, "resigns before it has fenced");
+	if (n->ghost[g].resigned_term < term + 1ull)
+		n->ghost[g].resigned_term = term + 1ull;
+	n->ghost[g].may_lift = true;
+}
+
+/* A record; ballots begin with the same fields. */
+static void check_body(struct node *n, const struct xr_wire *h, const struct xr_record *b)
+{
+	uint32_t g = b->group;
+	const struct xr_vote *d = &n->disk.votes[g % GROUPS], *w = waits(n, g);
+	struct ghost *o = &n->ghost[g % GROUPS];
+	struct xr_view v = n->groups[g % GROUPS].view;
+
+	if (xr_type_body(h->type) == XR_BODY_RECORD && b->flags & XR_PENDING)
+		return;
+	must(g < GROUPS && b->digest == groups[g].digest && groups[g].voters >> h->dest & 1,
+	     "group %u, of which node %u is no voter", g, h->dest);
+	switch (h->type) {
+	case XR_HEARTBEAT:
+		must(b->term == o->led_term && o->led_ns == s.now_ns, "beats, and does not lead");
+		o->beaten |= 1u << h->dest;
+		break;
+	case XR_ACK:
+		must(b->term <= d->term, "acks before it is durable");
+		must(!(b->flags & XR_ACKED) ||
+			     (n->groups[g].contact_ns == s.now_ns && v.term == b->term &&
+			      (v.mode == XR_NONE || v.leader == h->dest)),
+		     "acks whom it follows not");
+		break;
+	case XR_VOTE:
+		must((w ? w : d)->term == b->term && (w ? w : d)->vote == self(n),
+		     "asks for votes without its own");
+		break;
+	case XR_VOTE_ANSWER:
+		must(!(b->flags & XR_GRANTED) || (d->term == b->term && d->vote == h->dest),
+		     "a vote is answered before it is durable");
+		break;
+	case XR_RESIGN:
+		check_resigned(n, g, b->term);
+		break;
+	}
+}
+
+static void check_sent(struct node *n, uint8_t to, const struct xr_wire *h, size_t size)
+{
+	size_t body = xr_wire_body_size(h->type);
+
+	check_views(n);
+	must(h->source == self(n) && h->dest == to && to >= 1 && to <= NODES && to != self(n) &&
+		     h->type && h->type < XR_TYPE_END && size == sizeof(*h) + h->count * body &&
+		     h->sent_ns == s.now_ns && h->min_timeout_us == control.min_timeout_us,
+	     "type %u from node %u to node %u, %zu bytes", h->type, h->source, to, size);
+	for (int i = 0; i < h->count; i++)
+		check_body(n, h, (const void *)((const uint8_t *)(h + 1) + i * body));
+}
+
+/* A leader's heartbeat is neither left out nor put off, and nobody's timer is lost. */
+static void check_timer(struct node *n, uint32_t g, bool timer)
+{
+	uint64_t at_ns = n->engine.timers.at_ns[g], from_ns = s.now_ns;
+	struct ghost *o = &n->ghost[g];
+	bool leads = o->view.view.mode == XR_LEAD;
+
+	if (!n->engine.members[g].raft.voters)
+		return;
+	if (xr_before(from_ns, n->promise_until_ns))
+		from_ns = n->promise_until_ns;
+	must(at_ns == UINT64_MAX ? waits(n, g) != NULL : at_ns <= from_ns + 2 * MAX_NS,
+	     "group %u sleeps too long", g);
+	if (leads && at_ns != o->beat_ns) {
+		must((!o->beat_ns || timer) && at_ns - s.now_ns <= BEAT_NS &&
+			     o->beaten == (groups[g].voters & ~(1u << self(n))),
+		     "a leader's next heartbeat is put off");
+		must(xr_may_lead(&n->groups[g], &n->acks[g], &n->control, s.now_ns) ||
+			     xr_before(s.now_ns, n->engine.members[g].raft.grace_ns),
+		     "beats without a quorum (rule 12)");
+	}
+	o->beat_ns = leads ? at_ns : 0;
+	must(n->armed_ns <= (at_ns < s.now_ns ? s.now_ns : at_ns), "a timer is lost");
+}
+
+/* `waits_ns`: since when the disk kept a write, as the turn began. */
+static void check_turn(struct node *n, uint64_t waits_ns, bool timer)
+{
+	bool falls = (waits_ns && s.now_ns - waits_ns >= STALL_NS) ||
+		     (n->turned_ns && s.now_ns - n->turned_ns >= STALL_NS);
+
+	check_views(n);
+	must(n->over || !n->failed, "goes on with a disk that failed (rule 7)");
+	if (n->over)
+		return;
+	must(n->control.alive_until_ns == (waits_ns ? waits_ns : s.now_ns) + STALL_NS,
+	     "answers for too long (rule 8)");
+	for (uint32_t g = 0; g < GROUPS; g++) {
+		check_timer(n, g, timer);
+		must(!falls || n->groups[g].view.mode != XR_LEAD ||
+			     n->groups[g].lead_since_ns == s.now_ns,
+		     "leads on (rule 12)");
+	}
+	must(n->armed_ns <= s.now_ns + STALL_NS / 4, "its own timer is lost");
+	n->restless = timer && n->armed_ns <= s.now_ns ? n->restless + 1 : 0;
+	must(n->restless <= RESTING, "the timer never rests");
+	n->turned_ns = s.now_ns;
+}
+
+/* What a node is told, whatever its engine makes of it. */
+static void note(struct node *n, const struct xr_wire *h, const struct xr_ballot *b)
+{
+	struct ghost *o = &n->ghost[b->group % GROUPS];
+	uint32_t term = n->disk.votes[b->group % GROUPS].term, from = 1u << (h->source & 31);
+	bool granted = b->flags & XR_GRANTED;
+
+	if (b->group >= GROUPS || b->digest != groups[b->group].digest ||
+	    !(n->groups[b->group].voters & from))
+		return;
+	if (h->type == XR_VOTE_ANSWER && granted && b->term == o->grants_term)
+		o->grants |= from;
+	if (h->type == XR_PREVOTE_ANSWER && granted && b->term == term + 1)
+		o->prevotes |= from;
+	if (h->type == XR_RESIGN && b->term == term && b->node == self(n))
+		o->prevotes = ~0u;
+	if ((h->type == XR_RESIGN && b->term == term) ||
+	    (h->type == XR_VOTE && b->lift_leader && b->lift_term == term))
+		o->may_lift = true;
+}
+
+/*
+ * ---- the world ----
+ */
+static uint64_t now_ns(void *world)
+{
+	(void)world;
+	return s.now_ns;
+}
+
+static bool receive(void *world, struct xr_datagram *d)
+{
+	struct node *n = world;
+	const struct xr_wire *h = &d->wire;
+	const struct xr_key *key;
+
+	if (!n->ninbox)
+		return false;
+	*d = n->inbox[0];
+	memmove(n->inbox, n->inbox + 1, --n->ninbox * sizeof(n->inbox[0]));
+	key = &n->engine.keys[h->key_id & 1];
+	if (key->used && h->tag == xr_tag(h, d->bytes + d->size, d->size, &key->sip))
+		for (int i = 0; i < h->count && xr_type_body(h->type) == XR_BODY_BALLOT; i++)
+			note(n, h, (const struct xr_ballot *)(h + 1) + i);
+	return true;
+}
+
+static void left(void *world)
+{
+	struct node *n = world;
+
+	while (n->nring)
+		xr_engine_left(&n->engine, &n->ring[--n->nring]);
+}
+
+static uint32_t gone(void *world)
+{
+	struct node *n = world;
+	uint32_t told = n->gone;
+
+	n->gone = 0;
+	return told;
+}
+
+static void post(const struct node *n, const void *bytes, size_t size)
+{
+	struct xr_datagram *d;
+
+	if (s.liars)
+		return;
+	if (s.queued == QUEUE)
+		memmove(queue, queue + 1, sizeof(queue[0]) * --s.queued);
+	d = &queue[s.queued++];
+	d->size = size;
+	d->from.port = XR_PORT;
+	memcpy(d->bytes, bytes, size);
+	memcpy(d->from.ip, config.nodes[self(n)].ip, sizeof(d->from.ip));
+}
+
+static void send_datagram(void *world, uint8_t to, const void *bytes, size_t size)
+{
+	struct node *n = world;
+	const struct xr_wire *h = bytes;
+
+	must(!n->over || !n->usurped || n->failed, "goes on, and is fenced");
+	must(h->type != XR_PATH_ECHO, "echoes what was asked of the NIC path");
+	check_sent(n, to, h, size);
+	post(n, bytes, size);
+}
+
+static void nothing(void *world)
+{
+	(void)world;
+}
+
+static int submit(void *world, const struct xr_vote *v)
+{
+	struct node *n = world;
+	struct ghost *o = &n->ghost[v->group % GROUPS];
+
+	check_submit(n, v);
+	n->waiting_ns[n->nwaiting] = s.now_ns;
+	n->waiting[n->nwaiting++] = *v;
+	if (v->vote == self(n)) {
+		o->grants_term = v->term;
+		o->grants = 0;
+	}
+	return n->failed ? -EIO : 0;
+}
+
+static void probe(void *world)
+{
+	struct node *n = world;
+
+	if (!n->probe_ns)
+		n->probe_ns = s.now_ns;
+}
+
+static void write_first(struct node *n)
+{
+	const struct xr_vote *v = &n->waiting[0];
+
+	if (n->disk.votes[v->group].term != v->term)
+		n->ghost[v->group].prevotes = n->ghost[v->group].may_lift = 0;
+	n->disk.votes[v->group] = *v;
+	memmove(n->waiting, n->waiting + 1, --n->nwaiting * sizeof(n->waiting[0]));
+	memmove(n->waiting_ns, n->waiting_ns + 1, n->nwaiting * sizeof(n->waiting_ns[0]));
+}
+
+static size_t reap(void *world, struct xr_done *done, size_t max)
+{
+	struct node *n = world;
+	size_t reaped = 0;
+
+	for (; n->ndone && reaped < max; n->ndone--) {
+		done[reaped++] = (struct xr_done){.vote = n->waiting[0]};
+		write_first(n);
+	}
+	for (int i = 0; n->failed && i < n->nwaiting && reaped < max; i++)
+		done[reaped++] = (struct xr_done){.vote = n->waiting[i], .err = -EIO};
+	return reaped;
+}
+
+static int disk_error(void *world, struct xr_why *why)
+{
+	return ((struct node *)world)->failed ? xr_fail(why, -EIO, "a write failed") : 0;
+}
+
+static uint64_t echoes(void *world)
+{
+	return ((struct node *)world)->stats.path_answered;
+}
+
+static void nothing_at(void *world, uint64_t ns)
+{
+	(void)world, (void)ns;
+}
+
+static void report(void *world, const struct xr_report *r)
+{
+	(void)world;
+	must(r->kind < XR_REPORT_END && r->cause < XR_CAUSE_END, "a report of kind %u", r->kind);
+}
+
+static void arm(void *world, uint64_t at_ns)
+{
+	((struct node *)world)->armed_ns = at_ns;
+}
+
+static void end(void *world, int code)
+{
+	struct node *n = world;
+
+	must(code ? n->failed || n->usurped : !n->control.alive_until_ns, "ends with %d", code);
+	for (uint32_t g = 0; g < GROUPS; g++)
+		must(n->usurped || n->groups[g].view.mode != XR_LEAD, "ends, and leads");
+	n->over = true;
+}
+
+/* Rule 14. */
+static void crash(void *world)
+{
+	must(s.liars, "honest nodes, and two leaders");
+	must(!((struct node *)world)->control.alive_until_ns, "answers while it dies");
+	s.over = true;
+	longjmp(s.died, 1);
+}
+
+static const struct xr_host host = {
+	.now_ns = now_ns,
+	.receive = receive,
+	.left = left,
+	.gone = gone,
+	.send = send_datagram,
+	.flush = nothing,
+	.submit = submit,
+	.kick = nothing,
+	.probe = probe,
+	.reap = reap,
+	.oldest_ns = oldest_ns,
+	.disk_error = disk_error,
+	.echoes = echoes,
+	.show = nothing_at,
+	.report = report,
+	.arm = arm,
+	.rest = nothing_at,
+	.end = end,
+	.crash = crash,
+};
+
+const struct xr_vote *xr_journal_find(const struct xr_journal *j, uint32_t g)
+{
+	return j->votes[g].name[0] ? &j->votes[g] : NULL;
+}
+
+int xr_journal_each(const struct xr_journal *j, int (*visit)(const struct xr_vote *v, void *arg),
+		    void *arg)
+{
+	int err = 0;
+
+	for (uint32_t g = 0; g < GROUPS && !err; g++)
+		if (xr_journal_find(j, g))
+			err = visit(&j->votes[g], arg);
+	return err;
+}
+
+/*
+ * ---- the NIC path, and what else comes between two steps of an engine ----
+ */
+static void arrive(struct node *n, struct xr_datagram *d, bool nic)
+{
+	struct node *acting = s.acting;
+	struct xr_env env = {
+		.groups = n->groups,
+		.acks = n->acks,
+		.ngroups = GROUPS,
+		.control = &n->control,
+		.peers = n->config.nodes,
+		.keys = n->keys,
+		.stats = &n->stats,
+	};
+	enum xr_verdict verdict = XR_PASS;
+
+	s.acting = NULL;
+	if (nic)
+		verdict = xr_rules_run(&env, &d->wire, d->bytes + d->size, d->size, &d->from,
+				       s.now_ns);
+	s.acting = acting;
+	for (uint32_t i = 0; i < env.npending && n->nring < INBOX; i++)
+		n->ring[n->nring++] = env.pending[i];
+	if (verdict == XR_PASS && n->ninbox < INBOX)
+		n->inbox[n->ninbox++] = *d;
+	if (verdict != XR_TX)
+		return;
+	check_sent(n, d->wire.dest, &d->wire, d->size);
+	post(n, d->bytes, d->size);
+}
+
+/* Another process takes over, as rule 6 has it: this engine has to notice before it decides. */
+static void usurp(struct node *n, uint32_t g)
+{
+	n->groups[g].view.leader = NODES + 1;
+	n->groups[g].view.mode = XR_NONE;
+	n->ghost[g].view = xr_view_read(&n->groups[g]);
+	n->usurped |= 1u << g;
+}
+
+void sim_pause(void)
+{
+	struct node *n = s.acting;
+	uint32_t g = s.meanwhile >> 2;
+
+	if (!n)
+		return;
+	check_views(n);
+	for (uint32_t i = 0; i < GROUPS; i++)
+		n->ghost[i].contact_ns = n->groups[i].contact_ns;
+	if (!s.pauses || --s.pauses)
+		return;
+	if ((s.meanwhile & 3) == 0) /* by a run that had begun before the fence */
+		n->groups[g].contact_ns = s.now_ns;
+	else if ((s.meanwhile & 3) == 1 && s.queued && queue[s.queued - 1].wire.dest == self(n))
+		arrive(n, &queue[--s.queued], true);
+	else if ((s.meanwhile & 3) == 2 && s.liars && n->turned_ns)
+		usurp(n, g);
+	else if ((s.meanwhile & 3) == 3)
+		longjmp(s.died, 1);
+}
+
+/*
+ * ---- turns ----
+ */
+static void start(struct node *n, uint8_t fate);
+
+static void enter(struct node *n, void (*turn)(struct xr_engine *e))
+{
+	const volatile uint64_t waits_ns = oldest_ns(n); /* not to be lost by longjmp() */
+
+	s.acting = n;
+	for (uint32_t g = 0; g < GROUPS; g++)
+		n->ghost[g].beaten = 0;
+	if (!setjmp(s.died)) {
+		turn(&n->engine);
+		check_turn(n, waits_ns, turn == xr_engine_timer);
+	} else {
+		n->over = true;
+	}
+	s.acting = NULL;
+	s.pauses = 0;
+	if (n->over && !s.over)
+		start(n, take8(&s.in));
+}
+
+static void set_keys(struct node *n, uint8_t shape)
+{
+	const struct xr_key use[2] = {keys[shape & 1], keys[~shape & 1]};
+
+	xr_engine_keys(&n->engine, use, shape & 2 ? 1 : 2);
+	memcpy(n->keys, n->engine.keys, sizeof(n->keys));
+}
+
+static void first_turn(struct xr_engine *e)
+{
+	struct node *n = e->world;
+	struct xr_maps maps = {
+		.groups = n->groups, .acks = n->acks, .control = &n->control, .ngroups = GROUPS};
+
+	must(!xr_engine_init(e, &maps, &n->disk, n->promise_until_ns, NULL), "does not start");
+	xr_engine_begin(e);
+}
+
+/* Bits of `fate`: writes that reach the disk, the machine started anew, a promise, two groups. */
+static void start(struct node *n, uint8_t fate)
+{
+	struct xr_engine *e = &n->engine;
+
+	for (int writes = fate & 3; writes && n->nwaiting; writes--)
+		write_first(n);
+	xr_engine_free(e);
+	memset(e, 0, sizeof(*e));
+	if (fate & 4)
+		memset(n->groups, 0, sizeof(n->groups));
+	n->control.alive_until_ns = 0;
+	for (uint32_t g = 0; g < GROUPS; g++) {
+		n->groups[g].view.mode = XR_NONE;
+		n->ghost[g].view = n->ghost[g].unfenced = xr_view_read(&n->groups[g]);
+		n->ghost[g].beat_ns = n->ghost[g].prevotes = n->ghost[g].may_lift = 0;
+	}
+	n->nwaiting = n->ndone = n->ninbox = n->nring = n->restless = 0;
+	n->probe_ns = n->turned_ns = n->gone = n->usurped = 0;
+	n->failed = n->over = false;
+	n->armed_ns = 0; /* as the daemon's, before the first arm() */
+	n->promise_until_ns = fate & 8 ? s.now_ns + MIN_NS : 0;
+	n->config.ngroups = GROUPS - (fate >> 4 & 1);
+	e->config = &n->config;
+	e->host = &host;
+	e->world = n;
+	e->random = take16(&s.in);
+	memcpy(e->peers, config.nodes, sizeof(e->peers));
+	set_keys(n, 0);
+	enter(n, first_turn);
+}
+
+static void order(struct xr_engine *e)
+{
+	uint8_t what = take8(&s.in);
+	struct xr_order o = {.group = {"\0abx"[what >> 2 & 3]}, .heir = what & 3};
+	struct xr_order_result r;
+
+	xr_engine_order(e, &o, &r);
+}
+
+static void reload(struct xr_engine *e)
+{
+	set_keys(e->world, take8(&s.in));
+	xr_engine_take(e, groups, GROUPS);
+}
+
+/*
+ * ---- events ----
+ */
+static void lie_body(struct node *n, struct xr_datagram *d)
+{
+	static const int off[] = {0, 1, -1, 0};
+	uint8_t shape = take8(&s.in), more = take8(&s.in), g = shape & 3, type = d->wire.type;
+	const struct xr_raft *r = &n->engine.members[g % GROUPS].raft;
+	struct xr_ballot *b = (struct xr_ballot *)(d->bytes + d->size);
+	enum xr_body body = xr_type_body(type);
+	bool ahead = type == XR_VOTE || type == XR_PREVOTE || type == XR_PREVOTE_ANSWER;
+
+	d->size += xr_wire_body_size(type);
+	d->wire.count++;
+	memset(b, 0, xr_wire_body_size(type));
+	b->group = g;
+	b->term = (r->op.writing ? r->op.term : r->term + ahead) + off[shape >> 2 & 3] +
+		  (shape & 16 ? take32(&s.in) : 0);
+	b->digest = groups[g % GROUPS].digest + (shape >> 5 & 1);
+	b->flags = body == XR_BODY_RECORD && more & 7 ? more & 7 : !(shape >> 6);
+	if (body == XR_BODY_RECORD)
+		return;
+	b->round = r->round - (more >> 4 & 3);
+	b->node = more & 3;
+	b->lift_leader = more >> 2 & 3;
+	b->lift_term = r->term - (more >> 6 & 1);
+	b->last_term = more >> 7;
+}
+
+/* Anything, well sealed; or, where `ring`, what a datagram that was answered might have left. */
+static void lie(struct node *n, bool nic, bool ring)
+{
+	uint8_t type = take8(&s.in), odd = take8(&s.in);
+	static struct xr_datagram d;
+	struct xr_wire *h = &d.wire;
+
+	d.size = sizeof(*h);
+	d.from.port = XR_PORT + (odd >> 2 & 1);
+	*h = (struct xr_wire){
+		.magic = XR_WIRE_MAGIC,
+		.version = XR_WIRE_VERSION,
+		.type = 1 + (type & 15) % (XR_TYPE_END - 1),
+		.source = odd & 1 ? take8(&s.in) : 2 + (type >> 4 & 1),
+		.dest = self(n),
+		.key_id = keys[type >> 5 & 1].id,
+		.min_timeout_us = odd & 2 ? take16(&s.in) * 10 : control.min_timeout_us,
+		.sent_ns = s.now_ns - (odd & 8 ? take64(&s.in) : type >> 6),
+		.echo_ns = s.now_ns - (odd & 16 ? take16(&s.in) * NS_PER_MS : 0),
+	};
+	memset(h + 1, 0, sizeof(struct xr_record)); /* where there is none */
+	for (int i = odd >> 6; i >= 0 && xr_type_body(h->type); i--)
+		lie_body(n, &d);
+	h->tag = xr_tag(h, d.bytes + d.size, d.size, &keys[h->key_id & 1].sip);
+	if (odd & 32)
+		d.bytes[take8(&s.in) % d.size] ^= take8(&s.in);
+	memcpy(d.from.ip, config.nodes[h->source & 3].ip, sizeof(d.from.ip));
+	if (!ring)
+		arrive(n, &d, nic);
+	else if (n->nring < INBOX)
+		n->ring[n->nring++] = (struct xr_event_rec){
+			.record = *(struct xr_record *)(h + 1),
+			.sent_ns = h->sent_ns,
+			.min_timeout_us = h->min_timeout_us,
+			.type = h->type,
+			.source = h->source,
+		};
+}
+
+static struct node *deliver(struct node *n, bool keep, bool nic)
+{
+	int i = s.queued ? take8(&s.in) % s.queued : -1;
+	struct xr_datagram d;
+
+	if (i < 0)
+		return n;
+	d = queue[i];
+	n = &nodes[d.wire.dest];
+	if (!keep)
+		memmove(&queue[i], &queue[i + 1], sizeof(queue[0]) * (size_t)(--s.queued - i));
+	arrive(n, &d, nic);
+	return n;
+}
+
+/* Stamps and clocks; and what will come between two steps of this turn. */
+static void prepare(struct node *n, uint8_t flags)
+{
+	uint8_t step = flags & 4 ? take8(&s.in) : 0;
+
+	s.now_ns += (step < 200 ? step : (step - 199) * 50) * NS_PER_MS;
+	for (uint32_t g = 0; flags & 8 && g < GROUPS; g++) {
+		n->groups[g].contact_ns = s.now_ns - take16(&s.in) % 400 * NS_PER_MS;
+		n->restless = 0;
+	}
+	for (uint32_t g = 0; flags & 16 && g < GROUPS; g++)
+		for (uint8_t node = 1; node <= NODES; node++)
+			n->acks[g].echo_ns[node] = s.now_ns;
+	s.pauses = flags & 32 ? take8(&s.in) : 0;
+	s.meanwhile = s.pauses >> 5;
+	s.pauses &= 31;
+}
+
+static void turn(void)
+{
+	static void (*const turns[16])(struct xr_engine * e) = {
+		[4] = xr_engine_timer,	 [5] = xr_engine_timer,	  [6] = xr_engine_timer,
+		[7] = xr_engine_durable, [8] = xr_engine_durable, [9] = order,
+		[10] = reload,		 [11] = xr_engine_stop,	  [15] = xr_engine_timer,
+	};
+	uint8_t what = take8(&s.in), flags = take8(&s.in), kind = what & 15, arg = what >> 4;
+	struct node *n = &nodes[s.liars ? 1 : 1 + (flags & 3) % NODES];
+
+	prepare(n, flags);
+	if (kind < 4 && s.liars)
+		lie(n, !(flags & 64), kind == 3 && arg & 1);
+	else if (kind < 4)
+		n = deliver(n, arg & 1, !(flags & 64));
+	else if (kind < 7 && xr_before(s.now_ns, n->armed_ns))
+		s.now_ns = n->armed_ns;
+	if (kind == 12)
+		start(n, arg);
+	if (kind == 13 && s.queued)
+		s.queued--; /* lost */
+	if (kind == 14)
+		n->gone = arg;
+	if (kind == 15 && s.liars)
+		usurp(n, arg & 1);
+	if (turns[kind] == xr_engine_timer)
+		n->armed_ns = UINT64_MAX;
+	if (turns[kind] == xr_engine_durable) {
+		n->failed = arg >= 12;
+		n->ndone = (arg & 3) < n->nwaiting ? arg & 3 : n->nwaiting;
+		n->probe_ns = arg & 4 ? 0 : n->probe_ns;
+	}
+	if (turns[kind] || !(flags & 128)) /* or more before its turn */
+		enter(n, turns[kind] ? turns[kind] : xr_engine_receive);
+}
+
+static void set_up(struct node *n, uint8_t shape)
+{
+	memset(n, 0, sizeof(*n));
+	n->config = config;
+	n->control = control;
+	n->config.self = n->control.self = self(n);
+	n->control.nic_mode = shape & 128 ? XR_NIC_NATIVE : XR_NIC_OFF;
+	for (uint32_t g = 0; g < GROUPS && shape & 6; g++) {
+		struct xr_vote *v = &n->disk.votes[g];
+
+		*v = (struct xr_vote){
+			.group = g, .term = shape >> 1 & 3, .digest = groups[g].digest};
+		v->vote = s.liars ? shape >> 3 & 3 : 0;
+		memcpy(v->name, groups[g].name, sizeof(v->name));
+	}
+	start(n, (shape & 96) >> 2);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t shape;
+
+	memset(&s, 0, sizeof(s));
+	s.in = (struct input){.at = data, .left = size};
+	s.now_ns = 100 * NS_PER_S;
+	shape = take8(&s.in);
+	s.liars = shape & 1;
+	for (uint8_t i = 1; i <= (s.liars ? 1 : NODES); i++)
+		set_up(&nodes[i], shape);
+	for (int i = 0; i < STEPS && s.in.left && !s.over; i++)
+		turn();
+	for (uint8_t i = 1; i <= (s.liars ? 1 : NODES); i++)
+		xr_engine_free(&nodes[i].engine);
+	return 0;
+}
