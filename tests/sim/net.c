@@ -117,8 +117,8 @@ void net_replay(struct world *w, const struct packet *p)
 }
 
 /*
- * Anything that was ever said; in the calm only where the way is open, or what never arrived would
- * do so now, and for once rightly cost a leader its term.
+ * Anything that was ever said. In the calm only by nodes of the core: what another said in a newer
+ * term, and nobody heard, would rightly cost the leader its own, once.
  */
 void net_replay_any(struct world *w)
 {
@@ -130,7 +130,7 @@ void net_replay_any(struct world *w)
 		return;
 	from = t->bytes + t->at[sim_below(w, t->n)];
 	memcpy(&p, from, offsetof(struct packet, bytes));
-	if (w->calm && w->cut[p.from][p.to])
+	if (w->calm && !(w->core >> p.from & 1))
 		return;
 	memcpy(p.bytes, from + offsetof(struct packet, bytes), p.size);
 	net_replay(w, &p);
