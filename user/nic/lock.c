@@ -132,7 +132,7 @@ void xr_nic_unlock(const struct xr_nic_opts *o, int *fd)
 	char path[256];
 
 	lock_path(path, sizeof(path), o);
-	if (*fd >= 0)
-		rmdir(path);
+	if (*fd >= 0 && !rmdir(path))
+		rmdir(LOCKS); /* the last one does; whoever makes a lock meanwhile tries again */
 	xr_close_fd(fd);
 }
