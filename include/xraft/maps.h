@@ -13,7 +13,7 @@
 #include "xraft/wire.h"
 #include "xraft/siphash.h"
 
-#define XR_ABI	      2	 /* of everything in this file; daemon and program compare it at start */
+#define XR_ABI	      3	 /* of everything in this file; daemon and program compare it at start */
 #define XR_NAME_SIZE  16 /* of cluster and group names, with the final NUL */
 #define XR_GROUPS_MAX 131072
 #define XR_BPFFS_DIR  "/sys/fs/bpf/xraft"
@@ -54,9 +54,12 @@ struct xr_group {
 	char name[XR_NAME_SIZE];
 } __attribute__((aligned(64)));
 
-/* xr_acks[id]: for each peer the newest `sent_ns` of ours that it has acked. */
+/* xr_acks[id], by node id: what each peer has let this node know of itself. */
 struct xr_acks {
-	__u64 echo_ns[16]; /* by node id; padded to whole cache lines */
+	__u64 echo_ns[XR_NODE_MAX + 1]; /* the newest `sent_ns` of ours that it has acked */
+	/* The newest term in which it acked our heartbeats or gave us its vote (rule 18). */
+	__u32 term[XR_NODE_MAX + 1];
+	__u64 spare; /* to whole cache lines */
 };
 
 /* xr_peers[node] */
@@ -65,6 +68,7 @@ struct xr_peer {
 	__u16 port;
 	__u8 used;
 	__u8 spare[5];
+	__u64 lives;	/* of this node and the peer, as in struct xr_wire; 0: not introduced */
 	__u64 received; /* datagrams with a valid tag, at the NIC path */
 	__u64 answered; /* of these, by XDP_TX */
 };
@@ -120,6 +124,7 @@ struct xr_control {
 	__u64 netns;	 /* inode of the daemon's network namespace; 0: not known */
 	__u64 timens;	 /* likewise of its time namespace: in another one clocks differ */
 	char interface[16];
+	__u64 life; /* of the engine, random (rule 17); shown only */
 };
 
 /* The fields that every ABI has. */
@@ -151,7 +156,7 @@ struct xr_key {
 	X(pass_ack, "refusals with a newer term, to the daemon")                                 \
 	X(pass_poll, "polls that only the daemon can answer")                                    \
 	X(pass_vote, "votes, prevotes, resignations, to the daemon")                             \
-	X(pass_path, "path tests, to the daemon")                                                \
+	X(pass_fact, "introductions and path tests, to the daemon")                              \
 	X(pass_not_alive, "passed up: the daemon did not renew its deadline")                    \
 	X(pass_no_socket, "passed up: the daemon's socket is gone")                              \
 	X(pass_no_answer, "passed up: answers at the NIC are switched off")                      \
@@ -163,12 +168,13 @@ struct xr_key {
 	X(drop_type, "unknown type")                                                             \
 	X(drop_source, "unknown sender, or not addressed to this node")                          \
 	X(drop_address, "not from the sender's configured address")                              \
+	X(drop_life, "said by, or to, another life of a node; or not introduced")                \
 	X(drop_key, "unknown key id")                                                            \
 	X(drop_tag, "wrong tag: another key, or forged")                                         \
 	X(drop_group, "unknown group, or the sender is no voter of it")                          \
 	X(drop_digest, "another idea of the group's name or voters")                             \
 	X(drop_timing, "the leader's minimum election timeout is larger than ours")              \
-	X(drop_replay, "heartbeats seen before, or overtaken")                                   \
+	X(drop_replay, "heartbeats and others seen before, or overtaken")                        \
 	X(events_lost, "events for the daemon that found the ring full")
 
 enum xr_reason {
@@ -224,8 +230,8 @@ static __always_inline union xr_word xr_view_read(const struct xr_group *g)
 _Static_assert(sizeof(struct xr_view) == 8, "one word (rule 2)");
 _Static_assert(sizeof(struct xr_group) == 64, "one cache line a group");
 _Static_assert(sizeof(struct xr_acks) == 128, "two cache lines a group");
-_Static_assert(sizeof(struct xr_peer) == 40, "shared layout");
-_Static_assert(sizeof(struct xr_control) == 128, "shared layout");
+_Static_assert(sizeof(struct xr_peer) == 48, "shared layout");
+_Static_assert(sizeof(struct xr_control) == 136, "shared layout");
 _Static_assert(sizeof(struct xr_stats) == XR_REASON_END * sizeof(__u64), "a counter a reason");
 
 #endif

@@ -75,6 +75,23 @@ static __always_inline int xr_mark_advance(__u64 *replay, __u32 term, __u64 sent
 	return 0;
 }
 
+/*
+ * Does the mark lie ahead of what the leader answers to a poll of ours? Then its clock has stepped
+ * back, or somebody pushed the mark there, and it begins anew (rule 17). The echo is by our own
+ * clock, and at most D old; so a recording of it opens this door for no longer.
+ */
+static __always_inline int xr_mark_renew(__u64 *replay, const struct xr_control *c,
+					 const struct xr_wire *h, __u32 term, __u64 now)
+{
+	__u64 d_ns = (__u64)c->min_timeout_us * 1000;
+	__u64 old = *(volatile __u64 *)replay, mark = xr_mark(term, h->sent_ns);
+	__u64 ahead_ns = ((old - mark) & XR_MARK_TIME) << 10;
+
+	if (!h->echo_ns || now - h->echo_ns > d_ns || ahead_ns <= 2 * d_ns)
+		return 0;
+	return __sync_val_compare_and_swap(replay, old, mark) == old;
+}
+
 static __always_inline int xr_is_voter(const struct xr_group *g, __u8 node)
 {
 	return node <= XR_NODE_MAX && (g->voters >> node & 1);
@@ -122,6 +139,15 @@ static __always_inline int xr_may_lead(const struct xr_group *g, const struct xr
 	       xr_quorum_fresh(g, acks, c->self, now, lapse_ns);
 }
 
+/* Rule 18: `node` has made a promise in `term`, and may be asked for it when it has forgotten. */
+static __always_inline void xr_know_term(struct xr_acks *acks, __u8 node, __u32 term)
+{
+	volatile __u32 *known = &acks->term[node];
+
+	if (*known < term)
+		*known = term;
+}
+
 /*
  * ---- one record ----
  */
@@ -158,7 +184,8 @@ static __always_inline enum xr_reason xr_rule_heartbeat(struct xr_group *g,
 	if (h->min_timeout_us > c->min_timeout_us)
 		return XR_R_drop_timing;
 	XR_PAUSE;
-	if (!xr_mark_advance(&g->replay, rec->term, h->sent_ns))
+	if (!xr_mark_advance(&g->replay, rec->term, h->sent_ns) &&
+	    !xr_mark_renew(&g->replay, c, h, rec->term, now))
 		return XR_R_drop_replay;
 	if (!xr_stamp(&g->contact_ns, now))
 		return XR_R_heartbeat_withheld; /* another run stamped later; it answers */
@@ -175,6 +202,7 @@ static __always_inline enum xr_reason xr_rule_ack(struct xr_group *g, struct xr_
 {
 	enum xr_reason reason = xr_rule_record(g, h, rec);
 	union xr_word v = xr_view_read(g);
+	__u8 node = h->source;
 
 	if (reason != XR_REASON_END)
 		return reason;
@@ -185,7 +213,10 @@ static __always_inline enum xr_reason xr_rule_ack(struct xr_group *g, struct xr_
 	if (xr_before(h->echo_ns, g->lead_since_ns) || xr_before(now, h->echo_ns))
 		return XR_R_ack_ignored;
 	XR_PAUSE;
-	xr_stamp(&acks->echo_ns[h->source & 15], h->echo_ns);
+	if (node > XR_NODE_MAX)
+		return XR_R_drop_group;
+	xr_stamp(&acks->echo_ns[node], h->echo_ns);
+	xr_know_term(acks, node, rec->term);
 	return XR_R_ack_stamped;
 }
 
@@ -255,12 +286,13 @@ static __always_inline void xr_tag_begin(struct xr_sip *sip, const struct xr_wir
 {
 	const __u64 *word = (const __u64 *)h;
 
-	_Static_assert(__builtin_offsetof(struct xr_wire, tag) == 4 * sizeof(*word), "wire layout");
+	_Static_assert(__builtin_offsetof(struct xr_wire, tag) == 5 * sizeof(*word), "wire layout");
 	xr_sip_init(sip, key);
 	xr_sip_word(sip, word[0]);
 	xr_sip_word(sip, word[1]);
 	xr_sip_word(sip, word[2]);
 	xr_sip_word(sip, word[3]);
+	xr_sip_word(sip, word[4]);
 }
 
 static __always_inline void xr_tag_record(struct xr_sip *sip, const struct xr_record *rec)
@@ -314,6 +346,14 @@ struct xr_sender {
 	struct xr_key *key;
 };
 
+/* Rule 17: what was said in another life of either node is not said in this one. */
+static __always_inline int xr_is_for_this_life(const struct xr_peer *peer, const struct xr_wire *h)
+{
+	__u64 lives = *(const volatile __u64 *)&peer->lives;
+
+	return xr_type_introduces(h->type) || (lives && h->lives == lives);
+}
+
 /* Cheap checks first, the digest last. XR_REASON_END: authentic and for us. */
 static __always_inline enum xr_reason xr_rules_check(struct xr_env *env, const struct xr_wire *h,
 						     const void *end, __u32 len,
@@ -346,6 +386,8 @@ static __always_inline enum xr_reason xr_rules_check(struct xr_env *env, const s
 	if (from->ip[0] != ((__u64 *)peer->ip)[0] || from->ip[1] != ((__u64 *)peer->ip)[1] ||
 	    (from->port != peer->port && h->type != XR_RESIGN)) /* the warden has its own port */
 		return XR_R_drop_address;
+	if (!xr_is_for_this_life(peer, h))
+		return XR_R_drop_life;
 	key = xr_env_key(env, h->key_id & 1);
 	if (!key || !key->used || key->id != h->key_id)
 		return XR_R_drop_key;
@@ -566,7 +608,7 @@ static __always_inline enum xr_verdict xr_rules_decide(struct xr_walk *w)
 		return XR_TX;
 	default:
 		xr_env_count(w->env, xr_type_body(w->h->type) == XR_BODY_BALLOT ? XR_R_pass_vote
-										: XR_R_pass_path);
+										: XR_R_pass_fact);
 		return XR_PASS;
 	}
 }

@@ -4,8 +4,9 @@
  *
  * A datagram is a header and `count` bodies of one size, little-endian, without implicit padding,
  * a whole number of 64-bit words. Heartbeats, their answers and polls carry records; votes,
- * prevotes and resignations carry vote bodies. An answer has the size of what it answers, so that
- * the NIC path builds it in place. tests/golden/ holds datagrams byte by byte with their meaning.
+ * prevotes and resignations carry vote bodies; introductions and path tests carry facts. An answer
+ * to a record has the size of what it answers, so that the NIC path builds it in place.
+ * tests/golden/ holds datagrams byte by byte with their meaning.
  */
 #ifndef XRAFT_WIRE_H
 #define XRAFT_WIRE_H
@@ -13,11 +14,11 @@
 #include <linux/types.h>
 
 #define XR_WIRE_MAGIC	0x54465258u /* "XRFT" as bytes on the wire */
-#define XR_WIRE_VERSION 1
+#define XR_WIRE_VERSION 2
 #define XR_PORT		7007
 
 #define XR_NODE_MAX	9    /* node ids are 1 ... 9 */
-#define XR_DATAGRAM_MAX 1432 /* UDP payload of a 1500-byte IPv6 packet, in whole words */
+#define XR_DATAGRAM_MAX 1440 /* 58 records; a 1500-byte IPv6 packet has room for 1452 bytes */
 
 #define xr_each_node(node) for (__u8 node = 1; (node) <= XR_NODE_MAX; (node)++)
 
@@ -30,6 +31,7 @@
 /* What follows the header `count` times, and its size in 64-bit words. */
 enum xr_body {
 	XR_BODY_NONE = 0,
+	XR_BODY_FACT = 2,
 	XR_BODY_RECORD = 3,
 	XR_BODY_BALLOT = 5,
 };
@@ -43,8 +45,9 @@ enum xr_place { XR_AT_DAEMON, XR_AT_NIC };
  * HEARTBEAT is AppendEntries without entries, from leader to follower; an ACK echoes its `sent_ns`.
  * With a POLL an anxious follower asks its leader for a heartbeat. A PREVOTE ("would you vote for
  * me in this term?") changes nothing. RESIGN: "I no longer lead this group in this term".
- * PATH: is what a NIC path answers really delivered? ASK (to a peer's daemon) -> TEST (back to the
- * asker's NIC path) -> ECHO (by XDP_TX, to the peer's daemon) -> DELIVERED.
+ * With ASK and TELL nodes introduce themselves (rule 17): who are you, and what do you know of me?
+ * PATH: is what a NIC path answers really delivered? TEST (of an asker's NIC path, which asked for
+ * it) -> ECHO (by XDP_TX, to the peer's daemon) -> DELIVERED. All of them carry the asker's nonce.
  */
 #define XR_TYPES(X)                                                            \
 	X(XR_HEARTBEAT, 1, RECORD, XR_ACK, NIC, "heartbeat")                   \
@@ -55,10 +58,11 @@ enum xr_place { XR_AT_DAEMON, XR_AT_NIC };
 	X(XR_PREVOTE, 6, BALLOT, XR_PREVOTE_ANSWER, DAEMON, "prevote request") \
 	X(XR_PREVOTE_ANSWER, 7, BALLOT, 0, DAEMON, "prevote answer")           \
 	X(XR_RESIGN, 8, BALLOT, 0, DAEMON, "resignation")                      \
-	X(XR_PATH_ASK, 9, NONE, XR_PATH_TEST, DAEMON, "path ask")              \
-	X(XR_PATH_TEST, 10, NONE, XR_PATH_ECHO, NIC, "path test")              \
-	X(XR_PATH_ECHO, 11, NONE, XR_PATH_DELIVERED, DAEMON, "path echo")      \
-	X(XR_PATH_DELIVERED, 12, NONE, 0, DAEMON, "path delivered")
+	X(XR_ASK, 9, FACT, XR_TELL, DAEMON, "ask")                             \
+	X(XR_TELL, 10, FACT, 0, DAEMON, "tell")                                \
+	X(XR_PATH_TEST, 11, FACT, XR_PATH_ECHO, NIC, "path test")              \
+	X(XR_PATH_ECHO, 12, FACT, XR_PATH_DELIVERED, DAEMON, "path echo")      \
+	X(XR_PATH_DELIVERED, 13, FACT, 0, DAEMON, "path delivered")
 
 enum xr_type {
 #define X(name, number, body, answer, place, text) name = (number),
@@ -67,20 +71,25 @@ enum xr_type {
 		XR_TYPE_END,
 };
 
-/* 40 bytes. All fields but `tag` are covered by the tag, and so are the bodies. */
+/* 48 bytes. All fields but `tag` are covered by the tag, and so are the bodies. */
 struct xr_wire {
 	__u32 magic;
 	__u8 version;
 	__u8 type;   /* enum xr_type */
 	__u8 source; /* node id of the sender; with `dest` this is the tag's direction */
 	__u8 dest;
-	__u16 count;	      /* of records or vote bodies; 0 for types without */
+	__u16 count;	      /* of bodies */
 	__u8 key_id;	      /* which of the two keys made the tag */
 	__u8 spare;	      /* zero */
 	__u32 min_timeout_us; /* D, the sender's minimum election timeout (rule 5) */
 	__u64 sent_ns;	      /* the sender's CLOCK_BOOTTIME */
 	__u64 echo_ns;	      /* in an answer: the `sent_ns` of what it answers */
-	__u64 tag;	      /* SipHash-2-4 over the header before it and all that follows it */
+	/*
+	 * The lives of sender and receiver, one XOR the other: a datagram is for one life of each
+	 * (rule 17). In XR_ASK and XR_TELL the life of the sender alone.
+	 */
+	__u64 lives;
+	__u64 tag; /* SipHash-2-4 over the header before it and all that follows it */
 };
 
 /* Flags of a record in an XR_ACK. */
@@ -121,11 +130,50 @@ struct xr_ballot {
 	__u8 pad[6];
 };
 
+/*
+ * What nodes tell each other when they meet: X(name, number, meaning of `of` and `value`). Those
+ * below XR_FACT_SELF belong to the conversation, the others say how the sender is set up.
+ */
+#define XR_FACTS(X)                                                                        \
+	X(nonce, 1, "value: random; the answer repeats it")                                \
+	X(from, 2, "ASK: what do you know of me in the groups from value on?")             \
+	X(path, 3, "ASK: test my NIC path, too")                                           \
+	X(term, 4, "TELL: in group `of` the asker has acked, voted or led in term value")  \
+	X(more, 5, "TELL: of the groups from value on I know more; ask again")             \
+	X(vote, 6, "TELL: in group `of` the asker voted for the teller in term value")     \
+	X(twice, 7, "TELL: two lives of the asker's node take turns")                      \
+	X(min_timeout_us, 16, "of each node's election timeout: the least, D")             \
+	X(max_timeout_us, 17, "the most")                                                  \
+	X(heartbeat_us, 18, "between heartbeats")                                          \
+	X(stall_limit_us, 19, "after which a node that stands still answers nobody")       \
+	X(drift_permille, 20, "r of rule 5")                                               \
+	X(groups, 21, "digest of all groups' ids, names and voters")                       \
+	X(keys, 22, "bit n of the low half: key n is accepted; high half: key that seals") \
+	X(xdp, 23, "enum xr_nic_mode; next byte: enum xr_tx_path")
+
+enum xr_fact_what {
+#define X(name, number, text) XR_FACT_##name = (number),
+	XR_FACTS(X)
+#undef X
+		XR_FACT_END,
+};
+
+#define XR_FACT_SELF XR_FACT_min_timeout_us
+
+/* 16 bytes. */
+struct xr_fact {
+	__u32 what; /* enum xr_fact_what; what a receiver does not know it leaves out */
+	__u32 of;
+	__u64 value;
+};
+
+#define XR_FACT_MAX   ((XR_DATAGRAM_MAX - sizeof(struct xr_wire)) / sizeof(struct xr_fact))
 #define XR_RECORD_MAX ((XR_DATAGRAM_MAX - sizeof(struct xr_wire)) / sizeof(struct xr_record))
 #define XR_BALLOT_MAX ((XR_DATAGRAM_MAX - sizeof(struct xr_wire)) / sizeof(struct xr_ballot))
 #define XR_RECORDS    58 /* XR_RECORD_MAX as a plain number, for loops the verifier bounds */
 
-_Static_assert(sizeof(struct xr_wire) == 40, "wire layout");
+_Static_assert(sizeof(struct xr_wire) == 48, "wire layout");
+_Static_assert(sizeof(struct xr_fact) == 8 * XR_BODY_FACT, "wire layout");
 _Static_assert(sizeof(struct xr_record) == 8 * XR_BODY_RECORD, "wire layout");
 _Static_assert(sizeof(struct xr_ballot) == 8 * XR_BODY_BALLOT, "wire layout");
 _Static_assert(XR_RECORD_MAX == XR_RECORDS, "one datagram, one full MTU");
@@ -161,6 +209,12 @@ static inline enum xr_place xr_type_place(__u8 type)
 #define X(name, number, body, answer, place, text) | (__u64)XR_AT_##place << 4 * (number)
 	return (enum xr_place)xr_type_look(0 XR_TYPES(X), type);
 #undef X
+}
+
+/* Of what names no lives, since they are not known yet. */
+static inline int xr_type_introduces(__u8 type)
+{
+	return type == XR_ASK || type == XR_TELL;
 }
 
 static inline const char *xr_type_text(__u8 type)

@@ -77,6 +77,8 @@ static struct arm arms[] = {
 	{.name = "deadline over: passed up", .packet = "deadline over"},
 	{.name = "replay dropped", .packet = "seen before", .again = true},
 	{.name = "wrong tag dropped", .packet = "no tag", .again = true},
+	{.name = "another life dropped", .packet = "another life"},
+	{.name = "ask passed up", .packet = "ask"},
 	{.name = "unknown sender dropped", .packet = "node that is not configured"},
 	{.name = "another's address dropped", .packet = "another node's address"},
 	{.name = "not xraft's on our port: dropped", .packet = "wrong magic"},

@@ -127,12 +127,15 @@ static void write_disk(const char *folder)
  * ---- flood ----
  */
 
-/* All cheap checks pass: right addresses, ports, ids and key. Only the tag is wrong. */
+/*
+ * All cheap checks pass: right addresses, ports, ids and key, and an ask may come from any life. Only
+ * the tag is wrong.
+ */
 struct packet {
 	struct iphdr ip;
 	struct udphdr udp;
 	struct xr_wire wire;
-	struct xr_record record;
+	struct xr_fact nonce;
 } __attribute__((packed));
 
 static struct packet forge(const struct xr_config *c, uint8_t to, uint16_t port)
@@ -144,14 +147,14 @@ static struct packet forge(const struct xr_config *c, uint8_t to, uint16_t port)
 			{
 				.magic = XR_WIRE_MAGIC,
 				.version = XR_WIRE_VERSION,
-				.type = XR_HEARTBEAT,
+				.type = XR_ASK,
 				.source = c->self,
 				.dest = to,
 				.count = 1,
 				.key_id = c->keys[0].id,
 				.min_timeout_us = c->min_timeout_us,
 			},
-		.record = {.group = c->groups[0].id, .digest = c->groups[0].digest},
+		.nonce = {.what = XR_FACT_nonce},
 	};
 
 	memcpy(&p.ip.saddr, c->nodes[c->self].ip + 12, 4);

@@ -2,7 +2,7 @@
 /*
  * How long does a heartbeat take to be answered? Stands in for a leader: with the configuration
  * and the key of a node whose daemon does not run it sends heartbeats of a newer term to a
- * follower, which follows, and from then on answers each.
+ * follower, which follows, and from then on answers each. Before that they introduce themselves.
  *
  *   bench_rtt --config FILE --to NODE --count N [--interval US] [--blind]    in that node's namespace
  *
@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include "config/config.h"
 #include "daemon/post.h"
@@ -38,6 +39,7 @@ static struct {
 	struct xr_trains trains;
 	struct xr_outbox outbox;
 	struct xr_record record;
+	uint64_t nonce; /* of our question who the follower is */
 	uint64_t *rtt_ns;
 	uint32_t answered, sent;
 } b = {.interval_us = 1000, .record.term = FIRST_TERM};
@@ -83,10 +85,30 @@ static uint64_t received_ns(struct msghdr *m)
 	       (uint64_t)(real.tv_nsec - stamp.tv_nsec);
 }
 
+/* Who is there, and what life (rule 17)? It asks the same as soon as it hears of a new one. */
+static void ask(void)
+{
+	const struct xr_fact nonce = {.what = XR_FACT_nonce, .value = b.nonce};
+
+	xr_outbox_facts(&b.outbox, b.to, XR_ASK, &nonce, 1);
+}
+
+static void take_fact(const struct xr_wire *h)
+{
+	const struct xr_fact *nonce = (const struct xr_fact *)(h + 1);
+
+	if (h->type == XR_TELL && nonce->value == b.nonce)
+		b.config.nodes[b.to].lives = b.control.life ^ h->lives;
+	if (h->type == XR_ASK)
+		xr_outbox_facts(&b.outbox, b.to, XR_TELL, nonce, 1);
+}
+
 static void take(const struct xr_wire *h, uint64_t at_ns)
 {
 	const struct xr_record *rec = (const struct xr_record *)(h + 1);
 
+	if (h->source == b.to && xr_type_introduces(h->type))
+		take_fact(h);
 	if (h->type != XR_ACK || h->source != b.to || h->count != 1)
 		return; /* it may ask for votes, too: this is no voter */
 	if (rec->flags & XR_REFUSED)
@@ -124,6 +146,8 @@ static void warm_up(void)
 	uint64_t until_ns = xr_now_ns() + LIMIT_NS;
 
 	while (b.answered < WARM_UP) {
+		if (!b.config.nodes[b.to].lives)
+			ask();
 		beat();
 		sleep_until(xr_now_ns() + 2 * NS_PER_MS);
 		drain();
@@ -206,6 +230,11 @@ static void set_up(void)
 	if (xr_config_read(&b.config, b.config_path, &why))
 		die(why.text);
 	b.control = (struct xr_control){.self = c->self, .min_timeout_us = c->min_timeout_us};
+	if (getrandom(&b.control.life, sizeof(b.control.life), 0) < 0 ||
+	    getrandom(&b.nonce, sizeof(b.nonce), 0) < 0)
+		die("the kernel gives no random numbers");
+	if (b.blind) /* it is never asked for it */
+		b.config.nodes[b.to].lives = b.control.life;
 	b.env = (struct xr_env){
 		.control = &b.control, .peers = b.config.nodes, .keys = b.config.keys};
 	b.outbox.env = &b.env;

@@ -17,6 +17,8 @@
 #define F(at, v)       {SET_FRAME, at, 1, false, v} /* a byte of the finished frame */
 #define H(f, v)        P(d.h.f, v)
 #define REC(i, f, v)   P(d.rec[i].f, v)
+#define FACT(i, f, v)  P(d.fact[i].f, v)
+#define FROM(n)        H(source, n), P(from, n), H(lives, RIG_LIVES(n, RIG_SELF))
 #define VIEW(i, f, v)  W(groups[i].view.f, v)
 #define SET(...)       .set = {__VA_ARGS__}
 
@@ -31,6 +33,10 @@
 #define ACK            H(type, XR_ACK), REC(0, flags, XR_ACKED), \
 		       P_NOW(d.h.echo_ns, -100 * (__s64)NS_PER_MS)
 #define POLL           H(type, XR_POLL)
+#define PATH(t)        H(type, XR_PATH_##t), FACT(0, what, XR_FACT_nonce), FACT(0, value, 0x1234567890abcdef)
+#define ASK            H(type, XR_ASK), H(lives, RIG_LIFE(2))
+#define TELL           H(type, XR_TELL), H(lives, RIG_LIFE(2))
+#define LONG_D         W(control.min_timeout_us, 60000000) /* so that no case is about milliseconds */
 #define SEC            (__s64)NS_PER_S
 #define MARK(t, ns)    ((__u64)((t) & 0xffff) << 48 | (ns) >> 10)
 
@@ -76,29 +82,72 @@ const struct nic_case nic_cases[] = {
 	{"for nobody", SET(H(dest, 0)), DROP, ONE(drop_source)},
 	{"wrong magic", SET(H(magic, 0x54465259)), DROP, ONE(drop_magic)},
 	{"version 0", SET(H(version, 0)), DROP, ONE(drop_version)},
-	{"version 2", SET(H(version, 2)), DROP, ONE(drop_version)},
+	{"version 1", SET(H(version, 1)), DROP, ONE(drop_version)},
+	{"version 3", SET(H(version, 3)), DROP, ONE(drop_version)},
 	{"type 0", SET(H(type, 0)), DROP, ONE(drop_type)},
 	{"type beyond the last", SET(H(type, XR_TYPE_END)), DROP, ONE(drop_type)},
 	{"type 255", SET(H(type, 255)), DROP, ONE(drop_type)},
 	{"no records", SET(H(count, 0)), DROP, ONE(drop_short)},
-	{"more records than bytes", SET(H(count, 2), P(payload, 64)), DROP, ONE(drop_short)},
-	{"count that overflows", SET(H(count, 0xffff), P(payload, 64)), DROP, ONE(drop_short)},
-	{"more bytes than records", SET(P(payload, 88)), DROP, ONE(drop_short)},
-	{"seven bytes more", SET(P(payload, 71)), DROP, ONE(drop_short)},
-	{"path test with a body", SET(H(type, XR_PATH_TEST), P(payload, 64)), DROP, ONE(drop_short)},
+	{"more records than bytes", SET(H(count, 2), P(payload, 72)), DROP, ONE(drop_short)},
+	{"count that overflows", SET(H(count, 0xffff), P(payload, 72)), DROP, ONE(drop_short)},
+	{"more bytes than records", SET(P(payload, 96)), DROP, ONE(drop_short)},
+	{"seven bytes more", SET(P(payload, 79)), DROP, ONE(drop_short)},
+	{"header of the length that it once had", SET(P(payload, 64)), DROP, ONE(drop_short)},
+	{"path test with a record", SET(H(type, XR_PATH_TEST), P(payload, 72)), DROP, ONE(drop_short)},
+	{"path test with nothing", SET(H(type, XR_PATH_TEST), H(count, 0)), DROP, ONE(drop_short)},
+	{"ask of nothing", SET(ASK, H(count, 0)), DROP, ONE(drop_short)},
 	{"59 records", .records = 59, DROP, ONE(drop_short)},
 	{"35 ballots", SET(H(type, XR_VOTE), H(count, 35)), DROP, ONE(drop_short)},
+	{"88 facts", SET(TELL, H(count, 88)), DROP, ONE(drop_short)},
 	{"no payload", SET(P(payload, 0)), DROP, ONE(drop_short)},
 	{"UDP length below its header", SET(P(udp_len, 7)), DROP, ONE(drop_short)},
 	{"UDP length 0", SET(P(udp_len, 0)), DROP, ONE(drop_short)},
-	{"UDP length beyond the frame", SET(H(count, 2), P(payload, 64), P(udp_len, 96)), DROP, ONE(drop_short)},
-	{"UDP length within the padding", SET(P(udp_len, 80), P(padding, 30)), DROP, ONE(drop_short)},
+	{"UDP length beyond the frame", SET(H(count, 2), P(payload, 72), P(udp_len, 104)), DROP, ONE(drop_short)},
+	{"UDP length within the padding", SET(P(udp_len, 88), P(padding, 30)), DROP, ONE(drop_short)},
 	{"second key", SET(H(key_id, 5)), ACKS},
 	{"unknown key id", SET(H(key_id, 6)), DROP, ONE(drop_key)},
 	{"unknown odd key id", SET(H(key_id, 7)), DROP, ONE(drop_key)},
 	{"key that is no longer used", SET(W(keys[0].used, 0)), DROP, ONE(drop_key)},
 	{"no tag", SET(P(unsealed, 1)), DROP, ONE(drop_tag)},
 	{"tag of a random guess", SET(P(unsealed, 1), H(tag, 0x123456789abcdef)), DROP, ONE(drop_tag)},
+
+	/* ---- rule 17: lives ---- */
+	{"another life", SET(H(lives, RIG_LIVES(2, RIG_SELF) ^ 1)), DROP, ONE(drop_life)},
+	{"another life in the maps", SET(W(peers[2].lives, RIG_LIVES(2, RIG_SELF) ^ 1ull << 63)), DROP, ONE(drop_life)},
+	{"lives of another pair", SET(H(lives, RIG_LIVES(3, RIG_SELF))), DROP, ONE(drop_life)},
+	{"the sender's life alone", SET(H(lives, RIG_LIFE(2))), DROP, ONE(drop_life)},
+	{"no life", SET(H(lives, 0)), DROP, ONE(drop_life)},
+	{"not introduced", SET(W(peers[2].lives, 0)), DROP, ONE(drop_life)},
+	{"not introduced, and says so", SET(H(lives, 0), W(peers[2].lives, 0)), DROP, ONE(drop_life)},
+	{"another life, older term", SET(H(lives, 1), REC(0, term, 6)), DROP, ONE(drop_life)},
+	{"another life, unknown key id", SET(H(lives, 1), H(key_id, 6)), DROP, ONE(drop_life)},
+	{"another life, no tag", SET(H(lives, 1), P(unsealed, 1)), DROP, ONE(drop_life)},
+	{"another life, another port", SET(H(lives, 1), P(from_port, 7008)), DROP, ONE(drop_address)},
+	{"another life, without a socket", .socket = NO_SOCKET, SET(H(lives, 1)), DROP, ONE(drop_life)},
+	{"another life, after the deadline", SET(H(lives, 1), W(control.alive_until_ns, 0)), DROP, ONE(drop_life)},
+	{"ack for another life", .role = LEADS, SET(ACK, H(lives, 1)), DROP, ONE(drop_life)},
+	{"poll for another life", .role = LEADS, SET(POLL, H(lives, 1)), DROP, ONE(drop_life)},
+	{"vote of another life", SET(H(type, XR_VOTE), H(lives, 1)), DROP, ONE(drop_life)},
+	{"vote answer for another life", SET(H(type, XR_VOTE_ANSWER), H(lives, 1)), DROP, ONE(drop_life)},
+	{"resignation of another life", SET(H(type, XR_RESIGN), H(lives, 1)), DROP, ONE(drop_life)},
+	{"path test of another life", SET(PATH(TEST), H(lives, 1)), DROP, ONE(drop_life)},
+	{"path echo for another life", SET(PATH(ECHO), H(lives, 1)), DROP, ONE(drop_life)},
+	{"path delivered, not introduced", SET(PATH(DELIVERED), W(peers[2].lives, 0)), DROP, ONE(drop_life)},
+	{"ask", SET(ASK), PASS, ONE(pass_fact)},
+	{"ask of another life", SET(ASK, H(lives, 1)), PASS, ONE(pass_fact)},
+	{"ask, not introduced", SET(ASK, W(peers[2].lives, 0)), PASS, ONE(pass_fact)},
+	{"ask of 87 facts", SET(ASK, H(count, 87)), PASS, ONE(pass_fact)},
+	{"ask without a socket", .socket = NO_SOCKET, SET(ASK), PASS, ONE(pass_no_socket)},
+	{"ask after the deadline", SET(ASK, W(control.alive_until_ns, 0)), PASS, ONE(pass_not_alive)},
+	{"ask from another port", SET(ASK, P(from_port, 7008)), DROP, ONE(drop_address)},
+	{"ask, forged", SET(ASK, P(unsealed, 1)), DROP, ONE(drop_tag)},
+	{"ask, unknown key id", SET(ASK, H(key_id, 6)), DROP, ONE(drop_key)},
+	{"tell", SET(TELL), PASS, ONE(pass_fact)},
+	{"tell of another life", SET(TELL, H(lives, 1)), PASS, ONE(pass_fact)},
+	{"tell, not introduced", SET(TELL, W(peers[2].lives, 0)), PASS, ONE(pass_fact)},
+	{"tell of no life", SET(TELL, H(lives, 0)), PASS, ONE(pass_fact)},
+	{"tell of 87 facts", SET(TELL, H(count, 87)), PASS, ONE(pass_fact)},
+	{"tell, forged", SET(TELL, P(unsealed, 1)), DROP, ONE(drop_tag)},
 
 	/* ---- rules 2 and 10: what a heartbeat must agree with ---- */
 	{"older term: refused with ours", SET(REC(0, term, 6)), TX, ONE(heartbeat_refused), .flags = {XR_REFUSED}},
@@ -116,9 +165,9 @@ const struct nic_case nic_cases[] = {
 	{"group far beyond the map", SET(REC(0, group, 0xffffffff)), DROP, ONE(drop_group)},
 	{"group that is not in use", SET(W(groups[0].voters, 0)), DROP, ONE(drop_group)},
 	{"wrong digest", SET(REC(0, digest, 0x1001)), DROP, ONE(drop_digest)},
-	{"from a node that does not vote", SET(H(source, 4), P(from, 4)), DROP, ONE(drop_group)},
+	{"from a node that does not vote", SET(FROM(4)), DROP, ONE(drop_group)},
 	{"to a node that does not vote", SET(W(groups[0].voters, 0xc)), DROP, ONE(drop_group)},
-	{"older term from a node that does not vote", SET(H(source, 4), P(from, 4), REC(0, term, 6)), DROP, ONE(drop_group)},
+	{"older term from a node that does not vote", SET(FROM(4), REC(0, term, 6)), DROP, ONE(drop_group)},
 	{"record that a leader left pending", SET(REC(0, flags, XR_PENDING)), DROP, ONE(ack_ignored)},
 
 	/* ---- rule 10: replay ---- */
@@ -129,6 +178,17 @@ const struct nic_case nic_cases[] = {
 	{"16 bits of the term wrap", SET(W(groups[0].replay, MARK(0xffff, CASE_SENT + SEC)), VIEW(0, term, 0x10000), REC(0, term, 0x10000)), ACKS},
 	{"65536 terms on, the mark is the same", SET(W(groups[0].replay, MARK(7, CASE_SENT)), VIEW(0, term, 0x10007), REC(0, term, 0x10007)), DROP, ONE(drop_replay)},
 	{"65536 terms on, later", SET(W(groups[0].replay, MARK(7, CASE_SENT - 2048)), VIEW(0, term, 0x10007), REC(0, term, 0x10007)), ACKS},
+
+	/* ---- rule 17: a mark that lies far ahead ---- */
+	{"mark far ahead", SET(LONG_D, W(groups[0].replay, MARK(7, 1ull << 57))), DROP, ONE(drop_replay)},
+	{"mark far ahead, by an answer", SET(LONG_D, W(groups[0].replay, MARK(7, 1ull << 57)), P_NOW(d.h.echo_ns, -SEC)), ACKS},
+	{"mark far ahead, by an old answer", SET(LONG_D, W(groups[0].replay, MARK(7, 1ull << 57)), P_NOW(d.h.echo_ns, -61 * SEC)), DROP, ONE(drop_replay)},
+	{"mark far ahead, by an answer to come", SET(LONG_D, W(groups[0].replay, MARK(7, 1ull << 57)), P_NOW(d.h.echo_ns, 30 * SEC)), DROP, ONE(drop_replay)},
+	{"mark ahead by more than 2 D, by an answer", SET(LONG_D, W(groups[0].replay, MARK(7, CASE_SENT + 121 * SEC)), P_NOW(d.h.echo_ns, -SEC)), ACKS},
+	{"mark ahead by less than 2 D, by an answer", SET(LONG_D, W(groups[0].replay, MARK(7, CASE_SENT + 119 * SEC)), P_NOW(d.h.echo_ns, -SEC)), DROP, ONE(drop_replay)},
+	{"seen before, by an answer", SET(LONG_D, W(groups[0].replay, MARK(7, CASE_SENT)), P_NOW(d.h.echo_ns, -SEC)), DROP, ONE(drop_replay)},
+	{"mark far ahead, one of two groups", .records = 2, SET(LONG_D, W(groups[0].replay, MARK(7, 1ull << 57)), W(groups[1].replay, MARK(7, CASE_SENT)), P_NOW(d.h.echo_ns, -SEC)),
+	 TX, MOVED(N(heartbeat_answered, 1), N(drop_replay, 1)), .stamped = 1, .flags = {XR_ACKED, XR_PENDING}},
 
 	/* ---- rules 4 and 15: stamped is answered ---- */
 	{"withheld: a later stamp stands", SET(W_NOW(groups[0].contact_ns, 10 * SEC)), TX, ONE(heartbeat_withheld), .marked = 1, .flags = {XR_PENDING}},
@@ -176,10 +236,11 @@ const struct nic_case nic_cases[] = {
 	{"echo before lead_since", .role = LEADS, SET(ACK, W_NOW(groups[0].lead_since_ns, -(__s64)NS_PER_MS * 100 + 1)), DROP, ONE(ack_ignored)},
 	{"echo at lead_since", .role = LEADS, SET(ACK, W_NOW(groups[0].lead_since_ns, -(__s64)NS_PER_MS * 100)), DROP, ONE(ack_stamped), .acked = 1},
 	{"echo in the future", .role = LEADS, SET(H(type, XR_ACK), REC(0, flags, XR_ACKED), P_NOW(d.h.echo_ns, 10 * SEC)), DROP, ONE(ack_ignored)},
-	{"ack that was overtaken", .role = LEADS, SET(ACK, W_NOW(acks[0].echo_ns[2], -50 * (__s64)NS_PER_MS)), DROP, ONE(ack_stamped)},
+	{"ack that was overtaken", .role = LEADS, SET(ACK, W_NOW(acks[0].echo_ns[2], -50 * (__s64)NS_PER_MS)), DROP, ONE(ack_stamped), .known = 1},
+	{"ack, and a newer term is known", .role = LEADS, SET(ACK, W(acks[0].term[2], 9), W_NOW(acks[0].echo_ns[2], -50 * (__s64)NS_PER_MS)), DROP, ONE(ack_stamped)},
 	{"ack of an unknown group", .role = LEADS, SET(ACK, REC(0, group, 64)), DROP, ONE(drop_group)},
 	{"ack with a wrong digest", .role = LEADS, SET(ACK, REC(0, digest, 0)), DROP, ONE(drop_digest)},
-	{"ack of a node that does not vote", .role = LEADS, SET(ACK, H(source, 4), P(from, 4)), DROP, ONE(drop_group)},
+	{"ack of a node that does not vote", .role = LEADS, SET(ACK, FROM(4)), DROP, ONE(drop_group)},
 	{"refusal with a newer term", .role = LEADS, SET(H(type, XR_ACK), REC(0, flags, XR_REFUSED), REC(0, term, 8)), PASS, ONE(pass_ack)},
 	{"refusal with our term", .role = LEADS, SET(H(type, XR_ACK), REC(0, flags, XR_REFUSED)), DROP, ONE(ack_ignored)},
 	{"refusal with an older term", .role = LEADS, SET(H(type, XR_ACK), REC(0, flags, XR_REFUSED), REC(0, term, 6)), DROP, ONE(ack_ignored)},
@@ -201,15 +262,16 @@ const struct nic_case nic_cases[] = {
 	{"poll of 58 groups", .role = LEADS, .records = 58, SET(POLL), TX, MOVED(N(poll_answered, 58))},
 	{"poll of an unknown group", .role = LEADS, SET(POLL, REC(0, group, 64)), DROP, ONE(drop_group)},
 	{"poll with a wrong digest", .role = LEADS, SET(POLL, REC(0, digest, 0)), DROP, ONE(drop_digest)},
-	{"poll of a node that does not vote", .role = LEADS, SET(POLL, H(source, 4), P(from, 4)), DROP, ONE(drop_group)},
+	{"poll of a node that does not vote", .role = LEADS, SET(POLL, FROM(4)), DROP, ONE(drop_group)},
 
 	/* ---- rule 9, and what is the daemon's ---- */
-	{"path test", SET(H(type, XR_PATH_TEST), H(count, 0)), TX, ONE(path_answered)},
-	{"path test, answers switched off", SET(H(type, XR_PATH_TEST), H(count, 0), W(control.answer, 0)), TX, ONE(path_answered)},
-	{"path test without a socket", .socket = NO_SOCKET, SET(H(type, XR_PATH_TEST), H(count, 0)), PASS, ONE(pass_no_socket)},
-	{"path ask", SET(H(type, XR_PATH_ASK), H(count, 0)), PASS, ONE(pass_path)},
-	{"path echo", SET(H(type, XR_PATH_ECHO), H(count, 0)), PASS, ONE(pass_path)},
-	{"path delivered", SET(H(type, XR_PATH_DELIVERED), H(count, 0)), PASS, ONE(pass_path)},
+	{"path test", SET(PATH(TEST)), TX, ONE(path_answered)},
+	{"path test of three facts", SET(PATH(TEST), H(count, 3), FACT(2, value, 0xfedcba98)), TX, ONE(path_answered)},
+	{"path test of 87 facts", SET(PATH(TEST), H(count, 87), FACT(86, value, 0xfedcba98)), TX, ONE(path_answered)},
+	{"path test, answers switched off", SET(PATH(TEST), W(control.answer, 0)), TX, ONE(path_answered)},
+	{"path test without a socket", .socket = NO_SOCKET, SET(PATH(TEST)), PASS, ONE(pass_no_socket)},
+	{"path echo", SET(PATH(ECHO)), PASS, ONE(pass_fact)},
+	{"path delivered", SET(PATH(DELIVERED)), PASS, ONE(pass_fact)},
 	{"vote", SET(H(type, XR_VOTE)), PASS, ONE(pass_vote)},
 	{"vote answer", SET(H(type, XR_VOTE_ANSWER)), PASS, ONE(pass_vote)},
 	{"prevote", SET(H(type, XR_PREVOTE)), PASS, ONE(pass_vote)},
@@ -231,7 +293,8 @@ static void packet_default(struct packet *p, bool ipv6, unsigned records)
 				  .count = records ? (__u16)records : 1,
 				  .key_id = 4,
 				  .min_timeout_us = 150000,
-				  .sent_ns = CASE_SENT};
+				  .sent_ns = CASE_SENT,
+				  .lives = RIG_LIVES(2, RIG_SELF)};
 	for (__u32 i = 0; i < p->d.h.count; i++)
 		p->d.rec[i] = (struct xr_record){
 			.group = i, .term = 7, .digest = (__u16)(0x1000 + i)};

@@ -37,6 +37,7 @@ struct nic_case {
 	__u64 stamped;		   /* bit n: contact and mark of group n moved */
 	__u64 marked;		   /* bit n: only the mark did */
 	__u64 acked;		   /* bit n: node 2's ack in group n moved to the echo */
+	__u64 known;		   /* bit n: only the term that is known of node 2 did */
 	__u16 flags[CASE_RECORDS]; /* of the first records of an answer */
 	unsigned events;
 };

@@ -20,6 +20,7 @@ struct packet {
 		union {
 			struct xr_record rec[XR_RECORDS + 1];
 			struct xr_ballot bal[XR_BALLOT_MAX + 1];
+			struct xr_fact fact[XR_FACT_MAX + 1];
 		};
 	} d;
 	int payload;  /* bytes of `d` that are sent; -1: as many as its header says */

@@ -205,6 +205,7 @@ static void peer_default(struct xr_peer *peer, __u8 node, bool ipv6)
 	peer->ip[15] = node;
 	peer->port = XR_PORT;
 	peer->used = 1;
+	peer->lives = RIG_LIVES(node, RIG_SELF);
 }
 
 void world_default(struct world *w, bool ipv6)
@@ -244,6 +245,7 @@ void world_lead(struct world *w)
 			.term = 7, .leader = RIG_SELF, .mode = XR_LEAD};
 		w->groups[i].lead_since_ns = w->now - 60 * NS_PER_S;
 		w->acks[i].echo_ns[2] = w->now - 200 * NS_PER_MS;
+		w->acks[i].term[2] = 6;
 	}
 }
 

@@ -14,6 +14,10 @@
 #define RIG_EVENTS 128
 #define RIG_SELF   1
 
+/* Each node's only life, and what a datagram between two of them has to say of lives (rule 17). */
+#define RIG_LIFE(node)	(0x9e3779b97f4a7c15ull * (node))
+#define RIG_LIVES(a, b) (RIG_LIFE(a) ^ RIG_LIFE(b))
+
 /* All state that the NIC path reads or moves. */
 struct world {
 	struct xr_group groups[RIG_GROUPS];
@@ -65,7 +69,7 @@ void rig_socket_close(struct rig *rig);
 
 /* Nodes 1 ... 4 of one family; 1 ... 3 vote in all groups, and follow node 2 in term 7. */
 void world_default(struct world *w, bool ipv6);
-/* The same, but node 1 leads, and node 2 has acked of late. */
+/* The same, but node 1 leads, and node 2 has acked of late; known is that it did in term 6. */
 void world_lead(struct world *w);
 
 void rig_load(struct rig *rig, const struct world *w);

@@ -85,6 +85,8 @@ static void check_maps(const struct nic_case *c, const struct world *before, con
 			want.groups[i].replay = mark;
 		if (c->acked >> i & 1)
 			want.acks[i].echo_ns[2] = p->d.h.echo_ns;
+		if ((c->acked | c->known) >> i & 1)
+			want.acks[i].term[2] = p->d.rec[i].term;
 		check(!memcmp(&want.groups[i], &out->world.groups[i], sizeof(want.groups[i])),
 		      "group %d is not as it should be", i);
 		check(!memcmp(&want.acks[i], &out->world.acks[i], sizeof(want.acks[i])),
@@ -134,8 +136,25 @@ static void check_header(const struct world *w, const struct packet *p, const st
 	check(h->source == asked->dest && h->dest == asked->source, "direction is not turned");
 	check(h->count == asked->count && h->key_id == asked->key_id, "count or key changed");
 	check(h->echo_ns == asked->sent_ns, "echo is not what was sent");
+	check(h->lives == asked->lives, "lives have changed");
 	check(h->min_timeout_us == w->control.min_timeout_us, "D is not ours");
 	check(h->tag == frame_tag(h, len, &w->keys[h->key_id & 1].sip), "the tag is wrong");
+}
+
+static void check_records(const struct nic_case *c, const struct world *w, const struct packet *p,
+			  const struct xr_record *rec)
+{
+	for (int i = 0; i < p->d.h.count; i++) {
+		struct xr_record want = p->d.rec[i];
+		__u16 flags = i < CASE_RECORDS ? c->flags[i] : rec[i].flags;
+
+		want.flags = flags;
+		if (flags & XR_REFUSED)
+			want.term = w->groups[want.group].view.term;
+		check(rec[i].flags == flags, "record %d has flags %#x, not %#x", i, rec[i].flags,
+		      flags);
+		check(!memcmp(&want, &rec[i], sizeof(want)), "record %d has changed", i);
+	}
 }
 
 static void check_answer(const struct nic_case *c, const struct world *w, const struct packet *p,
@@ -143,23 +162,20 @@ static void check_answer(const struct nic_case *c, const struct world *w, const 
 {
 	struct {
 		struct xr_wire h;
-		struct xr_record rec[XR_RECORDS];
+		union {
+			struct xr_record rec[XR_RECORDS];
+			struct xr_fact fact[XR_FACT_MAX];
+		};
 	} d;
 
 	memcpy(&d, out->frame + p->at, out->len - p->at < sizeof(d) ? out->len - p->at : sizeof(d));
 	check_headers(p, out);
 	check_header(w, p, &d.h);
-	for (int i = 0; i < d.h.count; i++) {
-		struct xr_record want = p->d.rec[i];
-		__u16 flags = i < CASE_RECORDS ? c->flags[i] : d.rec[i].flags;
-
-		want.flags = flags;
-		if (flags & XR_REFUSED)
-			want.term = w->groups[want.group].view.term;
-		check(d.rec[i].flags == flags, "record %d has flags %#x, not %#x", i,
-		      d.rec[i].flags, flags);
-		check(!memcmp(&want, &d.rec[i], sizeof(want)), "record %d has changed", i);
-	}
+	if (xr_type_body(d.h.type) == XR_BODY_RECORD)
+		check_records(c, w, p, d.rec);
+	else
+		check(!memcmp(p->d.fact, d.fact, d.h.count * sizeof(d.fact[0])),
+		      "a fact has changed");
 }
 
 static void run_case(const struct nic_case *c, bool ipv6)
@@ -270,6 +286,8 @@ static void become(struct world *w, __u8 self, bool leads)
 	if (leads)
 		world_lead(w);
 	w->control.self = self;
+	xr_each_node(node)
+		w->peers[node].lives = RIG_LIVES(node, self);
 	for (int i = 0; i < RIG_GROUPS; i++)
 		w->groups[i].view.leader = 2;
 }

@@ -166,7 +166,8 @@ static void build(struct packet *p, const struct world *w)
 				  .dest = RIG_SELF,
 				  .count = GROUPS,
 				  .key_id = 4,
-				  .sent_ns = xr_now_ns()};
+				  .sent_ns = xr_now_ns(),
+				  .lives = RIG_LIVES(2, RIG_SELF)};
 	for (__u32 i = 0; i < GROUPS; i++)
 		p->d.rec[i] = (struct xr_record){.group = i,
 						 .term = xr_view_read(&rig.groups[i]).view.term,

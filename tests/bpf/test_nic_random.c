@@ -69,9 +69,14 @@ static void random_group(struct xr_group *g, struct xr_acks *acks, __u64 now)
 		g->voters = voters[below(ARRAY_SIZE(voters))];
 	if (one_in(4))
 		g->replay = xr_mark(some_term(), SENT + (below(9) - 4) * NS_PER_MS);
+	if (one_in(30)) /* far ahead: by more than 2 D, or not */
+		g->replay = xr_mark(7, SENT + (one_in(2) ? 100 : 10) * NS_PER_S);
 	xr_each_node(node)
 		if (one_in(3))
 			acks->echo_ns[node] = some_time(now);
+	xr_each_node(node)
+		if (one_in(6))
+			acks->term[node] = some_term();
 }
 
 static void random_world(struct world *w, bool ipv6)
@@ -86,11 +91,13 @@ static void random_world(struct world *w, bool ipv6)
 	if (one_in(20))
 		w->control.answer = 0;
 	if (one_in(10))
-		w->control.min_timeout_us = 100000;
+		w->control.min_timeout_us = one_in(2) ? 100000 : 20000000;
 	if (one_in(30))
 		w->keys[below(2)].used = 0;
 	if (one_in(30))
 		w->peers[1 + below(4)].used = 0;
+	if (one_in(30))
+		w->peers[1 + below(4)].lives = one_in(2) ? 0 : next();
 }
 
 static void random_socket(void)
@@ -116,6 +123,13 @@ static void random_record(struct xr_record *rec)
 	rec->commit = next();
 }
 
+static __u64 some_lives(const struct xr_wire *h)
+{
+	const __u64 other[] = {0, RIG_LIFE(h->source), next()};
+
+	return one_in(20) ? other[below(3)] : RIG_LIVES(h->source, RIG_SELF);
+}
+
 static void random_header(struct xr_wire *h, __u64 now)
 {
 	static const __u8 types[] = {XR_HEARTBEAT, XR_HEARTBEAT, XR_ACK, XR_ACK, XR_POLL};
@@ -129,8 +143,6 @@ static void random_header(struct xr_wire *h, __u64 now)
 			      .min_timeout_us = 150000};
 	h->type = one_in(4) ? (__u8)below(XR_TYPE_END + 1) : types[below(ARRAY_SIZE(types))];
 	h->count = (__u16)(one_in(30) ? below(61) : 1 + below(5));
-	if (!xr_wire_body_size(h->type) && !one_in(10))
-		h->count = 0;
 	if (xr_type_body(h->type) == XR_BODY_BALLOT && h->count > XR_BALLOT_MAX)
 		h->count = XR_BALLOT_MAX;
 	h->sent_ns = SENT + (below(9) - 4) * ms;
@@ -141,6 +153,7 @@ static void random_header(struct xr_wire *h, __u64 now)
 		h->dest = (__u8)below(11);
 	if (one_in(8))
 		h->key_id = (__u8)(3 + below(4));
+	h->lives = some_lives(h);
 }
 
 static void random_wrapping(struct packet *p, bool ipv6)

@@ -73,7 +73,9 @@ struct node {
 	struct xr_config config;
 	struct xr_group groups[GROUPS];
 	struct xr_acks acks[GROUPS];
+	struct xr_peer peers[XR_NODE_MAX + 1];
 	struct xr_control control;
+	struct xr_maps maps;   /* these four */
 	struct xr_key keys[2]; /* the NIC path's */
 	struct xr_stats stats;
 	struct xr_journal disk;
@@ -102,6 +104,7 @@ static struct {
 	jmp_buf died;
 	uint8_t pauses, meanwhile; /* after so many of this turn: this */
 	int queued;
+	uint64_t said; /* lies, each of which is later than the last */
 	uint8_t leads[GROUPS][TERMS];
 } s;
 
@@ -282,10 +285,23 @@ static void check_sent(struct node *n, uint8_t to, const struct xr_wire *h, size
 	check_views(n);
 	must(h->source == self(n) && h->dest == to && to >= 1 && to <= NODES && to != self(n) &&
 		     h->type && h->type < XR_TYPE_END && size == sizeof(*h) + h->count * body &&
-		     h->sent_ns == s.now_ns && h->min_timeout_us == control.min_timeout_us,
+		     h->count && h->lives && h->min_timeout_us == control.min_timeout_us,
 	     "type %u from node %u to node %u, %zu bytes", h->type, h->source, to, size);
-	for (int i = 0; i < h->count; i++)
+	must(h->sent_ns >= s.now_ns, "was sent before it was");
+	must(xr_type_body(h->type) != XR_BODY_RECORD || h->sent_ns == s.now_ns,
+	     "a lease would count from elsewhere (rule 5)");
+	for (int i = 0; i < h->count && body != sizeof(struct xr_fact); i++)
 		check_body(n, h, (const void *)((const uint8_t *)(h + 1) + i * body));
+}
+
+/* Whom it speaks with (rule 17). */
+static uint32_t met(const struct node *n)
+{
+	uint32_t who = 0;
+
+	for (uint8_t node = 1; node <= NODES; node++)
+		who |= (uint32_t) !!n->peers[node].lives << node;
+	return who;
 }
 
 /* A leader's heartbeat is neither left out nor put off, and nobody's timer is lost. */
@@ -303,7 +319,7 @@ static void check_timer(struct node *n, uint32_t g, bool timer)
 	     "group %u sleeps too long", g);
 	if (leads && at_ns != o->beat_ns) {
 		must((!o->beat_ns || timer) && at_ns - s.now_ns <= BEAT_NS &&
-			     o->beaten == (groups[g].voters & ~(1u << self(n))),
+			     o->beaten == (groups[g].voters & met(n)),
 		     "a leader's next heartbeat is put off");
 		must(xr_may_lead(&n->groups[g], &n->acks[g], &n->control, s.now_ns) ||
 			     xr_before(s.now_ns, n->engine.members[g].raft.grace_ns),
@@ -510,7 +526,8 @@ static void end(void *world, int code)
 {
 	struct node *n = world;
 
-	must(code ? n->failed || n->usurped : !n->control.alive_until_ns, "ends with %d", code);
+	must(code ? n->failed || n->usurped || s.liars : !n->control.alive_until_ns, "ends with %d",
+	     code);
 	for (uint32_t g = 0; g < GROUPS; g++)
 		must(n->usurped || n->groups[g].view.mode != XR_LEAD, "ends, and leads");
 	n->over = true;
@@ -574,7 +591,7 @@ static void arrive(struct node *n, struct xr_datagram *d, bool nic)
 		.acks = n->acks,
 		.ngroups = GROUPS,
 		.control = &n->control,
-		.peers = n->config.nodes,
+		.peers = n->peers,
 		.keys = n->keys,
 		.stats = &n->stats,
 	};
@@ -661,14 +678,40 @@ static void set_keys(struct node *n, uint8_t shape)
 static void first_turn(struct xr_engine *e)
 {
 	struct node *n = e->world;
-	struct xr_maps maps = {
-		.groups = n->groups, .acks = n->acks, .control = &n->control, .ngroups = GROUPS};
 
-	must(!xr_engine_init(e, &maps, &n->disk, n->promise_until_ns, NULL), "does not start");
+	must(!xr_engine_init(e, &n->maps, &n->disk, n->promise_until_ns, NULL), "does not start");
 	xr_engine_begin(e);
 }
 
-/* Bits of `fate`: writes that reach the disk, the machine started anew, a promise, two groups. */
+static void meet(struct node *n, uint8_t node, uint64_t life)
+{
+	struct xr_acquaintance *a = &n->engine.known[node];
+
+	*a = (struct xr_acquaintance){
+		.life = life, .introduced = true, .ask_ns = UINT64_MAX, .wait_ns = 2 * NS_PER_MS};
+	n->engine.peers[node].lives = n->peers[node].lives = n->control.life ^ life;
+	n->engine.strangers &= ~(1u << node);
+}
+
+/* As if all had asked and told; so that few bytes make an election. */
+static void introduce(struct node *n)
+{
+	for (uint8_t node = 1; node <= NODES; node++) {
+		if (node == self(n))
+			continue;
+		if (s.liars) {
+			meet(n, node, 0x1000 + node);
+		} else if (nodes[node].control.life) {
+			meet(n, node, nodes[node].control.life);
+			meet(&nodes[node], self(n), n->control.life);
+		}
+	}
+}
+
+/*
+ * Bits of `fate`: writes that reach the disk, the machine started anew, a promise, two groups; the
+ * last: it has met nobody.
+ */
 static void start(struct node *n, uint8_t fate)
 {
 	struct xr_engine *e = &n->engine;
@@ -698,6 +741,8 @@ static void start(struct node *n, uint8_t fate)
 	memcpy(e->peers, config.nodes, sizeof(e->peers));
 	set_keys(n, 0);
 	enter(n, first_turn);
+	if (!(fate & 128))
+		introduce(n);
 }
 
 static void order(struct xr_engine *e)
@@ -718,6 +763,23 @@ static void reload(struct xr_engine *e)
 /*
  * ---- events ----
  */
+static void lie_fact(struct node *n, struct xr_datagram *d)
+{
+	uint8_t shape = take8(&s.in), more = take8(&s.in);
+	const struct xr_acquaintance *a = &n->engine.known[d->wire.source % (NODES + 1)];
+	const uint64_t values[] = {a->nonce, a->path_nonce, more,
+				   n->engine.members[more % GROUPS].raft.term + (more >> 6)};
+	struct xr_fact *fact = (struct xr_fact *)(d->bytes + d->size);
+
+	*fact = (struct xr_fact){1 + shape % XR_FACT_END, more % GROUPS, values[shape >> 6]};
+	if (!d->wire.count && !(shape & 32))
+		*fact = (struct xr_fact){XR_FACT_nonce, 0, values[shape >> 6 & 1]};
+	if (xr_type_introduces(d->wire.type))
+		d->wire.lives = a->life + (shape >> 4 & 1);
+	d->size += sizeof(*fact);
+	d->wire.count++;
+}
+
 static void lie_body(struct node *n, struct xr_datagram *d)
 {
 	static const int off[] = {0, 1, -1, 0};
@@ -764,9 +826,15 @@ static void lie(struct node *n, bool nic, bool ring)
 		.sent_ns = s.now_ns - (odd & 8 ? take64(&s.in) : type >> 6),
 		.echo_ns = s.now_ns - (odd & 16 ? take16(&s.in) * NS_PER_MS : 0),
 	};
-	memset(h + 1, 0, sizeof(struct xr_record)); /* where there is none */
-	for (int i = odd >> 6; i >= 0 && xr_type_body(h->type); i--)
-		lie_body(n, &d);
+	h->lives = n->peers[h->source % (NODES + 1)].lives;
+	if (h->type != XR_HEARTBEAT && !(odd & 8))
+		h->sent_ns = s.now_ns + ++s.said;
+	memset(h + 1, 0, sizeof(struct xr_record)); /* where there is less */
+	for (int i = odd >> 6; i >= 0; i--)
+		if (xr_type_body(h->type) == XR_BODY_FACT)
+			lie_fact(n, &d);
+		else
+			lie_body(n, &d);
 	h->tag = xr_tag(h, d.bytes + d.size, d.size, &keys[h->key_id & 1].sip);
 	if (odd & 32)
 		d.bytes[take8(&s.in) % d.size] ^= take8(&s.in);
@@ -854,9 +922,10 @@ static void turn(void)
 
 static void set_up(struct node *n, uint8_t shape)
 {
-	memset(n, 0, sizeof(*n));
 	n->config = config;
 	n->control = control;
+	memcpy(n->peers, config.nodes, sizeof(n->peers));
+	n->maps = (struct xr_maps){n->groups, n->acks, n->peers, &n->control, .ngroups = GROUPS};
 	n->config.self = n->control.self = self(n);
 	n->control.nic_mode = shape & 128 ? XR_NIC_NATIVE : XR_NIC_OFF;
 	for (uint32_t g = 0; g < GROUPS && shape & 6; g++) {
@@ -875,6 +944,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t shape;
 
 	memset(&s, 0, sizeof(s));
+	memset(nodes, 0, sizeof(nodes));
 	s.in = (struct input){.at = data, .left = size};
 	s.now_ns = 100 * NS_PER_S;
 	shape = take8(&s.in);

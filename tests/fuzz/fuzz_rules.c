@@ -36,13 +36,19 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
  */
 static bool shape_right(const struct xr_wire *h)
 {
-	static const __u32 body[] = {0, 24, 24, 24, 40, 40, 40, 40, 40, 0, 0, 0, 0};
+	static const __u32 body[] = {0, 24, 24, 24, 40, 40, 40, 40, 40, 16, 16, 16, 16, 16};
 
 	if (r.size < sizeof(*h) || r.len > r.size || r.len > XR_DATAGRAM_MAX)
 		return false;
-	if (memcmp(&h->magic, "XRFT", 4) || h->version != 1 || h->type < 1 || h->type > 12)
+	if (memcmp(&h->magic, "XRFT", 4) || h->version != 2 || h->type < 1 || h->type > 13)
 		return false;
-	return r.len == 40 + h->count * body[h->type] && (body[h->type] ? h->count : !h->count);
+	return r.len == 48 + h->count * body[h->type] && h->count;
+}
+
+/* Asks and tells are for any life; all else for the one that was introduced. */
+static bool of_this_life(const struct xr_wire *h, const struct xr_peer *peer)
+{
+	return h->type == 9 || h->type == 10 || (h->lives == peer->lives && h->lives != 0);
 }
 
 static bool authentic(void)
@@ -57,7 +63,7 @@ static bool authentic(void)
 		return false;
 	peer = &w->peers[h->source];
 	if (!peer->used || memcmp(peer->ip, r.from.ip, 16) ||
-	    (peer->port != r.from.port && h->type != XR_RESIGN))
+	    (peer->port != r.from.port && h->type != XR_RESIGN) || !of_this_life(h, peer))
 		return false;
 	key = &w->keys[h->key_id & 1];
 	return key->used && key->id == h->key_id && h->tag == frame_tag(h, r.len, &key->sip);
@@ -119,6 +125,19 @@ static __u64 counted(void)
 	return sum;
 }
 
+/* A mark goes back by an answer of late, and from far ahead of it. */
+static void check_mark(__u64 before, __u64 after)
+{
+	const struct xr_wire *h = (const struct xr_wire *)r.at;
+	const __u64 d_ns = r.before.control.min_timeout_us * NS_PER_US;
+
+	if (before >> 48 != after >> 48 || after > before)
+		return;
+	must(h->echo_ns && h->echo_ns <= NOW && NOW - h->echo_ns <= d_ns,
+	     "a mark went back by what answers nothing of late");
+	must(((before - after) << 10) > 2 * d_ns, "a mark went back by little");
+}
+
 static void check_stamps(void)
 {
 	const struct xr_wire *h = (const struct xr_wire *)r.at;
@@ -135,26 +154,46 @@ static void check_stamps(void)
 		must(h->min_timeout_us <= r.before.control.min_timeout_us, "a longer D");
 		must(a->contact_ns == b->contact_ns || a->contact_ns == NOW, "another clock");
 		must(a->replay != b->replay, "stamped without a mark");
+		check_mark(b->replay, a->replay);
 	}
+}
+
+static bool has_acked(const struct xr_record *rec, __u16 count, __u32 group, __u32 term)
+{
+	for (int i = 0; i < count; i++)
+		if (rec[i].group == group && rec[i].term == term && rec[i].flags & XR_ACKED)
+			return true;
+	return false;
+}
+
+static void check_ack(int i, int node)
+{
+	const struct xr_acks *b = &r.before.acks[i], *a = &r.after.acks[i];
+	const struct xr_wire *h = (const struct xr_wire *)r.at;
+	const struct xr_group *g = &r.before.groups[i];
+
+	if (a->echo_ns[node] == b->echo_ns[node] && a->term[node] == b->term[node])
+		return;
+	must(h->type == XR_ACK && node == h->source, "an ack of another");
+	must(a->echo_ns[node] == b->echo_ns[node] ||
+		     (a->echo_ns[node] == h->echo_ns &&
+		      xr_before(b->echo_ns[node], a->echo_ns[node])),
+	     "an ack went back");
+	must(a->term[node] == b->term[node] ||
+		     (a->term[node] == g->view.term && a->term[node] > b->term[node]),
+	     "a known term is none that was acked");
+	must(!xr_before(NOW, h->echo_ns) && !xr_before(h->echo_ns, g->lead_since_ns),
+	     "an ack of what this leadership did not send");
+	must(g->view.mode == XR_LEAD && g->voters >> node & 1, "acks no leader");
+	must(has_acked((const struct xr_record *)(h + 1), h->count, (__u32)i, g->view.term),
+	     "an ack that nobody said");
 }
 
 static void check_acks(void)
 {
-	const struct xr_wire *h = (const struct xr_wire *)r.at;
-
 	for (int i = 0; i < RIG_GROUPS; i++)
-		for (int node = 0; node < 16; node++) {
-			__u64 b = r.before.acks[i].echo_ns[node], a = r.after.acks[i].echo_ns[node];
-			const struct xr_group *g = &r.before.groups[i];
-
-			if (a == b)
-				continue;
-			must(h->type == XR_ACK && node == h->source, "an ack of another");
-			must(a == h->echo_ns && xr_before(b, a), "an ack went back");
-			must(!xr_before(NOW, a) && !xr_before(a, g->lead_since_ns),
-			     "an ack of what this leadership did not send");
-			must(g->view.mode == XR_LEAD && g->voters >> node & 1, "acks no leader");
-		}
+		for (int node = 0; node <= XR_NODE_MAX; node++)
+			check_ack(i, node);
 }
 
 static void check_ack_record(const struct xr_record *was, const struct xr_record *is)
@@ -189,22 +228,11 @@ static void check_beat_record(const struct xr_record *was, const struct xr_recor
 	     "a heartbeat without a quorum");
 }
 
-static void check_answer(void)
+static void check_records(const struct xr_wire *was, const struct xr_wire *is)
 {
-	const struct xr_wire *was = (const struct xr_wire *)r.at, *is = (const void *)r.out;
 	const struct xr_record *a = (const void *)(was + 1), *b = (const void *)(is + 1);
-	unsigned int said = 0;
+	bool said = false;
 
-	must(is->type == xr_type_answer(was->type) && is->type, "type %u answers type %u", is->type,
-	     was->type);
-	must(is->dest == was->source && is->source == r.before.control.self, "not turned round");
-	must(is->echo_ns == was->sent_ns && is->sent_ns == NOW, "its times");
-	must(is->min_timeout_us == r.before.control.min_timeout_us, "its D");
-	must(is->magic == was->magic && is->version == was->version && is->count == was->count &&
-		     is->key_id == was->key_id,
-	     "its header");
-	must(is->tag == frame_tag(is, r.len, &r.before.keys[is->key_id & 1].sip), "its tag");
-	must(!memcmp(r.out + r.len, (__u8 *)r.at + r.len, r.size - r.len), "larger than it was");
 	for (int i = 0; i < is->count; i++) {
 		must(a[i].group == b[i].group && a[i].digest == b[i].digest &&
 			     a[i].spare == b[i].spare && a[i].commit == b[i].commit,
@@ -215,7 +243,27 @@ static void check_answer(void)
 			check_beat_record(&a[i], &b[i]);
 		said |= b[i].flags != XR_PENDING;
 	}
-	must(said || is->type == XR_PATH_ECHO || any_stamp(), "an answer that says nothing");
+	must(said || any_stamp(), "an answer that says nothing");
+}
+
+static void check_answer(void)
+{
+	const struct xr_wire *was = (const struct xr_wire *)r.at, *is = (const void *)r.out;
+
+	must(is->type == xr_type_answer(was->type) && is->type, "type %u answers type %u", is->type,
+	     was->type);
+	must(is->dest == was->source && is->source == r.before.control.self, "not turned round");
+	must(is->echo_ns == was->sent_ns && is->sent_ns == NOW, "its times");
+	must(is->min_timeout_us == r.before.control.min_timeout_us, "its D");
+	must(is->magic == was->magic && is->version == was->version && is->count == was->count &&
+		     is->key_id == was->key_id && is->lives == was->lives,
+	     "its header");
+	must(is->tag == frame_tag(is, r.len, &r.before.keys[is->key_id & 1].sip), "its tag");
+	must(!memcmp(r.out + r.len, (__u8 *)r.at + r.len, r.size - r.len), "larger than it was");
+	if (is->type == XR_PATH_ECHO)
+		must(!memcmp(was + 1, is + 1, r.len - sizeof(*is)), "its facts");
+	else
+		check_records(was, is);
 }
 
 static void check_left(void)
@@ -290,6 +338,7 @@ static void become_peer(void)
 	memcpy(r.from.ip, w->peers[h->source].ip, sizeof(r.from.ip));
 	r.from.port = w->peers[h->source].port;
 	w->peers[h->source].used = 1;
+	w->peers[h->source].lives = h->lives;
 	w->control.self = h->dest;
 	w->control.alive_until_ns = NOW + NS_PER_S;
 	for (int i = 0; i < RIG_GROUPS; i++) {

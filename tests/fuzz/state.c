@@ -12,7 +12,7 @@ enum {
 	FIX_BODY = 1 << 4, /* groups that exist, their digests, terms close by */
 	FIX_TIME = 1 << 5, /* D, and an echo of late */
 	FIX_TAG = 1 << 6,
-	FIX_SENDER = 1 << 7,
+	FIX_SENDER = 1 << 7, /* and lives, unless they are odd */
 };
 
 static __u64 some_time(struct input *in, __u64 now)
@@ -55,12 +55,21 @@ static void edit_group(struct world *w, struct input *in)
 		g->voters = voters[take8(in) & 7];
 		break;
 	case 5:
-		w->acks[i].echo_ns[take8(in) & 15] = some_time(in, w->now);
+		w->acks[i].echo_ns[take8(in) % (XR_NODE_MAX + 1)] = some_time(in, w->now);
 		break;
 	case 6:
 		g->digest = take16(in);
 		break;
 	}
+}
+
+static void edit_peer(struct xr_peer *p, __u8 how)
+{
+	p->used = how & 1;
+	if (how & 2)
+		p->lives = 0;
+	if (how & 4)
+		p->lives += how;
 }
 
 static void edit_node(struct world *w, struct input *in)
@@ -76,14 +85,15 @@ static void edit_node(struct world *w, struct input *in)
 		c->answer = take8(in) & 1;
 		break;
 	case 2:
-		c->min_timeout_us = 50000u + which * 10000u;
+		/* With a D of a minute some answers of FIX_TIME are of late (rule 17). */
+		c->min_timeout_us = which == 15 ? 60000000u : 50000u + which * 10000u;
 		break;
 	case 3:
 		w->keys[which & 1].used = take8(in) & 1;
 		w->keys[which & 1].id = take8(in);
 		break;
 	case 4:
-		w->peers[which % (XR_NODE_MAX + 1)].used = take8(in) & 1;
+		edit_peer(&w->peers[which % (XR_NODE_MAX + 1)], take8(in));
 		break;
 	case 5:
 		w->peers[which % (XR_NODE_MAX + 1)].port = take16(in);
@@ -135,8 +145,11 @@ static void fix_header(struct packet *p, const struct world *w, __u8 fix)
 		h->version = XR_WIRE_VERSION;
 		h->dest = w->control.self;
 	}
-	if (fix & FIX_SENDER)
+	if (fix & FIX_SENDER) {
 		h->source = 2 + (h->source & 1);
+		if (!(h->lives & 1))
+			h->lives = RIG_LIVES(h->source, RIG_SELF);
+	}
 	if (fix & FIX_KEY)
 		h->key_id = w->keys[h->key_id & 1].id;
 	if (fix & FIX_TYPE)

@@ -60,12 +60,19 @@ replay)
 	frames send "port$victim" "$work/heard" >/dev/null
 	agreed "${rest[@]}" || fail "a replayed heartbeat of an older term has moved somebody"
 	[[ "$leader $term" == "$new $new_term" ]] || fail "a replayed heartbeat has changed the leader"
+
+	# Nor in the ears of a follower that has forgotten all that it heard.
+	cluster kill "$victim"
+	cluster start "$victim"
+	before=$(counter "$victim" drop_life)
+	frames send "port$victim" "$work/heard" >/dev/null
+	wait_for 15000 "all 20 are for another life, dropped and counted" counted "$victim" drop_life $((before + 20))
 	;;
 forged)
 	frames catch "port$victim" "$work/heard" 1 "$old" 5
 	before=$(counter "$victim" drop_tag)
-	# The first record's term, at 40 + 4 in the datagram: a term that is far ahead.
-	frames forge "port$victim" "$work/heard" 46 9 >/dev/null
+	# The first record's term, at 48 + 4 in the datagram: a term that is far ahead.
+	frames forge "port$victim" "$work/heard" 54 9 >/dev/null
 	wait_for 15000 "a forged term is dropped and counted" counted "$victim" drop_tag $((before + 5))
 	before=$(counter "$victim" drop_source)
 	frames forge "port$victim" "$work/heard" 6 9 >/dev/null
@@ -74,8 +81,12 @@ forged)
 	frames forge "port$victim" "$work/heard" 6 "${rest[1]}" >/dev/null
 	wait_for 15000 "another node's address is dropped and counted" counted "$victim" drop_address $((before + 5))
 	before=$(counter "$victim" drop_version)
-	frames forge "port$victim" "$work/heard" 4 2 >/dev/null
+	frames forge "port$victim" "$work/heard" 4 9 >/dev/null
 	wait_for 15000 "an unknown version is dropped and counted" counted "$victim" drop_version $((before + 5))
+	before=$(counter "$victim" drop_life)
+	life=$(od -An -tu1 -j$((4 + 42 + 32)) -N1 "$work/heard")
+	frames forge "port$victim" "$work/heard" 32 $((life ^ 1)) >/dev/null
+	wait_for 15000 "another life is dropped and counted" counted "$victim" drop_life $((before + 5))
 	as_before 1 2 3 || fail "a forged datagram has moved something"
 	;;
 flood)

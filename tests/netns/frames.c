@@ -32,7 +32,7 @@ enum {
 	AT_DATAGRAM = 14 + 20 + 8,
 	AT_TYPE = AT_DATAGRAM + 5,
 	AT_SOURCE = AT_DATAGRAM + 6,
-	HEADER = 40,
+	HEADER = 48,
 	FRAME_MAX = 2048,
 	LIMIT_S = 10,
 };
@@ -141,7 +141,7 @@ static int flood(const char *iface, FILE *file, int count)
 		if (getrandom(frame + AT_DATAGRAM + keep, len - AT_DATAGRAM - keep, 0) < 0)
 			die("getrandom");
 		if (keep) /* magic, version, and so on are as they were: read them again */
-			memcpy(frame + AT_DATAGRAM, (const uint8_t[]){'X', 'R', 'F', 'T', 1}, 5);
+			memcpy(frame + AT_DATAGRAM, (const uint8_t[]){'X', 'R', 'F', 'T', 2}, 5);
 		put(fd, frame, len);
 	}
 	return count;

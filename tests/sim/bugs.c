@@ -12,7 +12,7 @@
 
 #define JOBS	    2
 #define SOUND_SEEDS 1000 /* to be passed without a bug */
-#define ALL_TESTS   "rules timers engine warden xraft core_election core_paper"
+#define ALL_TESTS   "rules timers engine introduce warden xraft core_election core_paper"
 #define HANGS_S	    20 /* of tests that take less than a second */
 
 enum xr_bug xr_planted;

@@ -171,12 +171,40 @@
 	X(reaped_not_fenced, "between two engines views are not fenced", 6, 0, "warden") \
 	X(promise_not_written, "the largest D is not remembered", 6, 0, "warden") \
 	X(opens_before_it_looks, "a start touches maps before it knows its state", 6, 0, "warden") \
-	X(fresh_for_ever, "a node that was new promises nothing after its first life either", 6, 0, "warden") \
 	X(aborted_comes_back, "an engine that found two leaders is started again", 14, 0, "warden") \
 	X(ended_comes_back, "an engine that ended by itself is started again", 7, 0, "warden") \
 	X(warden_is_mute, "the warden tells nobody", 0, 0, "warden") \
 	X(fork_is_trusted, "after a fork the clock is not looked at", 16, 0, "xraft") \
-	X(reader_no_drift, "a reader leaves out what clocks may be wrong by", 16, 0, "xraft")
+	X(reader_no_drift, "a reader leaves out what clocks may be wrong by", 16, 0, "xraft") \
+	X(any_life, "what was said in another life is taken for said in this one", 17, 100, "rules") \
+	X(no_life, "a peer that is not introduced may speak of no life", 17, 0, "rules") \
+	X(one_life, "an engine has the life of the one before it", 17, 100, "") \
+	X(lives_kept, "a start keeps whom the life before it has met", 17, 0, "introduce") \
+	X(asked_is_believed, "a life is believed that nobody was asked for", 17, 100, "introduce") \
+	X(told_unasked, "an answer is believed to a question that is not open", 17, 100, "introduce") \
+	X(hints_for_ever, "each question of an unknown life is answered and asked back", 17, 0, "introduce") \
+	X(taken_twice, "votes, their answers and resignations sent again count again", 17, 0, "engine") \
+	X(marks_kept, "a peer's marks outlive its life", 17, 100, "") \
+	X(mark_stays, "a mark that lies ahead of its leader stays there", 17, 0, "rules") \
+	X(mark_by_anybody, "any heartbeat moves a mark back", 17, 0, "rules") \
+	X(never_doubts, "nobody is asked again, whatever happens", 20, 0, "engine") \
+	X(strangers_vote, "a node votes before a majority has told what it knows of it", 18, 0, "introduce") \
+	X(told_in_vain, "a node that is told of a newer term goes on", 18, 0, "introduce") \
+	X(twice_not_seen, "a life that comes back is not noticed", 18, 0, "introduce") \
+	X(twice_goes_on, "a node that is told of its copy goes on", 18, 0, "introduce") \
+	X(vote_not_known, "who got a vote forgets who gave it", 18, 0, "introduce") \
+	X(ack_not_known, "a leader forgets who acked it", 18, 0, "introduce") \
+	X(lead_not_known, "a follower forgets whom it follows", 18, 0, "introduce") \
+	X(own_vote_not_known, "a candidate forgets who has voted for it in its term", 18, 0, "introduce") \
+	X(one_is_told, "of two machines that are one node only one is told", 18, 0, "introduce") \
+	X(no_more_asked, "the first part of what a peer knows is taken for all", 18, 0, "introduce") \
+	X(pins_not_asked, "a start does not look into the maps for what was promised", 18, 200, "engine") \
+	X(ends_leading, "a node whose state is too old ends with its views as they are", 18, 0, "introduce") \
+	X(ends_answering, "a node whose state is too old lets the NIC path answer on", 18, 0, "introduce") \
+	X(new_promises_nothing, "a new node promises nothing", 6, 0, "warden") \
+	X(future_adopted, "stamps of tomorrow are adopted from an earlier life", 19, 0, "warden") \
+	X(path_unasked, "a recorded word that answers arrive is believed", 20, 0, "engine") \
+	X(path_never_again, "the path of the answers is tested once", 20, 0, "engine")
 /* clang-format on */
 
 enum xr_bug {

@@ -32,6 +32,7 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 	[SIM_SOCKET_GONE] = "senders told that a socket is gone",
 	[SIM_READER_HELD] = "readers held between two reads",
 	[SIM_RELOADED] = "reloads",
+	[SIM_PUT_BACK] = "old journals put back, and refused",
 };
 
 static struct node *any_node(struct world *w)
@@ -275,11 +276,26 @@ static void reload(struct node *n)
 	node_reload(n);
 }
 
+/* Somebody stops a node, and puts an old copy of its state in place of the newest. */
+static void put_back(struct node *n)
+{
+	store_back_up(any_node(n->w));
+	if (!n->parent.lives || n->store.busy)
+		return;
+	node_kill(n);
+	if (store_put_back(n))
+		sim_trace(n->w, n->id, "%s put back", "an old journal is", 0, 0, 0, 0);
+	start_later(n);
+}
+
 static void strike_node(struct world *w)
 {
 	struct node *n = victim(w);
 
-	switch (sim_below(w, 16)) {
+	switch (sim_below(w, 17)) {
+	case 16:
+		put_back(n);
+		break;
 	case 0:
 	case 1:
 	case 2:

@@ -225,6 +225,7 @@ static struct xr_maps maps_of(struct node *n)
 	return (struct xr_maps){
 		.groups = n->maps.groups,
 		.acks = n->maps.acks,
+		.peers = n->maps.peers,
 		.control = &n->maps.control,
 		.ngroups = n->w->groups,
 	};
@@ -246,13 +247,6 @@ int xr_nic_open(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *
 	(void)o, (void)why;
 	nic->maps = maps_of(n);
 	nic->mode = n->no_nic ? XR_NIC_OFF : XR_NIC_NATIVE;
-	return 0;
-}
-
-int xr_nic_write_peers(struct xr_nic *nic, const struct xr_peer *peers, struct xr_why *why)
-{
-	(void)nic, (void)why;
-	memcpy(sim_self()->maps.peers, peers, sizeof(sim_self()->maps.peers));
 	return 0;
 }
 
@@ -282,17 +276,26 @@ static void start_engine(struct node *n)
 {
 	struct xr_warden *w = &n->warden;
 	struct xr_engine *e = &n->engine;
+	int err;
 
 	if (store_open(n))
 		return;
 	e->config = &n->forked;
 	e->host = &sim_host;
 	e->world = n;
-	e->random = n->w->options->quiet ? n->id : sim_random(n->w);
+	e->random = n->w->options->quiet ? n->id + 16 * n->child.life : sim_random(n->w);
 	memcpy(e->peers, w->config.nodes, sizeof(e->peers));
 	xr_engine_keys(e, w->config.keys, w->config.nkeys);
-	if (xr_engine_init(e, &w->nic.maps, n->store.journal, xr_warden_promise_until_ns(w), NULL))
-		abort();
+	err = xr_engine_init(e, &w->nic.maps, n->store.journal, xr_warden_promise_until_ns(w),
+			     NULL);
+	if (err == -ESTALE && n->store.put_back) { /* somebody reads why, and restores the newest */
+		n->over = true;
+		n->wait_status = 1 << 8;
+		return;
+	}
+	if (err || n->store.put_back)
+		sim_violation(n->w, "a start looks for what was promised (rule 18)", "node %u",
+			      n->id);
 	sim_pause();
 	memcpy(n->maps.keys, e->keys, sizeof(n->maps.keys));
 	n->socket = true;
@@ -325,6 +328,8 @@ void node_kill_engine(struct node *n, int wait_status)
 	struct world *w = n->w;
 
 	check_maps(n);
+	if (n->over)
+		n->w->result->faults[SIM_PUT_BACK] += n->store.put_back;
 	n->child.lives = n->socket = n->in_turn = n->turn_due = false;
 	n->child.life++;
 	n->wait_status = wait_status;
@@ -334,6 +339,7 @@ void node_kill_engine(struct node *n, int wait_status)
 	xr_engine_free(&n->engine);
 	xr_config_free(&n->forked);
 	store_crash(n, false);
+	store_restore(n);
 	if (n->parent.lives)
 		sim_at(w, w->now_ns + sim_between(w, US(50), US(150)), SIM_EV_BURY, n->id,
 		       n->parent.life);
@@ -452,6 +458,7 @@ void node_kill(struct node *n)
 void node_reboot(struct node *n, int64_t ppm)
 {
 	node_kill(n);
+	store_restore(n); /* without the maps only peers could know better */
 	n->boots++;
 	store_crash(n, true);
 	for (int g = 0; g < n->w->groups; g++) {

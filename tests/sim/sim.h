@@ -63,6 +63,7 @@ enum sim_fault {
 	SIM_SOCKET_GONE, /* and the network said so */
 	SIM_READER_HELD,
 	SIM_RELOADED,
+	SIM_PUT_BACK, /* an older journal, from a backup */
 	SIM_FAULTS,
 };
 
@@ -126,6 +127,12 @@ struct store {
 	uint64_t probe_ns;
 	uint64_t slow_until_ns; /* true time */
 	uint64_t slow_ns;
+	struct backup {
+		unsigned char *bytes; /* of the journal's medium */
+		size_t size;
+		uint32_t term[SIM_GROUPS];
+	} old, newest;
+	bool put_back; /* `old` is on the disk, and its promises are older than the node's */
 };
 
 /* What the checker remembers of a node and a group, whatever happens to the node. */
@@ -328,6 +335,9 @@ void store_probe(struct node *n);
 uint64_t store_oldest_ns(const struct node *n);
 void store_on_disk(struct node *n);
 void store_crash(struct node *n, bool power);
+void store_back_up(struct node *n);
+bool store_put_back(struct node *n);
+void store_restore(struct node *n);
 void store_free(struct node *n);
 
 /* node.c: lives and deaths of a warden and its engines, and an engine's turns */

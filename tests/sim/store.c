@@ -30,7 +30,7 @@ int store_open(struct node *n)
 		return err;
 	}
 	n->store.rotten = false;
-	for (int g = 0; g < n->w->groups; g++)
+	for (int g = 0; g < n->w->groups && !n->store.put_back; g++)
 		check_found(n, g, xr_journal_find(n->store.journal, g));
 	return 0;
 }
@@ -193,8 +193,72 @@ void store_crash(struct node *n, bool power)
 	}
 }
 
+/*
+ * ---- backups ----
+ */
+
+static void take(struct node *n, struct backup *b)
+{
+	struct fake_disk *disk = n->store.disk;
+
+	b->size = fake_disk_size(disk, "journal");
+	free(b->bytes);
+	b->bytes = malloc(b->size + 1);
+	if (!b->bytes || !fake_disk_peek(disk, "journal", b->bytes, b->size, 0))
+		abort();
+	for (int g = 0; g < n->w->groups; g++)
+		b->term[g] = n->ghost[g].term;
+}
+
+/* Of a disk that nobody writes to at this moment. */
+void store_back_up(struct node *n)
+{
+	if (!n->store.busy && fake_disk_size(n->store.disk, "journal"))
+		take(n, &n->store.old);
+}
+
+static bool maps_know_more(const struct node *n, const struct backup *b)
+{
+	for (int g = 0; g < n->w->groups; g++)
+		if (n->maps.groups[g].view.term > b->term[g])
+			return true;
+	return false;
+}
+
+/* Somebody puts the backup back. False: there is none, or the node's maps know no more than it. */
+bool store_put_back(struct node *n)
+{
+	struct store *s = &n->store;
+
+	if (s->put_back || !s->old.size || s->old.size != fake_disk_size(s->disk, "journal") ||
+	    !maps_know_more(n, &s->old))
+		return false;
+	take(n, &s->newest);
+	fake_disk_poke(s->disk, "journal", s->old.bytes, s->old.size, 0);
+	s->put_back = true;
+	return true;
+}
+
+void store_restore(struct node *n)
+{
+	struct store *s = &n->store;
+	const struct xr_disk *disk = &s->disk->ops;
+	int dir;
+
+	if (!s->put_back)
+		return;
+	s->put_back = false;
+	fake_disk_poke(s->disk, "journal", s->newest.bytes, s->newest.size, 0);
+	dir = disk->open_dir(disk->ctx, n->config.state_dir, false);
+	if (dir < 0 || disk->fsync_dir(disk->ctx, dir))
+		abort(); /* or another power cut brings the file of before */
+	disk->close(disk->ctx, dir);
+}
+
 void store_free(struct node *n)
 {
+	free(n->store.old.bytes);
+	free(n->store.newest.bytes);
 	xr_journal_close(n->store.journal);
 	if (n->store.disk)
 		fake_disk_free(n->store.disk);

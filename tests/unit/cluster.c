@@ -10,6 +10,7 @@
 #define DIGEST	 0x7e57
 #define RTT_HALF MS(0.1)
 #define FOREVER	 UINT64_MAX
+#define MEET_NS	 MS(1) /* in which they have all told who they are */
 
 #define CHECK(ok, ...)                         \
 	do {                                   \
@@ -155,7 +156,7 @@ void sim_pause(void)
 
 static bool is_record(const struct xr_wire *h)
 {
-	return xr_wire_body_size(h->type) == sizeof(struct xr_record);
+	return xr_type_body(h->type) == XR_BODY_RECORD;
 }
 
 /* An XR_ACK that is not granted refuses. */
@@ -163,6 +164,8 @@ static struct xr_message decode(const struct xr_wire *h, int i)
 {
 	const struct xr_record *rec = (const struct xr_record *)(h + 1) + i;
 
+	if (xr_type_body(h->type) == XR_BODY_FACT)
+		return (struct xr_message){.type = h->type, .node = h->source};
 	if (!is_record(h))
 		return xr_ballot_message(h, (const struct xr_ballot *)(h + 1) + i);
 	return (struct xr_message){.type = h->type,
@@ -171,9 +174,17 @@ static struct xr_message decode(const struct xr_wire *h, int i)
 				   .granted = h->type == XR_ACK && rec->flags & XR_ACKED};
 }
 
+/* Later than all that a test has said for a node: said again it is no replay (rule 17). */
+static uint64_t later_ns(struct cluster *c)
+{
+	c->said_ns = c->said_ns < c->now_ns ? c->now_ns : c->said_ns + 1;
+	return c->said_ns;
+}
+
 /* What `m.node` would say to `to`. */
 static struct xr_datagram encode(struct cluster *c, int to, const struct xr_message *m)
 {
+	bool is_beat = m->type == XR_HEARTBEAT;
 	struct xr_datagram d = {
 		.wire =
 			{
@@ -184,8 +195,9 @@ static struct xr_datagram encode(struct cluster *c, int to, const struct xr_mess
 				.dest = to,
 				.count = 1,
 				.min_timeout_us = D_MS * 1000,
-				.sent_ns = m->sent_ns ? m->sent_ns : c->now_ns,
-				.echo_ns = m->sent_ns,
+				.sent_ns = is_beat && m->sent_ns ? m->sent_ns : later_ns(c),
+				.echo_ns = is_beat ? 0 : m->sent_ns,
+				.lives = c->node[to].peers[m->node].lives, /* those it knows */
 			},
 		.size = sizeof(d.wire) + xr_wire_body_size(m->type),
 	};
@@ -242,7 +254,7 @@ static void remember(struct node *n, const struct xr_wire *h)
 {
 	struct cluster *c = n->c;
 
-	for (int i = 0; i < h->count; i++) {
+	for (int i = 0; i < (xr_type_body(h->type) == XR_BODY_FACT ? 1 : h->count); i++) {
 		struct sent *s = &c->trace[c->ntrace++ % CLUSTER_TRACE];
 
 		*s = (struct sent){h->sent_ns, h->source, h->dest, decode(h, i)};
@@ -250,12 +262,34 @@ static void remember(struct node *n, const struct xr_wire *h)
 	}
 }
 
+/* Who is on the stage only by what the test says for him tells his life, and nothing of ours. */
+static void stage_tell(struct cluster *c, const struct xr_datagram *asked)
+{
+	const struct node *n = &c->node[asked->wire.dest];
+	struct xr_datagram d = *asked;
+
+	d.wire.type = XR_TELL;
+	d.wire.source = n->id;
+	d.wire.dest = asked->wire.source;
+	d.wire.count = 1; /* the nonce, which goes first */
+	d.wire.sent_ns = later_ns(c);
+	d.wire.lives = n->control.life;
+	d.size = sizeof(d.wire) + sizeof(struct xr_fact);
+	d.wire.tag = xr_tag(&d.wire, d.bytes + d.size, d.size, &key.sip);
+	enqueue(&c->packets, &d, c->now_ns + 2 * c->delay_ns);
+}
+
 static void send_datagram(struct node *n, const struct xr_datagram *d)
 {
 	struct cluster *c = n->c;
 
 	check_view(n);
+	CHECK(!n->ended, "node %d has ended, and speaks", n->id);
 	remember(n, &d->wire);
+	if (c->on_send)
+		c->on_send(c, d);
+	if (c->staged && !c->mute && d->wire.type == XR_ASK)
+		stage_tell(c, d);
 	if (c->cut[d->wire.source][d->wire.dest] || chance(c, c->loss_permille))
 		return;
 	enqueue(&c->packets, d, c->now_ns + travel_ns(c));
@@ -373,9 +407,13 @@ static void host_arm(void *world, uint64_t at_ns)
 
 static void host_end(void *world, int code)
 {
-	const struct node *n = world;
+	struct node *n = world;
 
-	fail_msg("node %d ends itself with %d: %s", n->id, code, n->report[XR_REPORT_error].note);
+	n->ended = true;
+	CHECK(!n->control.alive_until_ns, "node %d ends, and its NIC path answers on", n->id);
+	if (!n->c->expect_end || code != 1)
+		fail_msg("node %d ends itself with %d: %s", n->id, code,
+			 n->report[XR_REPORT_error].note);
 }
 
 static void host_crash(void *world)
@@ -440,6 +478,8 @@ static void turn(struct node *n, void (*what)(struct xr_engine *e))
 		what(n->engine);
 	acting = NULL;
 	check_view(n);
+	if (n->ended && n->up)
+		cluster_crash(n->c, n->id);
 	if (n->up)
 		check_role(n, before);
 	check_leases(n->c);
@@ -488,12 +528,19 @@ static void free_engine(struct node *n)
 	forget(&n->inbox);
 }
 
+static void stage_meet(struct node *n)
+{
+	uint64_t until_ns = n->c->now_ns + MEET_NS;
+
+	while (n->engine->strangers)
+		if (!cluster_turn(n->c, until_ns))
+			fail_msg("node %d has not met the others", n->id);
+}
+
 static void start(struct node *n, uint64_t promise_until_ns)
 {
 	const struct xr_journal journal = {
 		{.term = n->disk.term, .vote = n->disk.vote, .digest = DIGEST, .name = GROUP}};
-	struct xr_maps maps = {
-		.groups = &n->group, .acks = &n->acks, .control = &n->control, .ngroups = 1};
 	struct xr_engine *e = calloc(1, sizeof(*e));
 
 	assert_non_null(e);
@@ -501,7 +548,7 @@ static void start(struct node *n, uint64_t promise_until_ns)
 	free_engine(n);
 	n->engine = e;
 	n->seen = xr_view_read(&n->group);
-	n->deciding = n->paused = false;
+	n->deciding = n->paused = n->ended = false;
 	n->up = true;
 	e->config = &n->config;
 	e->host = &host;
@@ -509,8 +556,10 @@ static void start(struct node *n, uint64_t promise_until_ns)
 	e->random = cluster_random(n->c);
 	memcpy(e->peers, n->config.nodes, sizeof(e->peers));
 	xr_engine_keys(e, n->config.keys, 1);
-	assert_int_equal(xr_engine_init(e, &maps, &journal, promise_until_ns, NULL), 0);
+	assert_int_equal(xr_engine_init(e, &n->maps, &journal, promise_until_ns, NULL), 0);
 	turn(n, xr_engine_begin);
+	if (n->c->staged && !n->c->mute)
+		stage_meet(n);
 }
 
 void cluster_boot(struct cluster *c, int id, struct durable d, uint64_t promise_until_ns)
@@ -553,6 +602,7 @@ static void node_init(struct cluster *c, int id)
 	for (int peer = 1; peer <= c->n; peer++)
 		n->config.nodes[peer] = (struct xr_peer){
 			.ip = {[15] = peer}, .port = XR_PORT, .used = 1};
+	memcpy(n->peers, n->config.nodes, sizeof(n->peers));
 	n->control = (struct xr_control){
 		.abi = XR_ABI,
 		.self = id,
@@ -563,13 +613,19 @@ static void node_init(struct cluster *c, int id)
 		.heartbeat_us = n->config.heartbeat_us,
 		.quorum_lapse_us = n->config.max_timeout_us,
 		.drift_permille = n->config.drift_permille,
+		.life = id, /* until an engine draws one */
 	};
+	n->maps = (struct xr_maps){.groups = &n->group,
+				   .acks = &n->acks,
+				   .peers = n->peers,
+				   .control = &n->control,
+				   .ngroups = 1};
 	n->nic = (struct xr_env){
 		.groups = &n->group,
 		.acks = &n->acks,
 		.ngroups = 1,
 		.control = &n->control,
-		.peers = n->config.nodes,
+		.peers = n->peers,
 		.keys = n->config.keys,
 		.stats = &n->stats,
 	};
@@ -584,7 +640,7 @@ static struct cluster *cluster_alloc(int n, uint64_t seed)
 	acting = NULL; /* a test that failed may have left one */
 	c->n = n;
 	c->seed = seed;
-	c->now_ns = NS_PER_S;
+	c->now_ns = NS_PER_S - MEET_NS;
 	c->delay_ns = RTT_HALF;
 	for (int id = 1; id <= n; id++)
 		node_init(c, id);
@@ -597,6 +653,7 @@ struct cluster *cluster_new_seeded(int n, uint64_t seed)
 
 	for (int id = 1; id <= n; id++)
 		cluster_boot(c, id, (struct durable){0}, 0);
+	cluster_run_ms(c, MEET_NS / 1e6);
 	return c;
 }
 
@@ -609,7 +666,9 @@ struct cluster *cluster_new_stage(int n)
 {
 	struct cluster *c = cluster_alloc(n, 1);
 
+	c->staged = true;
 	cluster_boot(c, 1, (struct durable){0}, 0);
+	cluster_run_ms(c, (NS_PER_S - c->now_ns) / 1e6);
 	return c;
 }
 
@@ -800,6 +859,32 @@ void cluster_deliver(struct cluster *c, int to, struct xr_message m)
 	struct xr_datagram d = encode(c, to, &m);
 
 	nic_receive(c, &d);
+	check_leases(c);
+}
+
+void cluster_facts(struct cluster *c, struct xr_wire h, const struct xr_fact *fact, int n)
+{
+	struct xr_datagram d = {.wire = h, .size = sizeof(h) + n * sizeof(*fact)};
+
+	d.wire.magic = XR_WIRE_MAGIC;
+	d.wire.version = XR_WIRE_VERSION;
+	d.wire.count = n;
+	d.wire.min_timeout_us = D_MS * 1000;
+	if (!h.sent_ns)
+		d.wire.sent_ns = later_ns(c);
+	if (!h.lives)
+		d.wire.lives = xr_type_introduces(h.type) ? c->node[h.source].control.life
+							  : c->node[h.dest].peers[h.source].lives;
+	memcpy(&d.wire + 1, fact, n * sizeof(*fact));
+	d.wire.tag = xr_tag(&d.wire, d.bytes + d.size, d.size, &key.sip);
+	nic_receive(c, &d);
+}
+
+void cluster_replay(struct cluster *c, const struct xr_datagram *d)
+{
+	struct xr_datagram again = *d;
+
+	nic_receive(c, &again);
 	check_leases(c);
 }
 

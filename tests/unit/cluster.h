@@ -59,7 +59,9 @@ struct node {
 	/* its maps, and the NIC path over them */
 	struct xr_group group;
 	struct xr_acks acks;
+	struct xr_peer peers[XR_NODE_MAX + 1];
 	struct xr_control control;
+	struct xr_maps maps; /* all these */
 	struct xr_stats stats;
 	struct xr_env nic;
 
@@ -80,6 +82,7 @@ struct node {
 	bool deciding;		/* fenced, and not looked again yet (rule 3) */
 	int fences, restores;	/* of decisions */
 	uint32_t resigned_term; /* the newest that this node itself has resigned */
+	bool ended;		/* by itself, with exit code 1 */
 
 	struct xr_report report[XR_REPORT_END]; /* the newest of each kind ... */
 	bool reported[XR_REPORT_END];		/* ... if there was one */
@@ -87,7 +90,10 @@ struct node {
 
 struct cluster {
 	int n;
+	bool staged; /* node 1 alone is there ... */
+	bool mute;   /* ... and the others do not even tell who they are */
 	uint64_t now_ns, seed;
+	uint64_t said_ns;			    /* when a test last spoke for a node */
 	int turns;				    /* since time last moved */
 	struct node node[XR_NODE_MAX + 1];	    /* by id */
 	bool cut[XR_NODE_MAX + 1][XR_NODE_MAX + 1]; /* [from][to] */
@@ -99,18 +105,23 @@ struct cluster {
 	uint8_t leads[CLUSTER_TERMS]; /* [term]: who published LEAD in it */
 	jmp_buf crash;		      /* out of a turn that does not end */
 	int two_leaders;	      /* the node that stopped for rule 14 */
-	bool expect_two_leaders;
+	bool expect_two_leaders, expect_end;
 	struct xr_order order;
 	struct xr_order_result result;
 	/* Called between a fence and the second look: what an in-flight NIC run does there. */
 	void (*on_fence)(struct cluster *c, struct node *n);
+	/* Sees all that leaves, also what is lost. */
+	void (*on_send)(struct cluster *c, const struct xr_datagram *d);
 };
 
-/* All `n` nodes are up, new and followers in term 0; the time is one second. */
+/* All `n` nodes are up, new, introduced, and followers in term 0; the time is one second. */
 struct cluster *cluster_new(int n);
 struct cluster *cluster_new_seeded(int n, uint64_t seed);
 
-/* Node 1 alone; the test speaks for the others with cluster_hear(). */
+/*
+ * Node 1 alone; the test speaks for the others with cluster_hear(). They tell who they are when
+ * they are asked, and no more.
+ */
 struct cluster *cluster_new_stage(int n);
 
 void cluster_free(struct cluster **c);
@@ -135,6 +146,10 @@ void cluster_heal(struct cluster *c);
 void cluster_hear(struct cluster *c, int to, struct xr_message m);
 /* The same, without the millisecond. */
 void cluster_deliver(struct cluster *c, int to, struct xr_message m);
+/* Facts arrive at `h.dest`, sent now and in the life of `h.source`, where it says nothing else. */
+void cluster_facts(struct cluster *c, struct xr_wire h, const struct xr_fact *fact, int n);
+/* These very bytes arrive at the node they are for, now. */
+void cluster_replay(struct cluster *c, const struct xr_datagram *d);
 
 /* ---- nodes ---- */
 

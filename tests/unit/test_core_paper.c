@@ -349,10 +349,12 @@ static void candidates_election_timeout_nonconflict(void **state)
 	int conflicts = 0;
 
 	(void)state;
-	c->loss_permille = 1000;
 	for (int round = 0; round < 1000; round++) {
+		c->loss_permille = 0;
 		for (int id = 1; id <= 5; id++)
 			cluster_boot(c, id, (struct durable){.term = round + 1}, 0);
+		cluster_run_ms(c, 1); /* they introduce themselves */
+		c->loss_permille = 1000;
 		/* Each has heard another leader resign, and is its heir. */
 		for (int id = 1; id <= 5; id++)
 			cluster_deliver(c, id, say_resign(id % 5 + 1, round + 1, id));

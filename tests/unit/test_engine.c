@@ -36,6 +36,7 @@ static struct xr_journal *journal;
 static struct xr_engine engine;
 static struct xr_group groups[GROUPS];
 static struct xr_acks acks[GROUPS];
+static struct xr_peer peers[XR_NODE_MAX + 1];
 static struct xr_control control;
 static struct xr_config config = {
 	.self = 1,
@@ -139,7 +140,12 @@ static uint32_t gone(void *world)
 	return nodes;
 }
 
-/* Rule 10, of all that leaves. */
+static uint64_t life_of(uint8_t node)
+{
+	return 0x7000 + node;
+}
+
+/* Rules 10 and 17, of all that leaves. */
 static void note_sent(void *world, uint8_t to, const void *bytes, size_t size)
 {
 	const struct xr_wire *h = bytes;
@@ -151,7 +157,12 @@ static void note_sent(void *world, uint8_t to, const void *bytes, size_t size)
 	assert_int_equal(h->key_id, key->id);
 	assert_int_equal(h->tag, xr_tag(h, (const char *)bytes + size, size, &key->sip));
 	assert_int_equal(h->min_timeout_us, D_US);
-	assert_int_equal(h->sent_ns, now_ns);
+	if (xr_type_body(h->type) == XR_BODY_RECORD)
+		assert_int_equal(h->sent_ns, now_ns);
+	else /* rule 17: later than the one before, also by a clock that stands */
+		assert_in_range(h->sent_ns, now_ns, now_ns + 100);
+	assert_int_equal(h->lives,
+			 xr_type_introduces(h->type) ? control.life : control.life ^ life_of(to));
 	seen.sent[seen.nsent].type = h->type;
 	seen.sent[seen.nsent].to = to;
 	seen.sent[seen.nsent].bodies = h->count ? h->count : 1;
@@ -310,10 +321,48 @@ static int write_journal(void **state)
 	return 0;
 }
 
+static struct xr_maps maps = {
+	.groups = groups, .acks = acks, .peers = peers, .control = &control, .ngroups = GROUPS};
+
+/* From `source`, with `n` bodies of `size`; the header names the type and what else matters. */
+static void queue(struct xr_wire wire, const void *bodies, int n, size_t size)
+{
+	struct xr_datagram *d = &incoming[nincoming++];
+
+	wire.magic = XR_WIRE_MAGIC;
+	wire.version = XR_WIRE_VERSION;
+	wire.source = source;
+	wire.dest = 1;
+	wire.count = n;
+	if (!wire.min_timeout_us)
+		wire.min_timeout_us = D_US;
+	wire.lives = life_of(source) ^ (xr_type_introduces(wire.type) ? 0 : control.life);
+	*d = (struct xr_datagram){.wire = wire, .size = sizeof(wire) + n * size, .from.port = 7007};
+	memcpy(d->bytes + sizeof(wire), bodies, n * size);
+	memcpy(d->from.ip, engine.peers[source].ip, 16);
+	d->wire.tag = xr_tag(&d->wire, d->bytes + d->size, d->size, &engine.keys[0].sip);
+}
+
+static void arrive_fact(struct xr_wire wire, uint64_t nonce)
+{
+	const struct xr_fact fact = {XR_FACT_nonce, 0, nonce};
+
+	queue(wire, &fact, 1, sizeof(fact));
+	xr_engine_receive(&engine);
+}
+
+/* It asks all, and all tell. */
+static void introduce(void)
+{
+	xr_engine_timer(&engine);
+	for (source = 2; source <= 4; source++)
+		arrive_fact((struct xr_wire){.type = XR_TELL}, engine.known[source].nonce);
+	source = 2;
+	assert_int_equal(engine.strangers, 0);
+}
+
 static int start(void **state)
 {
-	struct xr_maps maps = {
-		.groups = groups, .acks = acks, .control = &control, .ngroups = GROUPS};
 	struct xr_engine *e = &engine;
 
 	(void)state;
@@ -329,6 +378,7 @@ static int start(void **state)
 	e->keys[0].used = 1;
 	assert_int_equal(xr_engine_init(e, &maps, journal, PROMISE_UNTIL_NS, NULL), 0);
 	xr_engine_begin(e);
+	introduce();
 	memset(&seen, 0, sizeof(seen));
 	return 0;
 }
@@ -338,25 +388,6 @@ static int stop(void **state)
 	(void)state;
 	xr_engine_free(&engine);
 	return 0;
-}
-
-/* From `source`, with `n` bodies of `size`; the header names the type and what else matters. */
-static void queue(struct xr_wire wire, const void *bodies, int n, size_t size)
-{
-	struct xr_datagram *d = &incoming[nincoming++];
-
-	wire.magic = XR_WIRE_MAGIC;
-	wire.version = XR_WIRE_VERSION;
-	wire.source = source;
-	wire.dest = 1;
-	wire.count = n;
-	if (!wire.min_timeout_us)
-		wire.min_timeout_us = D_US;
-	*d = (struct xr_datagram){.wire = wire, .size = sizeof(wire) + n * size, .from.port = 7007};
-	if (n)
-		memcpy(d->bytes + sizeof(wire), bodies, n * size);
-	memcpy(d->from.ip, engine.peers[source].ip, 16);
-	d->wire.tag = xr_tag(&d->wire, d->bytes + d->size, d->size, &engine.keys[0].sip);
 }
 
 static void arrive(struct xr_wire wire, const struct xr_record *rec, int n)
@@ -446,15 +477,15 @@ static void late_ack_is_withheld_from_a_larger_d(void **state)
 }
 
 /*
- * While the disk is busy another datagram of that leader, of an earlier life with a smaller D,
- * comes in late. The ack that waits belongs to the first, and must not be judged by the second.
+ * While the disk is busy another datagram of that leader, sealed before its D grew, comes in
+ * late. The ack that waits belongs to the first, and must not be judged by the second.
  */
 static void late_ack_is_judged_by_the_largest_d(void **state)
 {
 	(void)state;
 	arrive_heartbeat(5, 2 * D_US, 1000000);
-	arrive((struct xr_wire){.type = XR_PATH_ASK, .min_timeout_us = D_US}, NULL, 0);
-	assert_int_equal(sent(XR_PATH_TEST), 1);
+	arrive_fact((struct xr_wire){.type = XR_ASK, .min_timeout_us = D_US}, 5);
+	assert_true(sent(XR_TELL) > 0);
 	disk_is_done();
 	assert_int_equal(sent(XR_ACK), 0);
 	assert_int_equal(groups[0].contact_ns, 0);
@@ -556,6 +587,7 @@ static void polled_for_an_earlier_leadership_it_resigns(void **state)
 	assert_int_equal(seen.sent[0].to, 2);
 	assert_int_equal(seen.heir, 3);
 	rec.digest++;
+	poll.sent_ns++;
 	arrive(poll, &rec, 1);
 	assert_int_equal(seen.nsent, 1);
 }
@@ -827,7 +859,7 @@ static void answers_one_and_decides_another(void **state)
 	assert_int_equal(seen.votes[0].group, H);
 	disk_is_done();
 	assert_int_equal(sent(XR_ACK), 3);
-	arrive((struct xr_wire){.type = XR_PATH_ASK}, NULL, 0);
+	arrive_fact((struct xr_wire){.type = XR_ASK}, 5);
 	assert_int_equal(engine.stats.drop_replay, 0);
 }
 
@@ -913,9 +945,9 @@ static void key_that_was_taken_out_is_unknown(void **state)
 
 	(void)state;
 	xr_engine_keys(&engine, keys, 1);
-	arrive((struct xr_wire){.type = XR_PATH_ASK}, NULL, 0); /* sealed with key 0 */
+	arrive_fact((struct xr_wire){.type = XR_ASK}, 5); /* sealed with key 0 */
 	assert_int_equal(engine.stats.drop_key, 1);
-	xr_outbox_bare(&engine.outbox, 2, XR_PATH_ASK, 0); /* note_sent() looks at its tag */
+	xr_path_asked(&engine, 2, 5); /* note_sent() looks at its tag */
 	assert_int_equal(engine.outbox.key_slot, 1);
 }
 
@@ -1101,10 +1133,20 @@ static void acks_share_a_datagram_only_with_their_echo(void **state)
 static void path_tests_are_the_nic_paths_to_echo(void **state)
 {
 	(void)state;
-	arrive((struct xr_wire){.type = XR_PATH_TEST}, NULL, 0);
+	arrive_fact((struct xr_wire){.type = XR_PATH_TEST}, 5);
 	assert_int_equal(seen.nsent, 0);
-	arrive((struct xr_wire){.type = XR_PATH_ECHO}, NULL, 0);
+	arrive_fact((struct xr_wire){.type = XR_PATH_ECHO}, 5);
 	assert_int_equal(sent(XR_PATH_DELIVERED), 1);
+}
+
+/* How many questions. */
+static int asked(void)
+{
+	int n = 0;
+
+	for (int i = 0; i < seen.nsent; i++)
+		n += seen.sent[i].type == XR_ASK;
+	return n;
 }
 
 static void path_whose_echoes_nobody_sees_is_lost(void **state)
@@ -1119,16 +1161,92 @@ static void path_whose_echoes_nobody_sees_is_lost(void **state)
 		todo.echoes += 2;
 		assert_int_equal(control.answer, 1);
 	}
-	assert_int_equal(sent(XR_PATH_ASK), 9);
+	assert_int_equal(asked(), 9);
 	xr_path_look(&engine, now_ns);
 	assert_int_equal(control.answer, 0);
 	assert_int_equal(control.tx_path, XR_TX_LOST);
-	arrive((struct xr_wire){.type = XR_PATH_DELIVERED}, NULL, 0);
+	arrive_fact((struct xr_wire){.type = XR_PATH_DELIVERED},
+		    engine.known[2].path_nonce + 1); /* of another question */
+	assert_int_equal(control.answer, 0);
+	arrive_fact((struct xr_wire){.type = XR_PATH_DELIVERED}, engine.known[2].path_nonce);
 	assert_int_equal(control.answer, 1);
 	assert_int_equal(control.tx_path, XR_TX_DELIVERED);
 	now_ns += 100 * NS_PER_S;
 	xr_path_look(&engine, now_ns);
-	assert_int_equal(sent(XR_PATH_ASK), 12);
+	assert_int_equal(asked(), 12);
+}
+
+/* What could have ended it has happened: the question is put again, once the dust settles. */
+static void path_is_tested_again_after_a_doubt(void **state)
+{
+	(void)state;
+	control.nic_mode = XR_NIC_NATIVE;
+	follow(5);
+	assert_int_equal(engine.path.next_ns, UINT64_MAX);
+	assert_int_equal(engine.known[2].ask_ns, UINT64_MAX);
+	time_out(3 * D_NS);
+	assert_int_equal(sent(XR_PREVOTE), 2);
+	assert_int_equal(engine.path.next_ns, now_ns + 4 * D_NS); /* twice the longest timeout */
+	assert_int_equal(engine.known[2].ask_ns, now_ns + 4 * D_NS);
+	assert_int_equal(asked(), 0);
+	now_ns += 4 * D_NS;
+	control.answer = 0;
+	xr_engine_timer(&engine);
+	assert_true(asked() >= 3);
+	arrive_fact((struct xr_wire){.type = XR_PATH_DELIVERED}, engine.known[2].path_nonce);
+	assert_int_equal(control.answer, 1);
+	control.answer = 0;
+	arrive_fact((struct xr_wire){.type = XR_PATH_DELIVERED}, 0); /* nothing is asked now */
+	assert_int_equal(control.answer, 0);
+}
+
+/*
+ * ---- rules 17 and 18 ----
+ */
+
+/* Whatever the daemon decides, it takes up once. */
+static void recorded_ballots_and_polls_are_taken_up_once(void **state)
+{
+	static const uint8_t types[] = {XR_VOTE,   XR_VOTE_ANSWER, XR_PREVOTE, XR_PREVOTE_ANSWER,
+					XR_RESIGN, XR_POLL,	   XR_ACK};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		struct xr_ballot b = {.group = G, .term = 4, .digest = 77};
+		struct xr_record rec = {.group = G, .term = 9, .digest = 77, .flags = XR_REFUSED};
+		bool ballot = xr_type_body(types[i]) == XR_BODY_BALLOT;
+		struct xr_wire h = {.type = types[i]};
+
+		if (types[i] == XR_POLL)
+			rec.term = 4;
+		if (types[i] == XR_ACK) /* refusals are for who leads */
+			lead(G);
+		engine.stats.drop_replay = 0;
+		for (uint64_t sent_ns = 9; sent_ns >= 8; sent_ns--) /* again; and overtaken */
+			for (int again = 0; again < 2; again++) {
+				h.sent_ns = sent_ns;
+				queue(h, ballot ? (void *)&b : &rec, 1,
+				      ballot ? sizeof(b) : sizeof(rec));
+				xr_engine_receive(&engine);
+			}
+		if (engine.stats.drop_replay != 3)
+			fail_msg("%s: %u of 3 dropped", xr_type_text(types[i]),
+				 (unsigned int)engine.stats.drop_replay);
+	}
+}
+
+/* Rule 18: what was published was durable; the state that does not know it is an older one. */
+static void state_older_than_its_own_maps_is_refused(void **state)
+{
+	struct xr_why why = {0};
+
+	stop(state);
+	groups[G].view = (struct xr_view){.term = 9, .mode = XR_NONE};
+	memset(engine.known, 0, sizeof(engine.known));
+	assert_int_equal(xr_engine_init(&engine, &maps, journal, PROMISE_UNTIL_NS, &why), -ESTALE);
+	assert_non_null(strstr(why.text, "g: "));
+	assert_non_null(strstr(why.text, "term 9"));
+	assert_non_null(strstr(why.text, "term 4"));
 }
 
 int main(void)
@@ -1177,6 +1295,9 @@ int main(void)
 		T(acks_share_a_datagram_only_with_their_echo),
 		T(path_tests_are_the_nic_paths_to_echo),
 		T(path_whose_echoes_nobody_sees_is_lost),
+		T(path_is_tested_again_after_a_doubt),
+		T(recorded_ballots_and_polls_are_taken_up_once),
+		T(state_older_than_its_own_maps_is_refused),
 	};
 
 	int failed;

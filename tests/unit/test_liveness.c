@@ -22,14 +22,25 @@ static bool both_ways(const struct cluster *c, int a, int b)
 	return !c->cut[a][b] && !c->cut[b][a];
 }
 
-/* Could it lead: does it reach a majority of all, that are up, both ways? */
+/* Rule 18: has a majority told, or could it, what it knows of this node? */
+static bool may_vote(const struct cluster *c, int id)
+{
+	int count = 0;
+
+	for (int other = 1; other <= c->n; other++)
+		count += !(c->node[id].engine->strangers >> other & 1) ||
+			 (c->node[other].up && both_ways(c, id, other));
+	return count > c->n / 2;
+}
+
+/* Could it lead: does it reach a majority of all, that are up and may vote, both ways? */
 static bool is_capable(const struct cluster *c, int id)
 {
 	int count = 0;
 
 	for (int other = 1; other <= c->n; other++)
-		count += c->node[other].up && both_ways(c, id, other);
-	return c->node[id].up && count > c->n / 2;
+		count += c->node[other].up && both_ways(c, id, other) && may_vote(c, other);
+	return c->node[id].up && may_vote(c, id) && count > c->n / 2;
 }
 
 static bool any_is_capable(const struct cluster *c)

@@ -30,7 +30,7 @@ static const struct {
 	{"xr_groups", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_group), NGROUPS, BPF_F_MMAPABLE},
 	{"xr_acks", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_acks), NGROUPS, BPF_F_MMAPABLE},
 	{"xr_control", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_control), 1, BPF_F_MMAPABLE},
-	{"xr_peers", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_peer), XR_NODE_MAX + 1, 0},
+	{"xr_peers", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_peer), XR_NODE_MAX + 1, BPF_F_MMAPABLE},
 	{"xr_stats", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(struct xr_stats), 2, 0},
 	{"xr_events", BPF_MAP_TYPE_RINGBUF, 0, 4096, 0},
 };
@@ -162,6 +162,7 @@ static void opens_what_is_pinned(void **state)
 	assert_int_equal(bpf_map_update_elem(f->fds[0], &last, &g, 0), 0);
 	assert_string_equal(f->maps.groups[last].name, "last");
 	assert_int_equal(f->maps.acks[last].echo_ns[9], 0);
+	assert_int_equal(f->maps.peers[XR_NODE_MAX].lives, 0);
 }
 
 static void a_reader_cannot_write(void **state)
@@ -179,13 +180,17 @@ static void a_writer_writes_to_the_map(void **state)
 {
 	struct fixture *f = need(state);
 	struct xr_group g;
-	uint32_t id = 65;
+	struct xr_peer p;
+	uint32_t id = 65, node = XR_NODE_MAX;
 
 	assert_int_equal(xr_maps_open(&f->maps, f->dir, true, &f->why), 0);
 	f->maps.groups[id].view = (struct xr_view){.term = 9, .leader = 2, .mode = XR_FOLLOW};
 	assert_int_equal(bpf_map_lookup_elem(f->fds[0], &id, &g), 0);
 	assert_int_equal(g.view.term, 9);
 	assert_int_equal(g.view.leader, 2);
+	f->maps.peers[node].lives = 17; /* beside what the NIC path counts there */
+	assert_int_equal(bpf_map_lookup_elem(f->fds[3], &node, &p), 0);
+	assert_int_equal(p.lives, 17);
 }
 
 static void stats_are_summed_over_cpus(void **state)
@@ -225,6 +230,7 @@ static void expect_failure(struct fixture *f, const char *dir, int err, const ch
 		print_message("the sentence was: %s\n", f->why.text);
 	assert_non_null(left);
 	assert_null(f->maps.groups);
+	assert_null(f->maps.peers);
 	assert_null(f->maps.control);
 	assert_int_equal(f->maps.groups_fd, -1);
 	assert_int_equal(f->maps.control_fd, -1);
@@ -264,6 +270,16 @@ static void another_value_size(void **state)
 	pin(f, 3, fd);
 	close(fd);
 	expect_failure(f, f->dir, -EPROTO, "xr_peers");
+}
+
+static void peers_differ_in_number(void **state)
+{
+	struct fixture *f = need(state);
+	int fd = create(3, sizeof(struct xr_peer), XR_NODE_MAX);
+
+	pin(f, 3, fd);
+	close(fd);
+	expect_failure(f, f->dir, -EPROTO, "sizes");
 }
 
 static void another_type(void **state)
@@ -309,13 +325,15 @@ static void plain_memory(void **state)
 	assert_int_equal(m.ngroups, 1000);
 	assert_int_equal((uintptr_t)m.groups % 64, 0);
 	assert_int_equal(m.groups[999].voters, 0);
-	m.acks[999].echo_ns[15] = 1;
+	m.acks[999].term[XR_NODE_MAX] = 1;
+	m.peers[XR_NODE_MAX].lives = 1;
 	m.control->abi = XR_ABI;
 	memset(sum, 0xff, sizeof(sum));
 	assert_int_equal(xr_maps_stats(&m, sum), 0);
 	assert_int_equal(sum[1].events_lost, 0);
 	xr_maps_close(&m);
 	assert_null(m.groups);
+	assert_null(m.peers);
 	xr_maps_close(&m);
 	assert_int_equal(xr_maps_alloc(&m, 0, &why), -EINVAL);
 	assert_int_equal(xr_maps_alloc(&m, XR_GROUPS_MAX + 1, &why), -EINVAL);
@@ -344,6 +362,7 @@ int main(void)
 		T(one_pin_missing),
 		T(another_abi),
 		T(another_value_size),
+		T(peers_differ_in_number),
 		T(another_type),
 		T(groups_and_acks_differ_in_number),
 		T(a_failed_open_leaks_nothing),

@@ -84,6 +84,69 @@ static void mark_begins_anew_in_another_term(void **state)
 	assert_int_equal(xr_mark(1, UINT64_MAX) >> 48, 1); /* time never spills into the term */
 }
 
+/*
+ * Rule 17: where a mark lies far ahead of what the leader answers to a poll, it begins anew. NOW is
+ * by our clock, LEADERS by the leader's.
+ */
+#define D_NS	(150 * NS_PER_MS)
+#define NOW	(70000 * NS_PER_S)
+#define LEADERS (5000 * NS_PER_S)
+
+static bool renews(__u64 ahead_ns, __u64 echo_ns)
+{
+	const struct xr_control c = {.min_timeout_us = D_NS / NS_PER_US};
+	const struct xr_wire h = {.sent_ns = LEADERS, .echo_ns = echo_ns};
+	const __u64 before = xr_mark(7, LEADERS + ahead_ns), anew = xr_mark(7, LEADERS);
+	__u64 mark = before;
+	bool renewed = xr_mark_renew(&mark, &c, &h, 7, NOW);
+
+	assert_int_equal(mark, renewed ? anew : before);
+	return renewed;
+}
+
+static void mark_begins_anew_by_an_answer_of_late(void **state)
+{
+	/* Pushed as far as a mark goes, a clock that was set back by an hour, and just enough. */
+	const __u64 ahead_ns[] = {1ull << 57, 3600 * NS_PER_S, 2 * D_NS + 2048};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(ahead_ns); i++) {
+		assert_true(renews(ahead_ns[i], NOW - NS_PER_MS));
+		assert_true(renews(ahead_ns[i], NOW));
+		assert_true(renews(ahead_ns[i], NOW - D_NS));
+		assert_false(renews(ahead_ns[i], NOW - D_NS - 1)); /* a recording of it is void */
+		assert_false(renews(ahead_ns[i], NOW + 1));	   /* we have not asked yet */
+		assert_false(renews(ahead_ns[i], 0));		   /* not an answer */
+	}
+	assert_false(renews(2 * D_NS, NOW));
+	assert_false(renews(D_NS, NOW));
+	assert_false(renews(0, NOW)); /* the same heartbeat again */
+}
+
+/* After it the mark is a mark as before: each later heartbeat once. */
+static void mark_goes_on_where_it_began_anew(void **state)
+{
+	const struct xr_control c = {.self = 1, .min_timeout_us = D_NS / NS_PER_US};
+	const struct xr_record rec = {.term = 7, .digest = 0xbeef};
+	struct xr_wire h = {.source = 2, .dest = 1, .sent_ns = LEADERS, .min_timeout_us = 1};
+	struct xr_group g = {.view = {.term = 7, .leader = 2, .mode = XR_FOLLOW},
+			     .replay = xr_mark(7, LEADERS + (1ull << 57)),
+			     .voters = 0xe,
+			     .digest = 0xbeef};
+
+	(void)state;
+	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, NOW), XR_R_drop_replay);
+	assert_int_equal(g.contact_ns, 0);
+	h.echo_ns = NOW - NS_PER_MS;
+	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, NOW), XR_R_heartbeat_answered);
+	assert_int_equal(g.replay, xr_mark(7, LEADERS));
+	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, NOW + 1), XR_R_drop_replay);
+	h.echo_ns = 0;
+	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, NOW + 1), XR_R_drop_replay);
+	h.sent_ns += NS_PER_MS;
+	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, NOW + 1), XR_R_heartbeat_answered);
+}
+
 #define STAMPERS    2
 #define STAMPS_EACH 200000
 
@@ -190,7 +253,7 @@ static void quorum_as_the_naive_model(void **state)
 			struct xr_acks acks;
 			bool want;
 
-			for (int k = 0; k < 16; k++)
+			for (int k = 0; k <= XR_NODE_MAX; k++)
 				acks.echo_ns[k] = random_echo(&x, now, g.lead_since_ns, window);
 			want = naive_quorum(&g, &acks, self, (int64_t)now, (int64_t)window);
 			if (want != xr_quorum_fresh(&g, &acks, self, now, window))
@@ -230,7 +293,7 @@ static void quorum_ignores_who_does_not_vote(void **state)
 	struct xr_acks acks;
 
 	(void)state;
-	for (int k = 0; k < 16; k++)
+	for (int k = 0; k <= XR_NODE_MAX; k++)
 		acks.echo_ns[k] = k == 2 || k == 3 ? 0 : 5000;
 	assert_false(xr_quorum_fresh(&g, &acks, 1, 5000, 1000));
 	acks.echo_ns[3] = 5000;
@@ -270,6 +333,142 @@ static void leader_needs_grace_or_quorum(void **state)
 	assert_false(xr_may_lead(&g, &acks, &c, 1450000));
 	g.lead_since_ns = 1300001; /* an ack of an earlier leadership counts no more */
 	assert_false(xr_may_lead(&g, &acks, &c, 1450001));
+}
+
+/*
+ * ---- rule 17: lives ----
+ */
+#define LIVES 0x6cf1d2a53b7e9048ull
+
+struct checked {
+	struct xr_stats moved;
+	struct xr_peer peers[XR_NODE_MAX + 1];
+	struct xr_key keys[2];
+	struct xr_control control;
+};
+
+/* What comes of one datagram of this type that node 2 says to node 1, which knows `known`. */
+static enum xr_reason check_lives(struct checked *k, __u8 type, __u64 said, __u64 known)
+{
+	struct {
+		struct xr_wire h;
+		__u64 body[XR_BODY_BALLOT];
+	} d = {.h = {.magic = XR_WIRE_MAGIC,
+		     .version = XR_WIRE_VERSION,
+		     .type = type,
+		     .source = 2,
+		     .dest = 1,
+		     .count = 1,
+		     .lives = said}};
+	const __u32 len = sizeof(d.h) + xr_wire_body_size(type);
+	const struct xr_from from = {.port = XR_PORT};
+	struct xr_env env = {
+		.control = &k->control, .peers = k->peers, .keys = k->keys, .stats = &k->moved};
+	struct xr_sender sender;
+
+	k->control.self = 1;
+	k->peers[2] = (struct xr_peer){.port = XR_PORT, .used = 1, .lives = known};
+	d.h.tag = xr_tag(&d.h, (char *)&d + len, len, &k->keys[0].sip);
+	return xr_rules_check(&env, &d.h, (char *)&d + len, len, &from, &sender);
+}
+
+/* Of each type, but of those by which nodes learn of each other's life. */
+static void another_life_is_dropped(void **state)
+{
+	struct checked k = {.keys = {{.used = 1}}};
+
+	(void)state;
+	for (__u8 type = 1; type < XR_TYPE_END; type++) {
+		enum xr_reason dropped = type == XR_ASK || type == XR_TELL ? XR_REASON_END
+									   : XR_R_drop_life;
+
+		assert_int_equal(check_lives(&k, type, LIVES, LIVES), XR_REASON_END);
+		assert_int_equal(check_lives(&k, type, LIVES ^ 1, LIVES), dropped);
+		assert_int_equal(check_lives(&k, type, LIVES ^ 1ull << 63, LIVES), dropped);
+		assert_int_equal(check_lives(&k, type, 0, LIVES), dropped);
+		assert_int_equal(check_lives(&k, type, LIVES, 0), dropped);
+		assert_int_equal(check_lives(&k, type, 0, 0), dropped); /* not introduced */
+	}
+}
+
+/* It is a cheap check: the digest is for those who live. */
+static void lives_come_before_the_key(void **state)
+{
+	struct checked k = {.keys = {{.used = 0}, {.used = 0}}};
+
+	(void)state;
+	assert_int_equal(check_lives(&k, XR_HEARTBEAT, LIVES, LIVES), XR_R_drop_key);
+	assert_int_equal(check_lives(&k, XR_HEARTBEAT, LIVES ^ 1, LIVES), XR_R_drop_life);
+	assert_int_equal(check_lives(&k, XR_HEARTBEAT, 0, 0), XR_R_drop_life);
+	assert_int_equal(check_lives(&k, XR_ASK, LIVES, 0),
+			 XR_R_drop_key); /* but not from anybody */
+	assert_int_equal(check_lives(&k, XR_TELL, LIVES, 0), XR_R_drop_key);
+	assert_int_equal(k.peers[2].received, 0);
+}
+
+/*
+ * ---- rule 18: what is known of others ----
+ */
+static void known_term_only_rises(void **state)
+{
+	struct xr_acks acks = {0};
+
+	(void)state;
+	xr_know_term(&acks, 2, 7);
+	xr_know_term(&acks, 2, 5);
+	assert_int_equal(acks.term[2], 7);
+	xr_know_term(&acks, 2, 0x80000001); /* terms are not times: they do not wrap */
+	xr_know_term(&acks, 2, 7);
+	assert_int_equal(acks.term[2], 0x80000001);
+	xr_know_term(&acks, XR_NODE_MAX, 1);
+	assert_int_equal(acks.term[XR_NODE_MAX], 1);
+	assert_int_equal(acks.term[1] + acks.term[3] + acks.spare, 0);
+}
+
+/* Known is the term of an ack that counts; not of one that was refused, left, or is of old. */
+static void ack_lets_know_of_its_term(void **state)
+{
+	const struct xr_group leads = {.view = {.term = 7, .leader = 1, .mode = XR_LEAD},
+				       .lead_since_ns = 1000,
+				       .voters = 0xe,
+				       .digest = 0xbeef};
+	const struct {
+		__u32 term;
+		__u16 flags;
+		__u64 echo_ns;
+		__u32 known;
+	} acked[] = {
+		{7, XR_ACKED, 1000, 7},	  {6, XR_ACKED, 1000, 0},   {8, XR_ACKED, 1000, 0},
+		{8, XR_REFUSED, 1000, 0}, {7, XR_PENDING, 1000, 0}, {7, XR_ACKED, 999, 0},
+		{7, XR_ACKED, 2001, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(acked); i++) {
+		struct xr_wire h = {.source = 2, .dest = 1, .echo_ns = acked[i].echo_ns};
+		struct xr_record rec = {
+			.term = acked[i].term, .digest = 0xbeef, .flags = acked[i].flags};
+		struct xr_group g = leads;
+		struct xr_acks acks = {0};
+
+		xr_rule_ack(&g, &acks, &h, &rec, 2000);
+		assert_int_equal(acks.term[2], acked[i].known);
+	}
+}
+
+/* An ack that was overtaken moves no echo, but it is a promise all the same. */
+static void overtaken_ack_lets_know_of_its_term(void **state)
+{
+	struct xr_group g = {
+		.view = {.term = 7, .leader = 1, .mode = XR_LEAD}, .voters = 0xe, .digest = 0xbeef};
+	const struct xr_record rec = {.term = 7, .digest = 0xbeef, .flags = XR_ACKED};
+	const struct xr_wire h = {.source = 2, .dest = 1, .echo_ns = 1500};
+	struct xr_acks acks = {.echo_ns[2] = 1600, .term[2] = 6};
+
+	(void)state;
+	assert_int_equal(xr_rule_ack(&g, &acks, &h, &rec, 2000), XR_R_ack_stamped);
+	assert_int_equal(acks.echo_ns[2], 1600);
+	assert_int_equal(acks.term[2], 7);
 }
 
 /*
@@ -457,12 +656,19 @@ int main(void)
 		cmocka_unit_test(stamp_only_moves_forward),
 		cmocka_unit_test(mark_takes_each_time_once),
 		cmocka_unit_test(mark_begins_anew_in_another_term),
+		cmocka_unit_test(mark_begins_anew_by_an_answer_of_late),
+		cmocka_unit_test(mark_goes_on_where_it_began_anew),
 		cmocka_unit_test(stamps_are_atomic),
 		cmocka_unit_test(quorum_as_the_naive_model),
 		cmocka_unit_test(quorum_is_a_majority),
 		cmocka_unit_test(quorum_ignores_who_does_not_vote),
 		cmocka_unit_test(lease_is_shorter_than_the_timeout),
 		cmocka_unit_test(leader_needs_grace_or_quorum),
+		cmocka_unit_test(another_life_is_dropped),
+		cmocka_unit_test(lives_come_before_the_key),
+		cmocka_unit_test(known_term_only_rises),
+		cmocka_unit_test(ack_lets_know_of_its_term),
+		cmocka_unit_test(overtaken_ack_lets_know_of_its_term),
 		cmocka_unit_test(answer_never_contradicts_vote),
 		cmocka_unit_test(stamp_is_a_barrier),
 	};

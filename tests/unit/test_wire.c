@@ -27,11 +27,17 @@ _Static_assert(offsetof(struct xr_wire, key_id) == 10, "wire layout");
 _Static_assert(offsetof(struct xr_wire, min_timeout_us) == 12, "wire layout");
 _Static_assert(offsetof(struct xr_wire, sent_ns) == 16, "wire layout");
 _Static_assert(offsetof(struct xr_wire, echo_ns) == 24, "wire layout");
-_Static_assert(offsetof(struct xr_wire, tag) == 32, "wire layout");
+_Static_assert(offsetof(struct xr_wire, lives) == 32, "wire layout");
+_Static_assert(offsetof(struct xr_wire, tag) == 40, "wire layout");
+_Static_assert(sizeof(struct xr_wire) == 48, "wire layout");
+_Static_assert(offsetof(struct xr_fact, of) == 4, "wire layout");
+_Static_assert(offsetof(struct xr_fact, value) == 8, "wire layout");
+_Static_assert(sizeof(struct xr_fact) == 16, "wire layout");
 _Static_assert(offsetof(struct xr_record, term) == 4, "wire layout");
 _Static_assert(offsetof(struct xr_record, digest) == 8, "wire layout");
 _Static_assert(offsetof(struct xr_record, flags) == 10, "wire layout");
 _Static_assert(offsetof(struct xr_record, commit) == 16, "wire layout");
+_Static_assert(sizeof(struct xr_record) == 24, "wire layout");
 _Static_assert(offsetof(struct xr_ballot, digest) == 8, "wire layout");
 _Static_assert(offsetof(struct xr_ballot, flags) == 10, "wire layout");
 _Static_assert(offsetof(struct xr_ballot, round) == 12, "wire layout");
@@ -40,13 +46,15 @@ _Static_assert(offsetof(struct xr_ballot, last_term) == 24, "wire layout");
 _Static_assert(offsetof(struct xr_ballot, lift_term) == 28, "wire layout");
 _Static_assert(offsetof(struct xr_ballot, lift_leader) == 32, "wire layout");
 _Static_assert(offsetof(struct xr_ballot, node) == 33, "wire layout");
+_Static_assert(sizeof(struct xr_ballot) == 40, "wire layout");
 
-/* A datagram: room for one header and three bodies, aligned as the daemon's buffers are. */
+/* A datagram: room for one header and some bodies, aligned as the daemon's buffers are. */
 struct datagram {
 	struct xr_wire h;
 	union {
 		struct xr_record rec[3];
 		struct xr_ballot bal[3];
+		struct xr_fact fact[16];
 	};
 };
 
@@ -152,6 +160,12 @@ static struct golden *find(const char *name)
 #define R  9000000654321ull /* clock of node 1 */
 #define MS 1000000ull
 
+#define LIFE_1	   0x8f3a5c7e19d2b461ull
+#define LIFE_2	   0x27c90b46e5a8d31full
+#define LIFE_3	   0xb05e72f18c4a6d93ull
+#define LIFE(node) ((node) == 1 ? LIFE_1 : (node) == 2 ? LIFE_2 : LIFE_3)
+#define NONCE	   0x0123456789abcdefull
+
 #define SEALED(key, t, from, to, n, sent, echo) \
 	.h = {.magic = XR_WIRE_MAGIC,           \
 	      .version = XR_WIRE_VERSION,       \
@@ -162,8 +176,19 @@ static struct golden *find(const char *name)
 	      .key_id = (key),                  \
 	      .min_timeout_us = 150000,         \
 	      .sent_ns = (sent),                \
-	      .echo_ns = (echo)}
-#define HEADER(...)    SEALED(5, __VA_ARGS__)
+	      .echo_ns = (echo),                \
+	      .lives = (t) == XR_ASK || (t) == XR_TELL ? LIFE(from) : LIFE(from) ^ LIFE(to)}
+#define HEADER(...) SEALED(5, __VA_ARGS__)
+#define FACT(name, ...)                             \
+	{                                           \
+		.what = XR_FACT_##name, __VA_ARGS__ \
+	}
+#define SELF(xdp_and_path)                                                                        \
+	FACT(min_timeout_us, .value = 150000), FACT(max_timeout_us, .value = 300000),             \
+		FACT(heartbeat_us, .value = 50000), FACT(stall_limit_us, .value = 1000000),       \
+		FACT(drift_permille, .value = 100), FACT(groups, .value = 0x2452b7b700e280d5ull), \
+		FACT(keys, .value = 5ull << 32 | 1 << 5 | 1 << 6),                                \
+		FACT(xdp, .value = (xdp_and_path))
 #define GROUP(g, t, d) .group = (g), .term = (t), .digest = (d)
 
 static const struct {
@@ -208,10 +233,19 @@ static const struct {
 	{"resignation",
 	 {SEALED(6, XR_RESIGN, 2, 3, 1, S + 60 * MS, 0),
 	  .bal = {{GROUP(0, 7, 0xbeef), .node = 3}}}},
-	{"path-ask", {HEADER(XR_PATH_ASK, 1, 2, 0, R, 0)}},
-	{"path-test", {HEADER(XR_PATH_TEST, 2, 1, 0, S, 0)}},
-	{"path-echo", {HEADER(XR_PATH_ECHO, 1, 2, 0, R + 2000, S)}},
-	{"path-delivered", {HEADER(XR_PATH_DELIVERED, 2, 1, 0, S + 90000, R + 2000)}},
+	{"ask",
+	 {HEADER(XR_ASK, 1, 2, 11, R, 0),
+	  .fact = {FACT(nonce, .value = NONCE), FACT(from), FACT(path), SELF(1)}}},
+	{"tell",
+	 {HEADER(XR_TELL, 2, 1, 13, S + 50000, 0),
+	  .fact = {FACT(nonce, .value = NONCE), SELF(0x101), FACT(term, .value = 7),
+		   FACT(vote, .value = 7), FACT(term, .of = 7, .value = 9),
+		   FACT(more, .value = 100000)}}},
+	{"path-test", {HEADER(XR_PATH_TEST, 2, 1, 1, S, 0), .fact = {FACT(nonce, .value = NONCE)}}},
+	{"path-echo",
+	 {HEADER(XR_PATH_ECHO, 1, 2, 1, R + 2000, S), .fact = {FACT(nonce, .value = NONCE)}}},
+	{"path-delivered",
+	 {HEADER(XR_PATH_DELIVERED, 2, 1, 1, S + 90000, 0), .fact = {FACT(nonce, .value = NONCE)}}},
 };
 
 static uint32_t datagram_len(const struct xr_wire *h)
@@ -231,8 +265,8 @@ static uint64_t stock_tag(const uint8_t *bytes, uint32_t len, const struct xr_si
 	uint8_t input[XR_DATAGRAM_MAX];
 	uint64_t tag;
 
-	memcpy(input, bytes, 32);
-	memcpy(input + 32, bytes + 40, len - 40);
+	memcpy(input, bytes, 40);
+	memcpy(input + 40, bytes + 48, len - 48);
 	crypto_shorthash((uint8_t *)&tag, input, len - 8, (const uint8_t *)key);
 	return tag;
 }
@@ -309,8 +343,10 @@ static void node_start(struct node *n, __u8 self, __u8 leader, __u64 now)
 					 .quorum_lapse_us = 150000,
 					 .alive_until_ns = now + MS};
 	for (int id = 1; id <= 3; id++)
-		n->peers[id] = (struct xr_peer){
-			.ip = {[15] = (__u8)id}, .port = XR_PORT, .used = 1};
+		n->peers[id] = (struct xr_peer){.ip = {[15] = (__u8)id},
+						.port = XR_PORT,
+						.used = 1,
+						.lives = LIFE(self) ^ LIFE(id)};
 	n->groups[0] = (struct xr_group){.view = {7, 0, leader, mode},
 					 .voters = 0xe,
 					 .digest = 0xbeef,
@@ -395,9 +431,16 @@ static void rules_turn_mixed_heartbeat_into_ack(void **state)
 /* Datagrams that only the daemon decides about reach it unchanged; nothing answers an answer. */
 static void rules_pass_the_rest(void **state)
 {
-	static const char *const names[] = {"prevote",	       "vote",	      "prevote-granted",
-					    "prevote-refused", "vote-answer", "resignation",
-					    "path-ask",	       "path-echo",   "path-delivered"};
+	static const char *const names[] = {"prevote",
+					    "vote",
+					    "prevote-granted",
+					    "prevote-refused",
+					    "vote-answer",
+					    "resignation",
+					    "ask",
+					    "tell",
+					    "path-echo",
+					    "path-delivered"};
 	struct datagram d;
 	struct node n;
 
@@ -408,7 +451,7 @@ static void rules_pass_the_rest(void **state)
 		node_start(&n, ((struct xr_wire *)g->bytes)->dest, 9, R);
 		assert_int_equal(node_receive(&n, g, &d, R), XR_PASS);
 		compare(names[i], &d, g, g->len);
-		assert_int_equal(n.stats.pass_vote + n.stats.pass_path, 1);
+		assert_int_equal(n.stats.pass_vote + n.stats.pass_fact, 1);
 	}
 	node_start(&n, 2, 2, S + 30 * MS);
 	n.groups[0].lead_since_ns = S;
@@ -416,17 +459,46 @@ static void rules_pass_the_rest(void **state)
 	assert_int_equal(n.acks[0].echo_ns[1], S);
 }
 
+/* What either node said, or heard, in another life is of no consequence; but who it is, it may say. */
+static void rules_drop_another_life(void **state)
+{
+	struct datagram d;
+	struct node n;
+
+	(void)state;
+	for (int i = 0; i < ngolden; i++) {
+		struct golden *g = &golden[i];
+		const struct xr_wire *h = (const void *)g->bytes;
+
+		node_start(&n, h->dest, h->dest, R);
+		n.peers[h->source].lives ^= 1;
+		if (xr_type_introduces(h->type)) {
+			assert_int_equal(node_receive(&n, g, &d, R), XR_PASS);
+			assert_int_equal(n.stats.pass_fact, 1);
+		} else {
+			assert_int_equal(node_receive(&n, g, &d, R), XR_DROP);
+			assert_int_equal(n.stats.drop_life, 1);
+		}
+		compare(g->name, &d, g, g->len);
+	}
+}
+
 static void limits(void **state)
 {
 	(void)state;
 	assert_int_equal(XR_RECORD_MAX, 58);
 	assert_int_equal(XR_BALLOT_MAX, 34);
+	assert_int_equal(XR_FACT_MAX, 87);
+	assert_int_equal(XR_DATAGRAM_MAX, 1440);
+	assert_true(XR_DATAGRAM_MAX <= 1500 - 40 - 8); /* in one packet, over IPv6, too */
 	assert_int_equal(HEADER_SIZE + 58 * sizeof(struct xr_record), XR_DATAGRAM_MAX);
 	for (int type = 0; type < 256; type++) {
 		int answer = xr_type_answer((__u8)type);
 
 		if (!type || type >= XR_TYPE_END)
 			assert_int_equal(xr_wire_body_size((__u8)type) + (__u32)answer, 0);
+		else
+			assert_int_not_equal(xr_wire_body_size((__u8)type), 0);
 		if (answer) /* it has the size of what it answers */
 			assert_int_equal(xr_wire_body_size((__u8)answer),
 					 xr_wire_body_size((__u8)type));
@@ -444,6 +516,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(rules_turn_question_into_answer),
 		cmocka_unit_test(rules_turn_mixed_heartbeat_into_ack),
 		cmocka_unit_test(rules_pass_the_rest),
+		cmocka_unit_test(rules_drop_another_life),
 	};
 
 	golden_path = argc > 1 ? argv[1] : getenv("XR_GOLDEN");

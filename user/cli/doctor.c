@@ -135,16 +135,16 @@ int cli_doctor(const struct cli *cli, int argc, char **argv)
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"interface", required_argument, NULL, 'i'},
+		{"cluster", no_argument, NULL, 'C'},
 		{"try", no_argument, NULL, 't'},
 		{"json", no_argument, NULL, 'j'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	static struct doctor d;
-	bool as_json = false;
+	bool as_json = false, cluster = false;
 	int c;
 
-	(void)cli;
 	while ((c = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
@@ -152,6 +152,9 @@ int cli_doctor(const struct cli *cli, int argc, char **argv)
 			break;
 		case 'i':
 			d.interface = optarg;
+			break;
+		case 'C':
+			cluster = true;
 			break;
 		case 't':
 			d.try = true;
@@ -169,5 +172,5 @@ int cli_doctor(const struct cli *cli, int argc, char **argv)
 	}
 	if (optind < argc)
 		return cli_usage("doctor", "\"%s\" is too much", argv[optind]);
-	return doctor(&d, as_json);
+	return cluster ? doctor_cluster(cli, as_json) : doctor(&d, as_json);
 }

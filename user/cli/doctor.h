@@ -32,6 +32,9 @@ void doctor_clock(struct doctor *d);
 void doctor_realtime(struct doctor *d);
 void doctor_disk(struct doctor *d);
 
+/* user/cli/doctor_cluster.c: all nodes, as they tell a daemon here. Returns an exit code. */
+int doctor_cluster(const struct cli *cli, bool as_json);
+
 /* user/cli/features.c: NETDEV_XDP_ACT_* of the driver; -EOPNOTSUPP: this kernel does not say. */
 int64_t doctor_xdp_features(unsigned int ifindex);
 

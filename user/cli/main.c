@@ -42,17 +42,20 @@ static const struct command {
 	 "  --use  make the second key the first: sent with from now on\n\n"
 	 "To rotate without an interruption: --add, copy FILE to all nodes, reload all (SIGHUP);\n"
 	 "then --use, copy, reload all. The old key leaves the file with the next --add.\n"},
-	{"doctor", cli_doctor, "[--config FILE] [--interface IF] [--try] [--json]",
+	{"doctor", cli_doctor, "[--cluster] [--config FILE] [--interface IF] [--try] [--json]",
 	 "check what works on this machine, and what to do about the rest",
 	 "Changes nothing. Measures the disk with a file that has no name; loads the XDP "
 	 "program.\n\n"
+	 "  --cluster       ask all nodes, by the daemon of this one: who answers, how fast, and\n"
+	 "                  what is set up otherwise there (--json: as GET /v1/peers)\n"
 	 "  --config FILE   the node's configuration; it also names interface and state folder\n"
 	 "  --interface IF  the interface to look at\n"
 	 "  --try           attach a program there for a moment, natively, where none is: some\n"
 	 "                  drivers take the link down for it\n"
 	 "  --json          {\"ok\", \"checks\": [{\"name\", \"result\", \"found\", "
 	 "\"remedy\"}]}\n\n"
-	 "Exit code 1 if a check fails; a warning is no failure.\n"},
+	 "Exit code 1 if a check fails, or with --cluster a node is silent or set up otherwise;\n"
+	 "a warning is no failure.\n"},
 	{"detach", cli_detach, "[--interface IF] [--force]",
 	 "remove a stopped node's XDP program and pins",
 	 "Touches only this node's own program, never another's. Run it in the network namespace "

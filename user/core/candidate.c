@@ -106,12 +106,12 @@ void xr_candidate_campaign(struct xr_raft *r, const struct xr_event *ev,
 			   const struct xr_why_event *why, struct xr_update *up)
 {
 	struct xr_op op = {.kind = XR_OP_CAMPAIGN, .term = r->term + 1, .why = *why};
-	struct xr_why_event sticky;
+	struct xr_why_event not_now;
 
 	note_resignation(r);
 	r->why = *why;
 	r->election_ns = ev->now_ns;
-	if (!xr_decide_sticky(r, ev, &sticky)) {
+	if (!xr_decide_stranger(r, ev, &not_now) && !xr_decide_sticky(r, ev, &not_now)) {
 		xr_decide_begin(r, up, &op);
 		return;
 	}

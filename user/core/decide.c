@@ -31,6 +31,15 @@ bool xr_decide_sticky(const struct xr_raft *r, const struct xr_event *ev, struct
 	return false;
 }
 
+bool xr_decide_stranger(const struct xr_raft *r, const struct xr_event *ev,
+			struct xr_why_event *why)
+{
+	if (xr_majority(r, ~ev->strangers | xr_bit(r->self)))
+		return false;
+	*why = (struct xr_why_event){.cause = XR_CAUSE_STRANGER};
+	return true;
+}
+
 /*
  * The heir's request may overtake the resignation, or the resignation may be lost; so it carries
  * (term, leader) and lifts the same. All that this node heard in its durable term came from that

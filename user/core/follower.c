@@ -108,6 +108,7 @@ void xr_follower_resignation(struct xr_raft *r, const struct xr_event *ev, struc
 {
 	const struct xr_message *m = &ev->message;
 	struct xr_why_event why = {.cause = XR_CAUSE_RESIGNED, .node = m->node, .term = m->term};
+	struct xr_why_event not_now;
 
 	if (r->op.writing || r->role == XR_LEADER || m->term != r->term || r->resigned ||
 	    (r->leader && r->leader != m->node))
@@ -118,7 +119,7 @@ void xr_follower_resignation(struct xr_raft *r, const struct xr_event *ev, struc
 	r->phase = XR_IDLE;
 	r->leader = 0;
 	xr_update_report(up, XR_RAFT_RESIGNATION, m->term, m->node, NULL);
-	if (m->heir == r->self) {
+	if (m->heir == r->self && !xr_decide_stranger(r, ev, &not_now)) {
 		xr_candidate_campaign(r, ev, &why, up);
 		return;
 	}

@@ -51,6 +51,13 @@ void xr_timer_rearm(struct xr_raft *r, const struct xr_event *ev);
  */
 bool xr_decide_sticky(const struct xr_raft *r, const struct xr_event *ev, struct xr_why_event *why);
 
+/*
+ * Rule 18: true, with the reason, until a majority, this node counted, has told what it knows of
+ * it: a vote may be one too many for a node that has forgotten another.
+ */
+bool xr_decide_stranger(const struct xr_raft *r, const struct xr_event *ev,
+			struct xr_why_event *why);
+
 /* Does the request bring word that this node's leader has resigned? */
 bool xr_decide_lifted(const struct xr_raft *r, const struct xr_message *m);
 

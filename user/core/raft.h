@@ -43,6 +43,7 @@ enum xr_cause {
 	XR_CAUSE_GONE,	      /* the socket of `node` is gone, and no heartbeat came for `ns` */
 	XR_CAUSE_ORDER,	      /* asked to step down */
 	XR_CAUSE_TRANSFER,    /* asked to hand over to `node` */
+	XR_CAUSE_STRANGER,    /* not introduced to a majority yet (rule 18) */
 	XR_CAUSE_END,
 };
 
@@ -148,7 +149,8 @@ struct xr_event {
 	bool may_lead;	     /* a majority's acks have not lapsed (CheckQuorum) */
 	bool late;	 /* the caller's own loop stood still: it suspects itself first (rule 11) */
 	uint64_t random; /* 64 fresh random bits */
-	uint8_t heir;	 /* the voter with the newest ack, or the one that was asked for */
+	uint32_t strangers; /* bit n: node n has not told yet what it knows of this one (rule 18) */
+	uint8_t heir;	    /* the voter with the newest ack, or the one that was asked for */
 	struct xr_message message;
 	struct xr_why_event why;
 };

@@ -40,7 +40,8 @@ static bool would_vote(const struct xr_raft *r, const struct xr_event *ev, struc
 		*why = (struct xr_why_event){.cause = XR_CAUSE_OLD_LOG};
 		return false;
 	}
-	return xr_decide_lifted(r, m) || !xr_decide_sticky(r, ev, why);
+	return !xr_decide_stranger(r, ev, why) &&
+	       (xr_decide_lifted(r, m) || !xr_decide_sticky(r, ev, why));
 }
 
 /*

@@ -11,11 +11,13 @@
 
 #include "common/thread.h"
 #include "daemon/api.h"
+#include "daemon/peers.h"
 #include "lib/status.h"
 
 #define CONNECTIONS_MAX	   32
 #define IDLE_LIMIT_S	   30
 #define LINE_MAX_BYTES	   8192
+#define TELL_WAIT_NS	   (500 * NS_PER_MS) /* so long a peer may take to tell */
 #define EVENT_WAIT_MS	   200		/* so long a stream takes to notice that it should end */
 #define THREAD_STACK_BYTES (512 * 1024) /* small: the daemon locks its memory */
 
@@ -210,6 +212,46 @@ static enum MHD_Result post_step_down(struct xr_api *api, struct MHD_Connection 
 }
 
 /*
+ * ---- what the peers tell ----
+ */
+
+/* Both are read after the question was put, so that nothing of yesterday is shown. */
+static bool all_told(const struct xr_api *api, const struct xr_acquaintance *known,
+		     uint64_t asked_ns)
+{
+	const struct xr_peer *peers = api->maps->peers;
+
+	xr_each_node(node)
+		if (node != api->maps->control->self && peers[node].used &&
+		    known[node].told_ns < asked_ns)
+			return false;
+	return true;
+}
+
+static enum MHD_Result get_peers(struct xr_api *api, struct MHD_Connection *c)
+{
+	struct xr_order order = {.kind = XR_ORDER_ASK};
+	struct xr_order_result result = {.why.text = "the election thread does not turn"};
+	uint64_t asked_ns = xr_now_ns();
+	json_t *peers;
+	char *body;
+	int err = api->orders ? xr_orders_ask(api->orders, &order, &result) : -ETIMEDOUT;
+
+	order.kind = XR_ORDER_TELL;
+	do {
+		if (!err)
+			err = xr_orders_ask(api->orders, &order, &result);
+		if (err)
+			return answer_error(c, code_of(err), result.why.text, NULL);
+		poll(NULL, 0, 2);
+	} while (!all_told(api, result.known, asked_ns) && xr_now_ns() - asked_ns < TELL_WAIT_NS);
+	peers = xr_peers_json(api->maps, result.known, asked_ns);
+	body = xr_status_dump(peers, false);
+	json_decref(peers);
+	return answer(c, MHD_HTTP_OK, body, NULL);
+}
+
+/*
  * ---- routes ----
  */
 static const struct route {
@@ -218,6 +260,7 @@ static const struct route {
 	enum MHD_Result (*serve)(struct xr_api *api, struct MHD_Connection *c);
 } routes[] = {
 	{MHD_HTTP_METHOD_GET, "/v1/status", get_status},
+	{MHD_HTTP_METHOD_GET, "/v1/peers", get_peers},
 	{MHD_HTTP_METHOD_GET, "/v1/events", get_events},
 	{MHD_HTTP_METHOD_POST, "/v1/step-down", post_step_down},
 };
@@ -238,9 +281,10 @@ static enum MHD_Result route(struct xr_api *api, struct MHD_Connection *c, const
 		return answer_error(c, MHD_HTTP_METHOD_NOT_ALLOWED,
 				    "this path knows another method; see the Allow header",
 				    other->method);
-	return answer_error(c, MHD_HTTP_NOT_FOUND,
-			    "there is no such path; try /v1/status, /v1/events or /v1/step-down",
-			    NULL);
+	return answer_error(
+		c, MHD_HTTP_NOT_FOUND,
+		"there is no such path; try /v1/status, /v1/peers, /v1/events or /v1/step-down",
+		NULL);
 }
 
 /* Called once with the header, again for each piece of the body, and a last time without any. */

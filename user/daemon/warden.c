@@ -78,7 +78,6 @@ static void fill_control(struct xr_warden *w)
 	*control = (struct xr_control){
 		.abi = XR_ABI,
 		.self = c->self,
-		.answer = 1,
 		.port = c->nodes[c->self].port,
 		.groups = w->nic.maps.ngroups,
 		.min_timeout_us = c->min_timeout_us,
@@ -123,18 +122,17 @@ static int open_nic(struct xr_warden *w, struct xr_why *why)
 	if (err)
 		return err;
 	XR_PAUSE;
-	if (xr_nic_forget_future(&w->nic.maps, now_ns(w)))
-		w->fresh =
-			false; /* an earlier life heard a leader: that is promised, --new or not */
+	xr_nic_forget_future(&w->nic.maps, now_ns(w));
 	fill_control(w);
-	return xr_nic_write_peers(&w->nic, c->nodes, why);
+	memcpy(w->nic.maps.peers, c->nodes, sizeof(c->nodes));
+	return 0;
 }
 
 static int dig(struct xr_warden *w, struct xr_why *why)
 {
 	w->env = (struct xr_env){
 		.control = w->nic.maps.control,
-		.peers = w->config.nodes,
+		.peers = w->nic.maps.peers, /* where the engine keeps their lives (rule 17) */
 		.keys = w->config.keys,
 	};
 	w->outbox.env = &w->env;
@@ -182,7 +180,7 @@ void xr_warden_close(struct xr_warden *w)
  */
 uint64_t xr_warden_promise_until_ns(const struct xr_warden *w)
 {
-	return w->fresh ? 0 : w->fenced_ns + w->promise_ns;
+	return w->fenced_ns + w->promise_ns;
 }
 
 void xr_warden_spawned(struct xr_warden *w)
@@ -266,7 +264,6 @@ struct xr_warden_next xr_warden_reaped(struct xr_warden *w, int wait_status, uin
 	xr_nic_fence(&w->nic.maps, NULL); /* rule 6: a start fences first */
 	XR_PAUSE;
 	w->fenced_ns = now_ns(w);
-	w->fresh = false;
 	if (WIFEXITED(wait_status))
 		return (struct xr_warden_next){.code = WEXITSTATUS(wait_status)};
 	snprintf(w->died_of, sizeof(w->died_of), "signal %d (%s)", WTERMSIG(wait_status),

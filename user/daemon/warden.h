@@ -25,7 +25,7 @@ struct xr_warden {
 	struct xr_journal *journal;  /* NULL but while xr_warden_open() looks at it */
 	int node_fd;		     /* the lock of this node on this machine, and */
 	int lock_fd;		     /* that of the state folder; the engine inherits both */
-	bool fresh;		     /* --new, and no engine has lived: nothing is promised */
+	bool fresh;		     /* --new: there is no state yet */
 	uint64_t promise_ns;	     /* rule 6: the largest D ever used */
 	uint64_t fenced_ns;	     /* when the views were fenced, from which the promise counts */
 	uint32_t starts;	     /* of engines */
@@ -48,7 +48,7 @@ int xr_warden_open(struct xr_warden *w, bool fresh, struct xr_why *why);
 /* Gives the locks back. `nic` and `config` stay the caller's. */
 void xr_warden_close(struct xr_warden *w);
 
-/* Rule 6, for the next engine; 0: it has promised nothing. */
+/* Rule 6, for the next engine: also with --new, for what an earlier life promised is not known. */
 uint64_t xr_warden_promise_until_ns(const struct xr_warden *w);
 /* An engine is about to start. */
 void xr_warden_spawned(struct xr_warden *w);

@@ -14,6 +14,15 @@ void xr_engine_say(struct xr_engine *e, enum xr_report_kind kind, const char *fm
 	e->host->report(e->world, &r);
 }
 
+uint64_t xr_engine_random(struct xr_engine *e)
+{
+	uint64_t z = e->random += 0x9e3779b97f4a7c15ull; /* splitmix64 (Steele et al. 2014) */
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return z ^ z >> 31;
+}
+
 void xr_engine_keys(struct xr_engine *e, const struct xr_key *keys, int n)
 {
 	memset(e->keys, 0, sizeof(e->keys));
@@ -31,11 +40,31 @@ static int note_state(const struct xr_vote *vote, void *arg)
 	return 0;
 }
 
-/* A group that came by reload and does not fit the state of its id can have no vote (rule 10). */
-static void start_group(struct xr_engine *e, const struct xr_config_group *g,
-			const struct xr_vote *vote, uint64_t promise_until_ns)
+/* Rule 18: what was published was durable; more than the journal holds has been promised. */
+static bool maps_know_more(const struct xr_group *g, const struct xr_vote *vote, uint32_t *known)
 {
+	uint32_t term = vote ? vote->term : 0;
+
+	*known = xr_view_read(g).view.term;
+	return *known > term || (*known == term && g->durable_term == term && g->voted_for &&
+				 (!vote || g->voted_for != vote->vote));
+}
+
+/* A group that came by reload and does not fit the state of its id can have no vote (rule 10). */
+static int start_group(struct xr_engine *e, const struct xr_config_group *g,
+		       const struct xr_vote *vote, uint64_t promise_until_ns, struct xr_why *why)
+{
+	uint32_t known, term = vote ? vote->term : 0;
+
 	e->members[g->id].has_state = true;
+	if (maps_know_more(&e->env.groups[g->id], vote, &known))
+		return xr_fail(
+			why, -ESTALE,
+			"%s: the maps pinned on this machine know this node in term %u, but "
+			"the state in %s ends with term %u: it is older than its promises (a "
+			"backup, a copy, --new?). Put the newest state back; for a cluster "
+			"made anew take a new key, and run xraft detach first",
+			g->name, known, e->config->state_dir, term);
 	if (vote && vote->digest != g->digest)
 		xr_engine_say(e, XR_REPORT_error,
 			      "group %s (id %u) has state under another name or with other voters: "
@@ -43,26 +72,32 @@ static void start_group(struct xr_engine *e, const struct xr_config_group *g,
 			      g->name, g->id);
 	else
 		xr_group_start(e, g, vote, promise_until_ns);
+	return 0;
 }
 
-static void start_groups(struct xr_engine *e, const struct xr_journal *journal,
-			 uint64_t promise_until_ns)
+static int start_groups(struct xr_engine *e, const struct xr_journal *journal,
+			uint64_t promise_until_ns, struct xr_why *why)
 {
+	int err = 0;
+
 	for (uint32_t id = 0; id < e->env.ngroups; id++)
 		e->env.groups[id].voters = e->env.groups[id].digest = 0;
 	xr_journal_each(journal, note_state, e);
-	for (size_t i = 0; i < e->config->ngroups; i++) {
+	for (size_t i = 0; i < e->config->ngroups && !err; i++) {
 		const struct xr_config_group *g = &e->config->groups[i];
 
-		start_group(e, g, xr_journal_find(journal, g->id), promise_until_ns);
+		err = start_group(e, g, xr_journal_find(journal, g->id), promise_until_ns, why);
 	}
+	return err;
 }
 
 int xr_engine_init(struct xr_engine *e, struct xr_maps *maps, const struct xr_journal *journal,
 		   uint64_t promise_until_ns, struct xr_why *why)
 {
 	const struct xr_config *c = e->config;
+	int err;
 
+	e->maps = maps;
 	e->timing = (struct xr_timing){
 		.min_timeout_ns = c->min_timeout_us * NS_PER_US,
 		.max_timeout_ns = c->max_timeout_us * NS_PER_US,
@@ -83,8 +118,9 @@ int xr_engine_init(struct xr_engine *e, struct xr_maps *maps, const struct xr_jo
 	e->quiet = calloc(maps->ngroups, sizeof(*e->quiet));
 	if (!e->members || !e->quiet || xr_timers_init(&e->timers, maps->ngroups))
 		return xr_fail(why, -ENOMEM, "not enough memory for %zu groups", maps->ngroups);
-	start_groups(e, journal, promise_until_ns);
-	return 0;
+	err = start_groups(e, journal, promise_until_ns, why);
+	xr_introduce_init(e);
+	return err;
 }
 
 void xr_engine_free(struct xr_engine *e)

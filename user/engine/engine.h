@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "engine/crowd.h"
 #include "engine/host.h"
+#include "engine/introduce.h"
 #include "engine/order.h"
 #include "engine/pack.h"
 #include "engine/timers.h"
@@ -34,7 +35,7 @@ struct xr_quiet {
 	bool leads;
 };
 
-/* Is what the NIC path sends really delivered? (xraft/wire.h, XR_PATH_ASK) */
+/* Is what the NIC path sends really delivered? (xraft/wire.h, XR_PATH_TEST) */
 struct xr_path_test {
 	uint64_t next_ns; /* next question; UINT64_MAX: answered */
 	uint64_t echoed;  /* echoes sent by the NIC path before the first question */
@@ -53,7 +54,8 @@ struct xr_engine {
 	struct xr_timers timers;
 	uint64_t random; /* the seed, then the state, of a generator */
 
-	struct xr_env env; /* rules.h over our maps: the slow path */
+	struct xr_maps *maps; /* not owned */
+	struct xr_env env;    /* rules.h over them: the slow path */
 	struct xr_peer peers[XR_NODE_MAX + 1];
 	struct xr_key keys[2];
 	struct xr_stats stats;			       /* of the slow path */
@@ -69,10 +71,14 @@ struct xr_engine {
 	uint64_t ended_ns;  /* end of the last turn */
 	uint64_t rested_ns; /* when it last had nothing to do, or gave way */
 	struct xr_path_test path;
-	bool submitted; /* votes that the disk has not been woken for */
+	struct xr_acquaintance known[XR_NODE_MAX + 1];
+	uint32_t strangers;  /* bit n: node n has not told yet what it knows of us (rule 18) */
+	uint64_t doubted_ns; /* when all were last asked again */
+	bool submitted;	     /* votes that the disk has not been woken for */
 	bool disk_bad, disk_said;
 
-	bool fenced; /* by another process (rule 2): nothing more leaves this one */
+	bool fenced; /* by another process (rule 2) */
+	bool over;   /* for that, or since its state is older than its promises: nothing leaves */
 };
 
 /*
@@ -127,6 +133,9 @@ static inline void xr_engine_note_timing(struct xr_engine *e, uint8_t node, uint
 		e->peer_min_timeout_us[node] = min_timeout_us;
 }
 
+/* 64 fresh random bits. */
+uint64_t xr_engine_random(struct xr_engine *e);
+
 /* turn.c: between two pieces of work, see that the disk has its votes and that others get the CPU. */
 void xr_engine_give_way(struct xr_engine *e);
 
@@ -146,6 +155,10 @@ void xr_receive_all(struct xr_engine *e, int most);
 
 /* path.c */
 void xr_path_look(struct xr_engine *e, uint64_t now_ns);
-void xr_path_delivered(struct xr_engine *e, uint8_t node);
+void xr_path_again(struct xr_engine *e, uint64_t at_ns);
+void xr_path_met(struct xr_engine *e);
+void xr_path_asked(struct xr_engine *e, uint8_t node, uint64_t nonce);
+void xr_path_echoed(struct xr_engine *e, uint8_t node, uint64_t nonce);
+void xr_path_delivered(struct xr_engine *e, uint8_t node, uint64_t nonce);
 
 #endif

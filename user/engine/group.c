@@ -6,15 +6,6 @@
 
 #define SLOT_GROUPS 4096 /* that beat at the same instant */
 
-static uint64_t next_random(struct xr_engine *e)
-{
-	uint64_t z = e->random += 0x9e3779b97f4a7c15ull; /* splitmix64 (Steele et al. 2014) */
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return z ^ z >> 31;
-}
-
 static struct xr_group *record_of(struct xr_engine *e, const struct xr_member *m)
 {
 	return &e->env.groups[m->raft.group];
@@ -32,7 +23,7 @@ static void publish(struct xr_engine *e, struct xr_member *m, struct xr_view vie
 			      "%s: another process has fenced this one; it stops. Is a second "
 			      "xraftd running for this node?",
 			      record_of(e, m)->name);
-		e->fenced = true;
+		e->fenced = e->over = true;
 		e->host->end(e->world, 1);
 		return;
 	}
@@ -150,6 +141,13 @@ static const enum xr_report_kind report_kinds[] = {
 	[XR_RAFT_TERM_ADOPTED] = XR_REPORT_term_adopted,
 };
 
+/* A peer that fell silent may have forgotten us, or we are not who we were to it (rule 17). */
+static bool is_doubtful(const struct xr_report *r)
+{
+	return r->kind == XR_REPORT_prevote_started ||
+	       (r->kind == XR_REPORT_stepped_down && r->cause == XR_CAUSE_QUORUM_LOST);
+}
+
 static void report(struct xr_engine *e, const struct xr_member *m, const struct xr_update *up)
 {
 	for (int i = 0; i < up->nreport; i++) {
@@ -166,6 +164,8 @@ static void report(struct xr_engine *e, const struct xr_member *m, const struct 
 			.took_ns = up->report[i].took_ns,
 		};
 
+		if (is_doubtful(&r))
+			xr_introduce_doubt(e, r.at_ns);
 		memcpy(r.group_name, record_of(e, m)->name, sizeof(r.group_name));
 		if (!xr_crowd_hold(&e->crowd, &r))
 			e->host->report(e->world, &r);
@@ -204,7 +204,7 @@ static void carry_out(struct xr_engine *e, struct xr_member *m, const struct xr_
 		fence(e, m);
 	if (up->what & XR_DO_RESTORE)
 		publish(e, m, m->unfenced.view);
-	if (e->fenced)
+	if (e->over)
 		return; /* rule 2: it stops */
 	if (up->what & XR_DO_PERSIST)
 		persist(e, m, up);
@@ -215,7 +215,7 @@ static void carry_out(struct xr_engine *e, struct xr_member *m, const struct xr_
 		XR_PAUSE;
 		publish(e, m, up->view);
 	}
-	if (e->fenced)
+	if (e->over)
 		return;
 	if (up->what & XR_DO_ACK)
 		ack(e, m, up->ack_to, up->ack_echo_ns);
@@ -237,7 +237,8 @@ static void look(struct xr_engine *e, struct xr_member *m, struct xr_event *ev)
 	ev->contact_ns = *(const volatile __u64 *)&g->contact_ns;
 	XR_PAUSE;
 	ev->now_ns = xr_engine_now_ns(e);
-	ev->random = next_random(e);
+	ev->random = xr_engine_random(e);
+	ev->strangers = e->strangers;
 	if (m->raft.role == XR_LEADER) {
 		ev->lease = xr_quorum_fresh(g, acks, c->self, ev->now_ns, xr_lease_ns(c));
 		ev->may_lead = xr_may_lead(g, acks, c, ev->now_ns);
@@ -397,7 +398,6 @@ void xr_group_order(struct xr_engine *e, const struct xr_order *order, struct xr
 	struct xr_why_event why = {.cause = XR_CAUSE_ORDER};
 	struct xr_member *m = find_group(e, order->group);
 
-	*r = (struct xr_order_result){0};
 	if (m) {
 		step_down_as_told(e, m, order, r);
 		return;
@@ -445,7 +445,7 @@ void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
 		return; /* others vote on it: this node only knows its name */
 	m->raft.voters = g->voters = config->voters;
 	xr_raft_start(&m->raft, vote ? vote->term : 0, vote ? vote->vote : 0, xr_engine_now_ns(e),
-		      promise_until_ns, next_random(e), &up);
+		      promise_until_ns, xr_engine_random(e), &up);
 	carry_out(e, m, &up);
 	set_timer(e, config->id, &up);
 }

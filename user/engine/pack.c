@@ -2,7 +2,21 @@
 #include <string.h>
 #include "engine/pack.h"
 
-static void seal(struct xr_outbox *box, uint8_t to, struct xr_datagram *d)
+/*
+ * Read before it leaves: leases count from here (rule 5). What passes the receiver's mark for its
+ * kind (rule 17) must be newer than the last, also where the clock has not moved between two.
+ */
+static uint64_t sent_ns(struct xr_outbox *box, uint8_t type)
+{
+	uint64_t now_ns = box->host->now_ns(box->world);
+
+	if (xr_type_body(type) == XR_BODY_RECORD)
+		return now_ns;
+	box->sealed_ns = xr_before(box->sealed_ns, now_ns) ? now_ns : box->sealed_ns + 1;
+	return box->sealed_ns;
+}
+
+static void post(struct xr_outbox *box, uint8_t to, struct xr_datagram *d)
 {
 	struct xr_env *env = box->env;
 	struct xr_key *key = &env->keys[box->key_slot];
@@ -14,11 +28,17 @@ static void seal(struct xr_outbox *box, uint8_t to, struct xr_datagram *d)
 	d->wire.key_id = key->id;
 	d->wire.spare = 0;
 	d->wire.min_timeout_us = env->control->min_timeout_us;
-	/* Before it leaves: leases count from here (rule 5). */
-	d->wire.sent_ns = box->host->now_ns(box->world);
+	d->wire.sent_ns = sent_ns(box, d->wire.type);
 	d->wire.tag = xr_tag(&d->wire, d->bytes + d->size, d->size, &key->sip);
 	XR_PAUSE;
 	box->host->send(box->world, to, d->bytes, d->size);
+}
+
+static void seal(struct xr_outbox *box, uint8_t to, struct xr_datagram *d)
+{
+	d->wire.lives = box->env->peers[to].lives;
+	if (d->wire.lives)
+		post(box, to, d);
 	d->wire.count = 0;
 	d->size = 0;
 }
@@ -52,14 +72,19 @@ void xr_outbox_ballot(struct xr_outbox *box, uint8_t to, uint8_t type,
 	memcpy(room(box, to, type, 0, sizeof(*ballot)), ballot, sizeof(*ballot));
 }
 
-void xr_outbox_bare(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns)
+void xr_outbox_facts(struct xr_outbox *box, uint8_t to, uint8_t type, const struct xr_fact *fact,
+		     size_t n)
 {
 	struct xr_datagram d = {
-		.wire = {.type = type, .echo_ns = echo_ns},
-		.size = sizeof(d.wire),
+		.wire = {.type = type, .count = (uint16_t)n},
+		.size = sizeof(d.wire) + n * sizeof(*fact),
 	};
 
-	seal(box, to, &d);
+	memcpy(&d.wire + 1, fact, n * sizeof(*fact));
+	d.wire.lives = xr_type_introduces(type) ? box->env->control->life
+						: box->env->peers[to].lives;
+	if (d.wire.lives)
+		post(box, to, &d);
 }
 
 void xr_outbox_flush(struct xr_outbox *box)

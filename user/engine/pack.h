@@ -2,7 +2,7 @@
 /*
  * What a turn has to say, packed. One datagram is being filled for each peer and type; another echo,
  * or a full one, seals it. Sealed datagrams go to the host, at the latest by xr_outbox_flush() at the
- * end of a turn.
+ * end of a turn. What is for a peer that is not introduced is left out (rule 17).
  */
 #ifndef XRAFT_ENGINE_PACK_H
 #define XRAFT_ENGINE_PACK_H
@@ -15,6 +15,7 @@ struct xr_outbox {
 	struct xr_env *env;		 /* control and keys; not owned */
 	uint8_t key_slot;		 /* of the key that seals */
 	uint16_t begun[XR_NODE_MAX + 1]; /* bit n: the datagram of type n */
+	uint64_t sealed_ns;		 /* `sent_ns` of the last datagram that passes a mark */
 	struct xr_datagram open[XR_NODE_MAX + 1][XR_RESIGN + 1];
 };
 
@@ -22,8 +23,9 @@ void xr_outbox_record(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t 
 		      const struct xr_record *record);
 void xr_outbox_ballot(struct xr_outbox *box, uint8_t to, uint8_t type,
 		      const struct xr_ballot *ballot);
-/* A datagram without bodies (XR_PATH_*). */
-void xr_outbox_bare(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns);
+/* Of introductions and path tests: sealed at once, XR_FACT_MAX at most. */
+void xr_outbox_facts(struct xr_outbox *box, uint8_t to, uint8_t type, const struct xr_fact *fact,
+		     size_t n);
 void xr_outbox_flush(struct xr_outbox *box);
 
 #endif

@@ -1,11 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Is what the NIC path answers delivered? If not, the daemon answers in its place. */
+/*
+ * Is what the NIC path answers delivered? Until a peer has said so the daemon answers in its place,
+ * and after each change that could have ended it the question is put again (rule 20).
+ */
 #include "engine/engine.h"
 
 #define PATH_ASK_NS   (200 * NS_PER_MS)
 #define PATH_AGAIN_NS (5 * NS_PER_S) /* after the verdict "lost", or with no peer up */
 #define PATH_EAGER    50	     /* questions before patience sets in */
 #define PATH_PATIENCE 5		     /* echoes that nobody confirmed */
+
+static bool is_off(const struct xr_engine *e)
+{
+	return e->env.control->nic_mode == XR_NIC_OFF;
+}
+
+void xr_path_again(struct xr_engine *e, uint64_t at_ns)
+{
+	if (is_off(e) || e->path.next_ns != UINT64_MAX)
+		return;
+	e->path = (struct xr_path_test){.next_ns = at_ns};
+}
+
+/* There is one more to ask. */
+void xr_path_met(struct xr_engine *e)
+{
+	if (e->path.next_ns != UINT64_MAX)
+		e->path.next_ns = 0;
+}
 
 static void path_lost(struct xr_engine *e)
 {
@@ -21,21 +43,40 @@ static void path_lost(struct xr_engine *e)
 		c->interface);
 }
 
-/* A peer says: your echo came through. */
-void xr_path_delivered(struct xr_engine *e, uint8_t node)
+/* A peer asks whether what its NIC path answers arrives here. */
+void xr_path_asked(struct xr_engine *e, uint8_t node, uint64_t nonce)
 {
+	const struct xr_fact fact = {XR_FACT_nonce, 0, nonce};
+
+	xr_outbox_facts(&e->outbox, node, XR_PATH_TEST, &fact, 1);
+}
+
+/* Its echo came through, by XDP_TX: say so. */
+void xr_path_echoed(struct xr_engine *e, uint8_t node, uint64_t nonce)
+{
+	const struct xr_fact fact = {XR_FACT_nonce, 0, nonce};
+
+	xr_outbox_facts(&e->outbox, node, XR_PATH_DELIVERED, &fact, 1);
+}
+
+/* A peer says: your echo came through. Only an answer to our own question counts (rule 17). */
+void xr_path_delivered(struct xr_engine *e, uint8_t node, uint64_t nonce)
+{
+	struct xr_control *c = e->env.control;
 	struct xr_report r = {
 		.at_ns = xr_engine_now_ns(e),
 		.kind = XR_REPORT_path_delivered,
 		.node = node,
 	};
 
-	if (e->path.next_ns == UINT64_MAX)
+	if (!nonce || nonce != e->known[node].path_nonce)
 		return;
+	e->known[node].path_nonce = 0;
 	e->path.next_ns = UINT64_MAX;
-	e->env.control->tx_path = XR_TX_DELIVERED;
-	e->env.control->answer = 1;
-	e->host->report(e->world, &r);
+	if (c->tx_path != XR_TX_DELIVERED)
+		e->host->report(e->world, &r);
+	c->tx_path = XR_TX_DELIVERED;
+	c->answer = 1;
 }
 
 void xr_path_look(struct xr_engine *e, uint64_t now_ns)
@@ -51,6 +92,6 @@ void xr_path_look(struct xr_engine *e, uint64_t now_ns)
 		e->path.next_ns = now_ns + PATH_AGAIN_NS;
 	}
 	xr_each_node(to)
-		if (to != e->config->self && e->peers[to].used)
-			xr_outbox_bare(&e->outbox, to, XR_PATH_ASK, 0);
+		if (e->known[to].introduced)
+			xr_introduce_ask(e, to, true);
 }

@@ -71,18 +71,33 @@ static void passed_ballot(struct xr_engine *e, const struct xr_wire *h, const st
 		xr_env_count(&e->env, XR_R_drop_group);
 	else if (b->digest != g->digest)
 		xr_env_count(&e->env, XR_R_drop_digest);
-	else
+	else {
+		if (h->type == XR_VOTE_ANSWER && m.granted)
+			xr_know_term(&e->env.acks[b->group], h->source, b->term);
 		xr_group_message(e, b->group, &m);
+	}
 }
 
-static void passed_path(struct xr_engine *e, const struct xr_wire *h)
+static void passed_fact(struct xr_engine *e, const struct xr_datagram *d)
 {
-	if (h->type == XR_PATH_ASK)
-		xr_outbox_bare(&e->outbox, h->source, XR_PATH_TEST, h->sent_ns);
-	else if (h->type == XR_PATH_ECHO)
-		xr_outbox_bare(&e->outbox, h->source, XR_PATH_DELIVERED, h->sent_ns);
-	else if (h->type == XR_PATH_DELIVERED)
-		xr_path_delivered(e, h->source);
+	const struct xr_fact *first = (const struct xr_fact *)(&d->wire + 1);
+	uint8_t node = d->wire.source;
+
+	if (d->wire.type == XR_ASK)
+		xr_introduce_asked(e, d);
+	else if (d->wire.type == XR_TELL)
+		xr_introduce_told(e, d);
+	else if (d->wire.type == XR_PATH_ECHO)
+		xr_path_echoed(e, node, first->value);
+	else if (d->wire.type == XR_PATH_DELIVERED)
+		xr_path_delivered(e, node, first->value);
+}
+
+/* Heartbeats pass their group's mark, introductions a nonce; all else is taken up once (rule 17). */
+static bool is_replay(struct xr_engine *e, const struct xr_wire *h)
+{
+	return h->type != XR_HEARTBEAT && !xr_type_introduces(h->type) &&
+	       !xr_introduce_is_new(e, h);
 }
 
 static void passed_up(struct xr_engine *e, const struct xr_datagram *d)
@@ -91,7 +106,15 @@ static void passed_up(struct xr_engine *e, const struct xr_datagram *d)
 	const struct xr_record *rec = (const struct xr_record *)(h + 1);
 	const struct xr_ballot *ballot = (const struct xr_ballot *)(h + 1);
 
+	if (is_replay(e, h)) {
+		xr_env_count(&e->env, XR_R_drop_replay);
+		return;
+	}
 	xr_engine_note_timing(e, h->source, h->min_timeout_us);
+	if (xr_type_body(h->type) == XR_BODY_FACT) {
+		passed_fact(e, d);
+		return;
+	}
 	for (int i = 0; i < h->count; i++) {
 		if (h->type == XR_HEARTBEAT)
 			passed_heartbeat(e, h, &rec[i]);
@@ -100,8 +123,6 @@ static void passed_up(struct xr_engine *e, const struct xr_datagram *d)
 		else
 			passed_ballot(e, h, &ballot[i]);
 	}
-	if (xr_type_body(h->type) == XR_BODY_NONE)
-		passed_path(e, h);
 }
 
 void xr_engine_left(struct xr_engine *e, const struct xr_event_rec *left)
@@ -166,7 +187,7 @@ static void receive_hints(struct xr_engine *e)
 void xr_receive_all(struct xr_engine *e, int most)
 {
 	receive_hints(e);
-	for (int n = 1; n <= most && !e->fenced && e->host->receive(e->world, &e->in); n++) {
+	for (int n = 1; n <= most && !e->over && e->host->receive(e->world, &e->in); n++) {
 		receive(e, &e->in);
 		if (n % GIVE_WAY_AFTER == 0)
 			xr_engine_give_way(e);

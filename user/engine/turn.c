@@ -124,6 +124,8 @@ static void arm_timer(struct xr_engine *e)
 		next_ns = renew_ns;
 	if (next_ns > e->path.next_ns)
 		next_ns = e->path.next_ns;
+	if (next_ns > xr_introduce_next_ns(e))
+		next_ns = xr_introduce_next_ns(e);
 	if (next_ns < e->turned_ns && e->armed_ns && e->armed_ns <= e->turned_ns)
 		return; /* it is due already, and to set it anew would put it off */
 	if (next_ns < e->turned_ns)
@@ -137,7 +139,7 @@ static void arm_timer(struct xr_engine *e)
 /* Each turn ends here: what it had to say leaves, and the timer is set. */
 static void end_turn(struct xr_engine *e)
 {
-	if (e->fenced)
+	if (e->over)
 		return;
 	kick_writer(e);
 	XR_PAUSE;
@@ -191,9 +193,11 @@ void xr_engine_timer(struct xr_engine *e)
 	e->armed_ns = 0;
 	begin_turn(e);
 	xr_receive_all(e, DRAIN_TIMER); /* rule 11: ask before acting */
-	if (!e->fenced)
+	if (!e->over) {
+		xr_introduce_look(e, now_ns);
 		xr_path_look(e, now_ns);
-	while (!e->fenced && begun < BEGIN_TURN && (n = xr_timers_due(&e->timers, now_ns, due)))
+	}
+	while (!e->over && begun < BEGIN_TURN && (n = xr_timers_due(&e->timers, now_ns, due)))
 		begun += xr_group_timers(e, due, n, now_ns, late);
 	end_turn(e);
 }
@@ -218,7 +222,13 @@ void xr_engine_durable(struct xr_engine *e)
 void xr_engine_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r)
 {
 	begin_turn(e);
-	xr_group_order(e, order, r);
+	memset(r, 0, sizeof(*r));
+	if (order->kind == XR_ORDER_STEP_DOWN)
+		xr_group_order(e, order, r);
+	else if (order->kind == XR_ORDER_ASK)
+		xr_introduce_ask_all(e);
+	else
+		xr_introduce_show(e, r->known);
 	end_turn(e);
 }
 
@@ -227,7 +237,7 @@ void xr_engine_stop(struct xr_engine *e)
 	struct xr_why_event why = {.cause = XR_CAUSE_SHUTDOWN};
 
 	xr_group_step_down_all(e, &why);
-	if (e->fenced)
+	if (e->over)
 		return; /* it has ended already */
 	xr_outbox_flush(&e->outbox);
 	xr_crowd_tell(&e->crowd, UINT64_MAX, e->host->report, e->world);

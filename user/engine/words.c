@@ -34,6 +34,8 @@ const struct xr_cause_words xr_cause_words[] = {
 	[XR_CAUSE_GONE] = {"gone", "the socket of node {node} is gone, no heartbeat for {ms} ms"},
 	[XR_CAUSE_ORDER] = {"order", "asked to step down"},
 	[XR_CAUSE_TRANSFER] = {"transfer", "asked to hand over to node {node}"},
+	[XR_CAUSE_STRANGER] = {"stranger",
+			       "a majority has not told yet what it knows of this node"},
 };
 
 _Static_assert(ARRAY_SIZE(xr_cause_words) == XR_CAUSE_END, "a sentence a cause");

@@ -33,16 +33,15 @@ uint32_t xr_nic_fence(struct xr_maps *m, struct xr_view *led)
 	return n;
 }
 
-static bool forget(__u64 *stamp, uint64_t now_ns)
+static void forget(__u64 *stamp, uint64_t now_ns)
 {
 	__u64 was;
 
 	do {
 		was = *(volatile __u64 *)stamp;
 		if (!xr_before(now_ns, was))
-			return false;
+			return;
 	} while (!__sync_bool_compare_and_swap(stamp, was, 0)); /* rule 13 */
-	return true;
 }
 
 /*
@@ -51,15 +50,12 @@ static bool forget(__u64 *stamp, uint64_t now_ns)
  * and an ack that is missing only shortens a lease. The replay mark is by the leader's clock, of
  * which ours says nothing.
  */
-bool xr_nic_forget_future(struct xr_maps *m, uint64_t now_ns)
+void xr_nic_forget_future(struct xr_maps *m, uint64_t now_ns)
 {
-	bool any = false;
-
 	for (size_t id = 0; id < m->ngroups; id++) {
-		any |= forget(&m->groups[id].contact_ns, now_ns);
-		any |= forget(&m->groups[id].lead_since_ns, now_ns);
+		forget(&m->groups[id].contact_ns, now_ns);
+		forget(&m->groups[id].lead_since_ns, now_ns);
 		xr_each_node(node)
-			any |= forget(&m->acks[id].echo_ns[node], now_ns);
+			forget(&m->acks[id].echo_ns[node], now_ns);
 	}
-	return any;
 }

@@ -22,7 +22,7 @@ static const struct pin pins[] = {
 	{"xr_control", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_control), true, FD(control_fd)},
 	{"xr_groups", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_group), true, FD(groups_fd)},
 	{"xr_acks", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_acks), true, FD(acks_fd)},
-	{"xr_peers", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_peer), false, FD(peers_fd)},
+	{"xr_peers", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_peer), true, FD(peers_fd)},
 	{"xr_stats", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(struct xr_stats), false, FD(stats_fd)},
 	{"xr_events", BPF_MAP_TYPE_RINGBUF, 0, false, FD(events_fd)},
 };
@@ -149,6 +149,11 @@ static size_t acks_size(size_t n)
 	return page_round(n * sizeof(struct xr_acks));
 }
 
+static size_t peers_size(void)
+{
+	return page_round((XR_NODE_MAX + 1) * sizeof(struct xr_peer));
+}
+
 static size_t control_size(void)
 {
 	return page_round(sizeof(struct xr_control));
@@ -160,10 +165,13 @@ static void unmap(struct xr_maps *m)
 		munmap(m->groups, groups_size(m->ngroups));
 	if (m->acks)
 		munmap(m->acks, acks_size(m->ngroups));
+	if (m->peers)
+		munmap(m->peers, peers_size());
 	if (m->control)
 		munmap(m->control, control_size());
 	m->groups = NULL;
 	m->acks = NULL;
+	m->peers = NULL;
 	m->control = NULL;
 	m->ngroups = 0;
 }
@@ -184,7 +192,8 @@ static int map_all(struct xr_maps *m, size_t ngroups, bool writable)
 	m->ngroups = ngroups;
 	m->groups = map_memory(m->groups_fd, groups_size(ngroups), writable);
 	m->acks = m->groups ? map_memory(m->acks_fd, acks_size(ngroups), writable) : NULL;
-	m->control = m->acks ? map_memory(m->control_fd, control_size(), writable) : NULL;
+	m->peers = m->acks ? map_memory(m->peers_fd, peers_size(), writable) : NULL;
+	m->control = m->peers ? map_memory(m->control_fd, control_size(), writable) : NULL;
 	if (m->control)
 		return 0;
 	err = errno ? -errno : -ENOMEM;
@@ -194,16 +203,17 @@ static int map_all(struct xr_maps *m, size_t ngroups, bool writable)
 
 int xr_maps_mmap(struct xr_maps *m, bool writable, struct xr_why *why)
 {
-	struct bpf_map_info groups, acks, control;
+	struct bpf_map_info groups, acks, peers, control;
 	int err;
 
 	if (map_info(m->groups_fd, &groups) || map_info(m->acks_fd, &acks) ||
-	    map_info(m->control_fd, &control))
+	    map_info(m->peers_fd, &peers) || map_info(m->control_fd, &control))
 		return xr_fail(why, -errno, "the maps cannot be read: %s; see xraft doctor",
 			       strerror(errno));
 	if (groups.value_size != sizeof(struct xr_group) ||
 	    acks.value_size != sizeof(struct xr_acks) ||
 	    control.value_size != sizeof(struct xr_control) || control.max_entries != 1 ||
+	    peers.value_size != sizeof(struct xr_peer) || peers.max_entries != XR_NODE_MAX + 1 ||
 	    groups.max_entries != acks.max_entries || groups.max_entries > XR_GROUPS_MAX)
 		return xr_fail(why, -EPROTO,
 			       "the maps' sizes are not this version's; install xraftd and its "

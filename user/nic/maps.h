@@ -9,6 +9,7 @@
 struct xr_maps {
 	struct xr_group *groups; /* [ngroups] */
 	struct xr_acks *acks;	 /* [ngroups] */
+	struct xr_peer *peers;	 /* [XR_NODE_MAX + 1] */
 	struct xr_control *control;
 	size_t ngroups;
 	/* -1 where the kernel refuses BPF and the arrays above are plain memory. */
@@ -37,7 +38,7 @@ int *xr_maps_fd(struct xr_maps *m, size_t i);
  */
 int xr_maps_open(struct xr_maps *m, const char *dir, bool writable, struct xr_why *why);
 
-/* mmap groups, acks and control of a set of which the descriptors are open. */
+/* mmap groups, acks, peers and control of a set of which the descriptors are open. */
 int xr_maps_mmap(struct xr_maps *m, bool writable, struct xr_why *why);
 
 /* Plain memory, for a kernel that lends us no maps. */

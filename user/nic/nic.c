@@ -294,16 +294,6 @@ int xr_nic_open(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *
 	return err;
 }
 
-int xr_nic_write_peers(struct xr_nic *nic, const struct xr_peer *peers, struct xr_why *why)
-{
-	if (nic->maps.peers_fd < 0)
-		return 0;
-	for (uint32_t node = 0; node <= XR_NODE_MAX; node++)
-		if (bpf_map_update_elem(nic->maps.peers_fd, &node, &peers[node], BPF_ANY))
-			return xr_fail(why, -errno, "cannot write xr_peers: %m");
-	return 0;
-}
-
 int xr_nic_write_keys(struct xr_nic *nic, const struct xr_key keys[2], struct xr_why *why)
 {
 	if (nic->maps.key_fd < 0)

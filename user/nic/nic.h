@@ -47,9 +47,9 @@ uint32_t xr_nic_fence(struct xr_maps *m, struct xr_view *led);
 
 /*
  * Rule 19: what was stamped by another clock than ours, and lies ahead of `now_ns`, was never
- * stamped. True if there was such a stamp. For maps that are fenced and answer nobody yet.
+ * stamped. For maps that are fenced and answer nobody yet.
  */
-bool xr_nic_forget_future(struct xr_maps *m, uint64_t now_ns);
+void xr_nic_forget_future(struct xr_maps *m, uint64_t now_ns);
 
 /*
  * Make or adopt the maps, load, attach or replace, pin. The program answers nobody until the
@@ -58,8 +58,7 @@ bool xr_nic_forget_future(struct xr_maps *m, uint64_t now_ns);
  */
 int xr_nic_open(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *why);
 
-/* Write peers and keys into the maps, where there are maps. */
-int xr_nic_write_peers(struct xr_nic *nic, const struct xr_peer *peers, struct xr_why *why);
+/* Write keys into the maps, where there are maps. */
 int xr_nic_write_keys(struct xr_nic *nic, const struct xr_key keys[2], struct xr_why *why);
 
 /*

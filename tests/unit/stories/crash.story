@@ -29,7 +29,6 @@
    201.440 ms  node 2  g0: leads in term 2, 1.1 ms after its election started
    201.715 ms  node 3  view FOLLOW: g0 term 2 leader 2
    201.715 ms  node 3  g0: follows node 2 in term 2
-   301.800 ms  node 1  answers of the NIC path are delivered, node 2 says
    320.290 ms  node 1  to disk: g0 term 2 vote 0
    320.790 ms  node 1  on disk: g0 term 2 vote 0
    320.805 ms  node 1  view FOLLOW: g0 term 2 leader 2

@@ -5,9 +5,9 @@
      0.000 ms  node 3  daemon starts
 > patience 2 120
 > run 125
-     1.100 ms  node 1  answers of the NIC path are delivered, node 2 says
-     1.100 ms  node 3  answers of the NIC path are delivered, node 2 says
-     1.100 ms  node 2  answers of the NIC path are delivered, node 3 says
+     1.665 ms  node 1  answers of the NIC path are delivered, node 2 says
+     1.665 ms  node 3  answers of the NIC path are delivered, node 2 says
+     1.665 ms  node 2  answers of the NIC path are delivered, node 3 says
    120.015 ms  node 2  g0: asks whether it would win term 1: no leader heard since this node started
    120.015 ms  node 2  prevote request to node 1: g0 term 1
    120.015 ms  node 2  prevote request to node 3: g0 term 1

@@ -16,20 +16,18 @@
    200.000 ms  node 3  view NONE: g0 term 1 leader 0
 > patience 2 20
 > run 90
-   201.100 ms  node 2  answers of the NIC path are delivered, node 3 says
-   201.100 ms  node 3  answers of the NIC path are delivered, node 2 says
+   201.665 ms  node 2  answers of the NIC path are delivered, node 3 says
+   201.665 ms  node 3  answers of the NIC path are delivered, node 2 says
 > status
 node 1: leader, term 1, leader 1, voted for 1
 node 2: follower, term 1, leader 0, voted for 1
 node 3: follower, term 1, leader 0, voted for 1
 > run 30
    300.015 ms  node 2  g0: asks whether it would win term 2: no leader heard since this node started
-   300.015 ms  node 2  prevote request to node 1: g0 term 2
    300.015 ms  node 2  prevote request to node 3: g0 term 2
    300.290 ms  node 3  prevote answer to node 2: g0 term 2, granted 1
    300.565 ms  node 2  to disk: g0 term 2 vote 2
    300.565 ms  node 2  g0: starts an election for term 2: no leader heard since this node started
-   300.565 ms  node 2  vote request to node 1: g0 term 2
    300.565 ms  node 2  vote request to node 3: g0 term 2
    300.840 ms  node 3  to disk: g0 term 2 vote 2
    301.065 ms  node 2  on disk: g0 term 2 vote 2

@@ -4,8 +4,8 @@
      0.000 ms  node 1  daemon starts
      0.000 ms  node 2  daemon starts
 > run 10
-     1.100 ms  node 1  answers of the NIC path are delivered, node 2 says
-     1.100 ms  node 2  answers of the NIC path are delivered, node 1 says
+     1.665 ms  node 1  answers of the NIC path are delivered, node 2 says
+     1.665 ms  node 2  answers of the NIC path are delivered, node 1 says
 > patience 1 110
 > patience 2 110
 > run 101
