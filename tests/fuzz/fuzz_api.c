@@ -50,6 +50,7 @@ static void stop(void)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+	static struct xr_looks looks;
 	struct xr_why why = {""};
 
 	(void)argc;
@@ -61,7 +62,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	strcpy(maps.control->cluster, "demo");
 	maps.groups[1].voters = 0xe;
 	strcpy(maps.groups[1].name, "main");
-	must(!xr_api_start(&api, address.sun_path, &maps, NULL, NULL, &why), "%s", why.text);
+	must(!xr_api_start(&api, address.sun_path, &maps, &looks, NULL, NULL, &why), "%s",
+	     why.text);
 	atexit(stop);
 	return 0;
 }

@@ -70,6 +70,7 @@ struct ghost {
 
 struct node {
 	struct xr_engine engine;
+	struct xr_looks looks;
 	struct xr_config config;
 	struct xr_group groups[GROUPS];
 	struct xr_acks acks[GROUPS];
@@ -736,6 +737,7 @@ static void start(struct node *n, uint8_t fate)
 	n->config.ngroups = GROUPS - (fate >> 4 & 1);
 	e->config = &n->config;
 	e->host = &host;
+	e->looks = &n->looks;
 	e->world = n;
 	e->random = take16(&s.in);
 	memcpy(e->peers, config.nodes, sizeof(e->peers));

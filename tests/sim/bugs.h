@@ -204,7 +204,14 @@
 	X(new_promises_nothing, "a new node promises nothing", 6, 0, "warden") \
 	X(future_adopted, "stamps of tomorrow are adopted from an earlier life", 19, 0, "warden") \
 	X(path_unasked, "a recorded word that answers arrive is believed", 20, 0, "engine") \
-	X(path_never_again, "the path of the answers is tested once", 20, 0, "engine")
+	X(path_never_again, "the path of the answers is tested once", 20, 0, "engine") \
+	X(record_not_restored, "a group's record that others wrote over stays as it is", 20, 0, "engine") \
+	X(restored_as_silent, "a record that is put back tells of no leader that was heard", 20, 0, "engine") \
+	X(restored_with_old_acks, "acks from before a record was put back count", 20, 0, "engine") \
+	X(fence_undone, "a fence beside other damage is undone", 20, 0, "engine") \
+	X(silence_not_told, "nobody is told of a peer that answers nothing", 20, 0, "engine") \
+	X(deaf_not_told, "nobody is told of a peer whose daemon answers nothing", 20, 0, "engine") \
+	X(all_are_asked, "peers are asked although they were just heard", 20, 0, "engine")
 /* clang-format on */
 
 enum xr_bug {

@@ -282,6 +282,7 @@ static void start_engine(struct node *n)
 		return;
 	e->config = &n->forked;
 	e->host = &sim_host;
+	e->looks = &n->looks;
 	e->world = n;
 	e->random = n->w->options->quiet ? n->id + 16 * n->child.life : sim_random(n->w);
 	memcpy(e->peers, w->config.nodes, sizeof(e->peers));

@@ -177,6 +177,7 @@ struct node {
 	struct xr_config_group groups[SIM_GROUPS];
 	struct xr_config forked; /* the engine's copy of the warden's */
 	struct xr_engine engine;
+	struct xr_looks looks;
 	struct store store;
 	struct ghost ghost[SIM_GROUPS];
 

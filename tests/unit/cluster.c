@@ -552,6 +552,7 @@ static void start(struct node *n, uint64_t promise_until_ns)
 	n->up = true;
 	e->config = &n->config;
 	e->host = &host;
+	e->looks = &n->looks;
 	e->world = n;
 	e->random = cluster_random(n->c);
 	memcpy(e->peers, n->config.nodes, sizeof(e->peers));

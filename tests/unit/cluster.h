@@ -55,6 +55,7 @@ struct node {
 	struct xr_config config;
 	struct xr_config_group voting;
 	struct xr_engine *engine; /* NULL: it was never up */
+	struct xr_looks looks;
 
 	/* its maps, and the NIC path over them */
 	struct xr_group group;

@@ -415,6 +415,18 @@ static int64_t fake_size(void *ctx, int fd)
 	return enter(f, FAKE_SIZE) ? -EIO : (int64_t)opened(f, fd)->size;
 }
 
+/* No operation of a script: nothing comes between. */
+static int fake_in_place(void *ctx, const char *path, int dir, const char *name, int file)
+{
+	struct fake_disk *f = ctx;
+	const struct inode *there = find(f, name);
+
+	(void)path, (void)dir;
+	if (!there)
+		return -ENOENT;
+	return there == opened(f, file) ? 0 : -ESTALE;
+}
+
 /* Clean pages go; the next read sees what the medium holds. */
 static int fake_forget(void *ctx, int fd)
 {
@@ -446,6 +458,7 @@ struct fake_disk *fake_disk_new(uint64_t seed)
 		.unlink = fake_unlink,
 		.lock = fake_lock,
 		.size = fake_size,
+		.in_place = fake_in_place,
 		.forget = fake_forget,
 	};
 	sem_init(&f->gate, 0, 0);

@@ -68,6 +68,7 @@ size_t xr_reporter_read(struct xr_reporter *r, uint64_t *cursor, char *line, siz
 struct fixture {
 	char dir[64], path[96];
 	struct xr_maps maps;
+	struct xr_looks looks;
 	struct xr_reporter reporter;
 	struct xr_api *api;
 	struct xr_why why;
@@ -75,7 +76,7 @@ struct fixture {
 
 static int start(struct fixture *f, struct xr_api **api)
 {
-	return xr_api_start(api, f->path, &f->maps, &f->reporter, NULL, &f->why);
+	return xr_api_start(api, f->path, &f->maps, &f->looks, &f->reporter, NULL, &f->why);
 }
 
 static int setup_folder(void **state)
@@ -232,6 +233,38 @@ static void status_is_the_object_of_the_maps(void **state)
 	json_decref(json);
 }
 
+/* Rule 20: what is wrong, since when, how old the look is, what to do. */
+static void looks_tell_what_is_wrong(void **state)
+{
+	static const char *const paths[] = {"/v1/looks", "/v1/status"};
+	uint64_t now_ns = xr_now_ns();
+	struct fixture *f = *state;
+	struct reply r;
+
+	strcpy(f->looks.interface, "eth0");
+	f->looks.port = 7007;
+	xr_look_well(&f->looks, XR_LOOK_address, 0, now_ns);
+	xr_look_wrong(&f->looks, XR_LOOK_peer, 3, now_ns - NS_PER_S, "is silent");
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		json_t *json, *list, *peer;
+
+		assert_int_equal(ask(f, "GET", paths[i], &r), CURLE_OK);
+		json = json_loadb(r.body, r.len, 0, NULL);
+		list = json_object_get(json, "looks");
+		peer = json_array_get(list, 1);
+		assert_int_equal(json_array_size(list), 2);
+		assert_true(json_is_true(json_object_get(json_array_get(list, 0), "ok")));
+		assert_true(json_is_false(json_object_get(peer, "ok")));
+		assert_int_equal(json_integer_value(json_object_get(peer, "node")), 3);
+		assert_in_range(json_integer_value(json_object_get(peer, "looked_ms_ago")), 1000,
+				5000);
+		assert_string_equal(json_string_value(json_object_get(peer, "detail")),
+				    "node 3 is silent");
+		assert_non_null(strstr(json_string_value(json_object_get(peer, "remedy")), "7007"));
+		json_decref(json);
+	}
+}
+
 static void only_root_may_ask(void **state)
 {
 	struct fixture *f = *state;
@@ -367,10 +400,11 @@ static void a_path_that_cannot_be(void **state)
 	memset(longer, 'x', sizeof(longer));
 	longer[0] = '/';
 	longer[sizeof(longer) - 1] = '\0';
-	assert_int_equal(xr_api_start(&f->api, longer, &f->maps, &f->reporter, NULL, &f->why),
-			 -ENAMETOOLONG);
-	assert_int_equal(xr_api_start(&f->api, "/proc/nowhere/at/all", &f->maps, &f->reporter, NULL,
-				      &f->why),
+	assert_int_equal(
+		xr_api_start(&f->api, longer, &f->maps, &f->looks, &f->reporter, NULL, &f->why),
+		-ENAMETOOLONG);
+	assert_int_equal(xr_api_start(&f->api, "/proc/nowhere/at/all", &f->maps, &f->looks,
+				      &f->reporter, NULL, &f->why),
 			 -ENOENT);
 	assert_non_null(strstr(f->why.text, "cannot listen"));
 	assert_null(f->api);
@@ -431,6 +465,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RUNNING(status_is_the_object_of_the_maps),
+		RUNNING(looks_tell_what_is_wrong),
 		RUNNING(only_root_may_ask),
 		RUNNING(errors_are_json),
 		RUNNING(events_come_as_they_happen),

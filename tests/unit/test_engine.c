@@ -34,6 +34,7 @@ static struct xr_config_group all[GROUPS] = {
 static struct fake_disk *disk;
 static struct xr_journal *journal;
 static struct xr_engine engine;
+static struct xr_looks looks;
 static struct xr_group groups[GROUPS];
 static struct xr_acks acks[GROUPS];
 static struct xr_peer peers[XR_NODE_MAX + 1];
@@ -61,7 +62,10 @@ static struct {
 	int nsent;
 	struct xr_record record; /* the last one */
 	struct xr_ballot ballot;
-	char said[256];
+	char said[512];
+	char wrong[512];      /* the last of rule 20, */
+	int nwrong, nwell;    /* and how many */
+	int asked;	      /* how many were, by pass() */
 	char calls[64];	      /* in order: submit, kick, probe, end, crash, say */
 	uint64_t deadline_ns; /* when it last said something */
 	uint64_t armed_ns;
@@ -237,6 +241,10 @@ static void arm(void *world, uint64_t at_ns)
 static void note_report(void *world, const struct xr_report *r)
 {
 	(void)world;
+	seen.nwrong += r->kind == XR_REPORT_wrong;
+	seen.nwell += r->kind == XR_REPORT_well;
+	if (r->kind == XR_REPORT_wrong)
+		snprintf(seen.wrong, sizeof(seen.wrong), "%s", r->note);
 	if (!r->note[0])
 		return;
 	snprintf(seen.said, sizeof(seen.said), "%s", r->note);
@@ -373,6 +381,8 @@ static int start(void **state)
 	leave_maps();
 	e->config = &config;
 	e->host = &host;
+	memset(&looks, 0, sizeof(looks));
+	e->looks = &looks;
 	for (uint8_t node = 1; node <= 4; node++)
 		e->peers[node] = (struct xr_peer){.ip = {[15] = node}, .port = 7007, .used = 1};
 	e->keys[0].used = 1;
@@ -1249,6 +1259,192 @@ static void state_older_than_its_own_maps_is_refused(void **state)
 	assert_non_null(strstr(why.text, "term 4"));
 }
 
+/*
+ * ---- what it says of itself (rule 20) ----
+ */
+
+/* So long turns without anything but the timer. */
+static void pass(uint64_t ns)
+{
+	for (uint64_t end_ns = now_ns + ns; now_ns < end_ns;) {
+		now_ns += 260 * NS_PER_MS;
+		seen.nsent = 0;
+		seen.calls[0] = '\0';
+		xr_engine_timer(&engine);
+		seen.asked += sent(XR_ASK);
+	}
+}
+
+static void record_that_was_zeroed_is_put_back(void **state)
+{
+	(void)state;
+	follow(5);
+	memset(&groups[G], 0, sizeof(groups[G]));
+	arrive_fact((struct xr_wire){.type = XR_ASK}, 0); /* whatever comes: nobody votes */
+	now_ns += 260 * NS_PER_MS;
+	xr_engine_receive(&engine);
+	assert_view(5, 2, XR_FOLLOW);
+	assert_int_equal(groups[G].voters, 0xe);
+	assert_int_equal(groups[G].digest, 77);
+	assert_string_equal(groups[G].name, "g");
+	assert_int_equal(groups[G].contact_ns, now_ns); /* rule 3: a leader was heard */
+	assert_int_equal(seen.nwrong, 1);
+	assert_non_null(strstr(seen.wrong, "the record of g (group 0) in the maps"));
+	pass(3 * NS_PER_S);
+	assert_int_equal(seen.nwell, 1);
+	assert_false(seen.exited);
+}
+
+/* Before it is missed: in the very step that would decide by it. */
+static void nobody_gets_a_vote_by_a_zeroed_record(void **state)
+{
+	(void)state;
+	follow(5);
+	memset(&groups[G], 0, sizeof(groups[G]));
+	xr_group_message(&engine, G, &(struct xr_message){.type = XR_VOTE, .node = 3, .term = 6});
+	assert_int_equal(seen.nvotes, 0);
+	assert_view(5, 2, XR_FOLLOW);
+	assert_int_equal(groups[G].contact_ns, now_ns);
+}
+
+/* Rule 5: acks from before count no more. */
+static void leader_whose_record_was_zeroed_leads_on_without_old_acks(void **state)
+{
+	(void)state;
+	lead(G);
+	acks[G].echo_ns[2] = now_ns;
+	now_ns += NS_PER_MS;
+	memset(&groups[G], 0, sizeof(groups[G]));
+	now_ns += 260 * NS_PER_MS;
+	engine.turned_ns = now_ns; /* not a stall */
+	xr_look_around(&engine, now_ns);
+	assert_int_equal(groups[G].view.mode, XR_LEAD);
+	assert_int_equal(groups[G].lead_since_ns, now_ns);
+	assert_true(xr_before(acks[G].echo_ns[2], groups[G].lead_since_ns));
+}
+
+/* Rule 2: what may be a fence is one, whatever else was written over. */
+static void fence_is_not_undone(void **state)
+{
+	(void)state;
+	follow(5);
+	groups[G].voters = groups[G].digest = 0; /* by a start over these maps */
+	groups[G].view = (struct xr_view){.term = 5, .mode = XR_NONE};
+	now_ns += 260 * NS_PER_MS;
+	xr_look_around(&engine, now_ns);
+	assert_view(5, 0, XR_NONE);
+}
+
+static void control_that_was_zeroed_is_put_back(void **state)
+{
+	struct xr_control before;
+
+	(void)state;
+	pass(NS_PER_S);
+	before = control;
+	memset(&control, 0, sizeof(control));
+	memset(&seen, 0, sizeof(seen));
+	pass(260 * NS_PER_MS);
+	assert_int_equal(control.self, 1);
+	assert_int_equal(control.abi, XR_ABI);
+	assert_int_equal(control.min_timeout_us, before.min_timeout_us);
+	assert_true(xr_before(now_ns, control.alive_until_ns));
+	assert_non_null(strstr(seen.wrong, "xr_control in the maps"));
+}
+
+/* The silent are asked, told of once, and once more when they are back. */
+static void silence_of_a_peer_is_told_once(void **state)
+{
+	(void)state;
+	source = 3;
+	for (int i = 0; i < 40; i++) {
+		pass(260 * NS_PER_MS);
+		seen.nsent = 0;
+		nincoming = next_incoming = 0;
+		arrive_fact((struct xr_wire){.type = XR_PATH_DELIVERED}, 0);
+		source = source == 3 ? 4 : 3;
+	}
+	assert_int_equal(seen.nwrong, 1);
+	assert_non_null(strstr(seen.wrong, "node 2 has answered nothing"));
+	source = 2;
+	arrive_fact((struct xr_wire){.type = XR_PATH_DELIVERED}, 0);
+	pass(260 * NS_PER_MS);
+	assert_int_equal(seen.nwell, 1);
+	assert_int_equal(seen.nwrong, 1);
+}
+
+static void only_the_silent_are_asked(void **state)
+{
+	(void)state;
+	engine.path.next_ns = UINT64_MAX; /* of its answers nobody asks */
+	pass(NS_PER_S);
+	assert_int_equal(seen.asked, 0);
+	pass(NS_PER_S);
+	assert_true(seen.asked >= 3); /* three peers */
+	introduce();
+	seen.asked = 0;
+	for (int i = 0; i < 8; i++) {
+		nincoming = next_incoming = 0;
+		for (source = 2; source <= 4; source++)
+			arrive_fact((struct xr_wire){.type = XR_PATH_DELIVERED}, 0);
+		pass(260 * NS_PER_MS);
+	}
+	source = 2;
+	assert_int_equal(seen.asked, 0);
+}
+
+/* One that asks, asks in vain, and sends whatever it likes may be deaf. */
+static void only_answers_show_that_a_peer_hears(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		nincoming = next_incoming = 0;
+		for (source = 3; source <= 4; source++)
+			arrive_fact((struct xr_wire){.type = XR_PATH_DELIVERED}, 0);
+		source = 2;
+		arrive_fact((struct xr_wire){.type = XR_ASK}, 0);
+		arrive_fact((struct xr_wire){.type = XR_PATH_ECHO}, 0); /* its card's */
+		pass(260 * NS_PER_MS);
+	}
+	assert_int_equal(seen.nwrong, 1);
+	assert_non_null(strstr(seen.wrong, "node 2 has answered nothing"));
+}
+
+static void who_is_deaf_does_not_judge(void **state)
+{
+	(void)state;
+	xr_look_wrong(&looks, XR_LOOK_input, 0, now_ns, "all of 7");
+	pass(10 * NS_PER_S);
+	assert_int_equal(seen.nwrong, 1);
+	assert_non_null(strstr(seen.wrong, "a firewall on this machine"));
+	xr_look_well(&looks, XR_LOOK_input, 0, now_ns);
+	pass(NS_PER_S); /* that nobody was heard until now was his own fault */
+	assert_int_equal(seen.nwrong, 1);
+	pass(10 * NS_PER_S);
+	assert_int_equal(seen.nwrong, 4);
+}
+
+/* Its card acks; no datagram of its daemon arrives. */
+static void deaf_peer_is_told(void **state)
+{
+	(void)state;
+	lead(G);
+	for (int i = 0; i < 120; i++) {
+		nincoming = next_incoming = 0;
+		for (source = 3; source <= 4; source++)
+			arrive_fact((struct xr_wire){.type = XR_PATH_DELIVERED}, 0);
+		acks[G].echo_ns[2] = acks[G].echo_ns[3] = now_ns;
+		now_ns += D_NS / 2;
+		seen.nsent = 0;
+		seen.calls[0] = '\0';
+		xr_engine_timer(&engine);
+	}
+	source = 2;
+	assert_int_equal(seen.nwrong, 1);
+	assert_non_null(
+		strstr(seen.wrong, "node 2 answers heartbeats by its card, and its daemon"));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -1298,6 +1494,16 @@ int main(void)
 		T(path_is_tested_again_after_a_doubt),
 		T(recorded_ballots_and_polls_are_taken_up_once),
 		T(state_older_than_its_own_maps_is_refused),
+		T(record_that_was_zeroed_is_put_back),
+		T(nobody_gets_a_vote_by_a_zeroed_record),
+		T(leader_whose_record_was_zeroed_leads_on_without_old_acks),
+		T(fence_is_not_undone),
+		T(control_that_was_zeroed_is_put_back),
+		T(silence_of_a_peer_is_told_once),
+		T(only_the_silent_are_asked),
+		T(only_answers_show_that_a_peer_hears),
+		T(who_is_deaf_does_not_judge),
+		T(deaf_peer_is_told),
 	};
 
 	int failed;

@@ -1117,6 +1117,48 @@ static void a_hundred_thousand_groups(void **state)
 	free(v);
 }
 
+/* Rule 7: what is written into a file without its name is lost with the process. */
+static void a_file_that_is_no_longer_in_its_place_ends_the_writing(void **state)
+{
+	static const struct {
+		const char *how, *says;
+	} cases[] = {
+		{"rm -r %1$s/state", "removed"},
+		{"rm %1$s/state/journal", "removed"},
+		{"mv %1$s/state %1$s/old", "removed"},
+		{"mv %1$s/state/journal %1$s/j && cp %1$s/j %1$s/state/journal", "replaced"},
+		{"mv %1$s/state %1$s/old && cp -r %1$s/old %1$s/state", "replaced"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+		char base[] = "/tmp/xraft-journal-XXXXXX", dir[64], command[256];
+		struct xr_journal_opts o = {.cluster = "demo", .node = 1, .create = true};
+		struct xr_vote vote = a_vote(1, 1, 2);
+		struct xr_journal *j;
+		struct xr_why why;
+
+		assert_non_null(mkdtemp(base));
+		snprintf(dir, sizeof(dir), "%s/state", base);
+		o.dir = dir;
+		assert_int_equal(xr_journal_open(&j, &o, &why), 0);
+		assert_int_equal(xr_journal_probe(j, &why), 0);
+		assert_int_equal(xr_journal_append(j, &vote, 1, &why), 0);
+		snprintf(command, sizeof(command), cases[i / 2].how, base);
+		assert_int_equal(system(command), 0);
+		vote.term = 2;
+		assert_int_equal(i % 2 ? xr_journal_probe(j, &why)
+				       : xr_journal_append(j, &vote, 1, &why),
+				 -EIO);
+		assert_non_null(strstr(why.text, cases[i / 2].says));
+		assert_non_null(strstr(why.text, "votes no more"));
+		assert_int_equal(xr_journal_probe(j, &why), -EIO); /* for ever */
+		xr_journal_close(j);
+		snprintf(command, sizeof(command), "rm -rf %s", base);
+		assert_int_equal(system(command), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1144,6 +1186,7 @@ int main(void)
 		cmocka_unit_test(contradictions_are_refused),
 		cmocka_unit_test(another_format_version_is_refused),
 		cmocka_unit_test(fuzz),
+		cmocka_unit_test(a_file_that_is_no_longer_in_its_place_ends_the_writing),
 		cmocka_unit_test(fail_at_every_operation),
 		cmocka_unit_test(crash_at_every_operation),
 		cmocka_unit_test(a_hundred_thousand_groups),

@@ -113,11 +113,13 @@ static void golden(void **state)
 		"\"timing\":{\"min_timeout_ms\":150,\"max_timeout_ms\":300,\"heartbeat_ms\":2.5,"
 		"\"stall_limit_ms\":1000,\"quorum_lapse_ms\":150,\"drift_permille\":100},"
 		"\"nodes\":[],"
-		"\"summary\":{\"leads\":1,\"follows\":0,\"leaderless\":1},"
-		"\"groups\":[{\"name\":\"main\",\"id\":0,\"role\":\"leader\",\"term\":4,"
+		"\"summary\":{\"leads\":0,\"follows\":0,\"leaderless\":2},"
+		"\"groups\":[{\"name\":\"main\",\"id\":0,\"role\":\"leader\","
+		"\"leads\":false,\"lease_left_ms\":null,\"term\":4,"
 		"\"leader\":1,\"voted_for\":1,\"contact_age_ms\":null,\"quorum_age_ms\":null,"
 		"\"voters\":[1,2,3],\"view\":{\"term\":4,\"mode\":\"lead\",\"leader\":1}},"
-		"{\"name\":\"fifteen-letters\",\"id\":2,\"role\":\"candidate\",\"term\":7,"
+		"{\"name\":\"fifteen-letters\",\"id\":2,\"role\":\"candidate\","
+		"\"leads\":false,\"lease_left_ms\":null,\"term\":7,"
 		"\"leader\":null,\"voted_for\":null,\"contact_age_ms\":null,"
 		"\"quorum_age_ms\":null,\"voters\":[1,2],"
 		"\"view\":{\"term\":6,\"mode\":\"none\",\"leader\":null}}]}");
@@ -183,6 +185,45 @@ static void quorum_age_is_the_majoritys(void **state)
 	json_decref(s);
 }
 
+/* The view says LEAD all the time; whether it leads is asked of acks and deadline (rule 5). */
+static void leads_while_its_lease_holds(void **state)
+{
+	uint64_t now_ns = xr_now_ns(), *echo = (uint64_t *)maps.acks[0].echo_ns;
+	double left;
+	json_t *s;
+
+	(void)state;
+	maps.control->min_timeout_us = 11000 * 1000; /* a lease of 9 s */
+	maps.groups[0].lead_since_ns = now_ns - 60 * NS_PER_S;
+	echo[2] = now_ns - NS_PER_S;
+	s = status();
+	left = number(group(s, 0), "lease_left_ms");
+	assert_true(json_is_true(json_object_get(group(s, 0), "leads")));
+	assert_true(left > 1000 && left <= 8000);
+	assert_int_equal((int)number(json_object_get(s, "summary"), "leads"), 1);
+	json_decref(s);
+	maps.control->alive_until_ns = now_ns + 5 * NS_PER_S; /* never beyond the deadline */
+	s = status();
+	assert_true(number(group(s, 0), "lease_left_ms") <= 5000);
+	json_decref(s);
+	maps.control->alive_until_ns = now_ns - 1; /* paused */
+	s = status();
+	expect_word(group(s, 0), "role", "leader");
+	assert_true(json_is_false(json_object_get(group(s, 0), "leads")));
+	assert_true(json_is_null(json_object_get(group(s, 0), "lease_left_ms")));
+	json_decref(s);
+	maps.control->alive_until_ns = now_ns + 3600 * NS_PER_S;
+	echo[2] = now_ns - 10 * NS_PER_S;
+	s = status();
+	assert_true(json_is_false(json_object_get(group(s, 0), "leads")));
+	json_decref(s);
+	echo[2] = now_ns;
+	maps.control->timens = xr_maps_timens() + 1; /* by another clock */
+	s = status();
+	assert_true(json_is_false(json_object_get(group(s, 0), "leads")));
+	json_decref(s);
+}
+
 /* Killed while it led: it leads nobody, whatever the maps still say. */
 static void the_dead_lead_nobody(void **state)
 {
@@ -198,6 +239,8 @@ static void the_dead_lead_nobody(void **state)
 	assert_true(json_is_false(json_object_get(s, "alive")));
 	assert_true(json_is_false(json_object_get(s, "answering")));
 	assert_true(json_is_null(json_object_get(s, "pid")));
+	assert_true(json_is_null(json_object_get(json_object_get(s, "nic"), "mode")));
+	assert_true(json_is_null(json_object_get(json_object_get(s, "nic"), "path")));
 	expect_word(group(s, 0), "role", "follower");
 	assert_true(json_is_null(json_object_get(group(s, 0), "leader")));
 	assert_int_equal((int)number(group(s, 0), "term"), 4);
@@ -307,6 +350,7 @@ int main(void)
 		T(every_counter_has_its_name),
 		T(contact_age_is_in_milliseconds),
 		T(quorum_age_is_the_majoritys),
+		T(leads_while_its_lease_holds),
 		T(the_dead_lead_nobody),
 		cmocka_unit_test(a_zombie_is_dead),
 		cmocka_unit_test(a_pid_used_again_is_not_the_daemon),

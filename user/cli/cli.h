@@ -12,6 +12,7 @@ enum cli_exit {
 	CLI_USAGE = 2,
 	CLI_NO_NODE = 3,
 	CLI_NOT_RUNNING = 4,
+	CLI_WRONG = 5,
 };
 
 #define CLI_SOCKETS "/run/xraft"
@@ -67,6 +68,8 @@ typedef bool (*cli_line_fn)(const char *line, void *arg);
 
 /* CLI_OK with a new reference; CLI_NOT_RUNNING: nobody listens; says what is wrong. */
 int cli_get_json(const char *socket, const char *path, json_t **out);
+/* Says nothing, and waits for at most a second: for whoever can do without. */
+bool cli_try_json(const char *socket, const char *path, json_t **out);
 int cli_post_json(const char *socket, const char *path, json_t **out);
 int cli_get_lines(const char *socket, const char *path, cli_line_fn on_line, void *arg);
 

@@ -72,11 +72,42 @@ static void check_machine(struct doctor *d)
 			   "interface, addresses, user and folders are as configured");
 }
 
+/* What the node itself has found since it runs. */
+static void check_looks(struct doctor *d)
+{
+	json_t *said = NULL;
+	const json_t *l;
+	size_t i;
+	int wrong = 0;
+
+	if (!cli_try_json(d->config.socket, "/v1/looks", &said)) {
+		doctor_add(d, "node", DOCTOR_OK, "", "no xraftd answers at %s: it is not asked",
+			   d->config.socket);
+		return;
+	}
+	json_array_foreach(json_object_get(said, "looks"), i, l)
+	{
+		if (json_is_true(json_object_get(l, "ok")))
+			continue;
+		wrong++;
+		doctor_add(d, json_string_value(json_object_get(l, "name")), DOCTOR_FAIL,
+			   json_string_value(json_object_get(l, "remedy")),
+			   "the running node says: %s, since %s",
+			   json_string_value(json_object_get(l, "detail")),
+			   json_string_value(json_object_get(l, "since")));
+	}
+	if (!wrong)
+		doctor_add(d, "node", DOCTOR_OK, "", "the running node finds nothing wrong");
+	json_decref(said);
+}
+
 static void run_checks(struct doctor *d)
 {
 	check_config(d);
 	if (d->configured)
 		check_machine(d);
+	if (d->configured)
+		check_looks(d);
 	if (!d->interface)
 		d->interface = "";
 	doctor_kernel(d);

@@ -6,6 +6,7 @@
 
 #define BODY_MAX (256u << 20) /* a status of 100,000 groups has some 30 MB */
 #define START_S	 5L	      /* a daemon may take this long to begin its answer */
+#define TRY_MS	 1000L
 
 struct body {
 	char *data;
@@ -13,6 +14,7 @@ struct body {
 	cli_line_fn on_line; /* NULL: keep it all */
 	void *arg;
 	bool stopped;
+	bool quiet; /* nothing is said, and nobody waits for long */
 };
 
 static void free_curl(CURL **curl)
@@ -112,7 +114,7 @@ static int request(const char *socket, const char *path, bool post, struct body 
 
 	if (!curl)
 		return cli_fail(CLI_FAILED, "no memory");
-	if (access(socket, F_OK) && errno == EACCES)
+	if (access(socket, F_OK) && errno == EACCES && !b->quiet)
 		return cli_fail(CLI_FAILED, "%s: no right to use it; run as root", socket);
 	snprintf(url, sizeof(url), "http://xraft%s", path);
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
@@ -121,12 +123,16 @@ static int request(const char *socket, const char *path, bool post, struct body 
 	if (post)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, START_S);
-	if (!on_line)
+	if (b->quiet)
+		curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, TRY_MS);
+	else if (!on_line)
 		curl_easy_setopt(curl, CURLOPT_TIMEOUT, START_S * 6);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, b);
 	err = curl_easy_perform(curl);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &code);
+	if (b->quiet)
+		return !err && code == 200 ? CLI_OK : CLI_FAILED;
 	if (err && !b->stopped)
 		return explain(socket, err);
 	return code == 200 ? CLI_OK : refused(path, code, b);
@@ -148,6 +154,15 @@ static int ask_json(const char *socket, const char *path, bool post, json_t **ou
 int cli_get_json(const char *socket, const char *path, json_t **out)
 {
 	return ask_json(socket, path, false, out);
+}
+
+bool cli_try_json(const char *socket, const char *path, json_t **out)
+{
+	__attribute__((cleanup(free_body))) struct body b = {.quiet = true};
+
+	*out = request(socket, path, false, &b) || !b.data ? NULL
+							   : json_loadb(b.data, b.len, 0, NULL);
+	return *out;
 }
 
 int cli_post_json(const char *socket, const char *path, json_t **out)

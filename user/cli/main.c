@@ -12,14 +12,27 @@ static const struct command {
 	const char *summary;
 	const char *help;
 } commands[] = {
-	{"status", cli_status, "[--brief] [--json] [--counters]", "show what a node is doing",
-	 "Reads the pinned maps, so it works when the daemon hangs or is dead, and says so. Where "
-	 "a\n"
-	 "node has no maps (xdp = off without rights to BPF), it asks the daemon.\n\n"
+	{"status", cli_status, "[--brief] [--json] [--counters] [--check]",
+	 "show what a node is doing, and what is wrong",
+	 "Reads the pinned maps, so it works when the daemon hangs or is dead, and says so. What "
+	 "is\n"
+	 "wrong on this machine it asks of the daemon, which looks every two seconds. Where a node "
+	 "has\n"
+	 "no maps (xdp = off without rights to BPF), it asks the daemon for all.\n\n"
 	 "  --brief     how many groups it leads and follows, not each\n"
 	 "  --json      one JSON object on one line; its members are stable\n"
 	 "  --counters  every verdict with its reason, at the NIC path and in the daemon\n\n"
-	 "Exit code 0 also for a dead daemon: see \"alive\" and \"answering\" in the output.\n"},
+	 "  --check     for monitors: only what is wrong, and an exit code\n\n"
+	 "Exit code 0 also for a dead daemon: see \"alive\" and \"answering\" in the output. With "
+	 "--check\n"
+	 "0: all is well; 4: the daemon is dead, stopped or hung; 5: something is wrong, or a "
+	 "group "
+	 "has\n"
+	 "no leader that this node knows.\n"
+	 "A node leads where \"leads\" is true: it holds the lease, as xr_is_leader() tells. "
+	 "\"role\" "
+	 "is only\n"
+	 "what its daemon last did.\n"},
 	{"watch", cli_watch, "[--json] [--oldest]",
 	 "follow events as they happen, with their cause",
 	 "Asks the running daemon, until Ctrl-C or until the daemon ends (exit 4).\n\n"
@@ -44,8 +57,9 @@ static const struct command {
 	 "then --use, copy, reload all. The old key leaves the file with the next --add.\n"},
 	{"doctor", cli_doctor, "[--cluster] [--config FILE] [--interface IF] [--try] [--json]",
 	 "check what works on this machine, and what to do about the rest",
-	 "Changes nothing. Measures the disk with a file that has no name; loads the XDP "
-	 "program.\n\n"
+	 "Changes nothing. Asks the node what it has found wrong, if it runs. Measures the disk "
+	 "with a\n"
+	 "file that has no name; loads the XDP program.\n\n"
 	 "  --cluster       ask all nodes, by the daemon of this one: who answers, how fast, and\n"
 	 "                  what is set up otherwise there (--json: as GET /v1/peers)\n"
 	 "  --config FILE   the node's configuration; it also names interface and state folder\n"
@@ -74,7 +88,7 @@ static const char general_help[] =
 	"  -h, --help         print this; after a command: what it does\n\n"
 	"Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such node (or several), 4 the daemon "
 	"is\n"
-	"not running.\n";
+	"not running, 5 something is wrong (status --check).\n";
 
 int cli_fail(int code, const char *fmt, ...)
 {

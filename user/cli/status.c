@@ -9,11 +9,35 @@ struct options {
 	bool json;
 	bool counters;
 	bool brief;
+	bool check; /* for monitors */
 };
 
 /*
  * ---- where it comes from ----
  */
+/*
+ * What the daemon has looked at only it can tell; null where it does not answer. It also tells whether
+ * the pins are its own.
+ */
+static void ask_daemon(const struct cli_node *node, json_t *status)
+{
+	json_t *said = NULL, *looks, *pid;
+	char socket[300];
+
+	snprintf(socket, sizeof(socket), CLI_SOCKETS "/%s.%u.sock", node->cluster, node->node);
+	cli_try_json(socket, "/v1/looks", &said);
+	looks = json_object_get(said, "looks");
+	json_object_set(status, "looks", looks ? looks : json_null());
+	pid = json_object_get(said, "pid");
+	if (pid && !json_equal(pid, json_object_get(status, "pid")))
+		json_object_set_new(
+			status, "differs",
+			json_sprintf("process %d answers at %s, and the pinned maps are not its "
+				     "own; restart xraftd, which pins its maps anew",
+				     (int)json_integer_value(pid), socket));
+	json_decref(said);
+}
+
 static int from_pins(const struct cli *cli, bool brief, json_t **status)
 {
 	struct xr_maps maps;
@@ -29,6 +53,8 @@ static int from_pins(const struct cli *cli, bool brief, json_t **status)
 		return cli_fail(err == -ENOENT ? CLI_NO_NODE : CLI_FAILED, "%s", why.text);
 	*status = brief ? xr_status_brief(&maps, &why) : xr_status_json(&maps, &why);
 	xr_maps_close(&maps);
+	if (*status)
+		ask_daemon(&node, *status);
 	return *status ? CLI_OK : cli_fail(CLI_FAILED, "%s", why.text);
 }
 
@@ -82,6 +108,12 @@ static void print_nic(const json_t *nic)
 {
 	const char *path = word(nic, "path");
 
+	if (json_is_null(json_object_get(nic, "mode"))) {
+		printf("  nic     %s; whether its program is there is not known while nobody "
+		       "looks\n",
+		       word(nic, "interface"));
+		return;
+	}
 	if (!strcmp(word(nic, "mode"), "off")) {
 		printf("  nic     no XDP: the daemon answers heartbeats itself\n");
 		return;
@@ -99,6 +131,41 @@ static void print_nic(const json_t *nic)
 	else
 		printf("; not yet tested whether its answers arrive");
 	putchar('\n');
+}
+
+static size_t count_wrong(const json_t *s)
+{
+	size_t i, wrong = !!json_object_get(s, "differs");
+	const json_t *l;
+
+	json_array_foreach(json_object_get(s, "looks"), i, l) wrong += !yes(l, "ok");
+	return wrong;
+}
+
+/* What is wrong, and what to do; of the rest only how many they are, and how old the oldest look is. */
+static void print_looks(const json_t *s)
+{
+	const json_t *looks = json_object_get(s, "looks"), *l;
+	double oldest = 0;
+	size_t i;
+
+	if (json_object_get(s, "differs"))
+		printf("  WRONG   %s\n", word(s, "differs"));
+	json_array_foreach(looks, i, l)
+	{
+		if (number(l, "looked_ms_ago") > oldest)
+			oldest = number(l, "looked_ms_ago");
+		if (!yes(l, "ok"))
+			printf("  WRONG   %s, since %s\n          -> %s\n", word(l, "detail"),
+			       word(l, "since"), word(l, "remedy"));
+	}
+	if (json_is_array(looks))
+		printf("  looks   at %zu things, the last of them %.0f ms ago: %s\n",
+		       json_array_size(looks), oldest,
+		       count_wrong(s) ? "all else is well" : "all well");
+	else
+		printf("  looks   not known%s\n",
+		       yes(s, "alive") ? ": the daemon does not answer" : "");
 }
 
 static void print_timing(const json_t *t)
@@ -146,20 +213,24 @@ static const char *cell_age(char text[24], const json_t *group, const char *name
 
 static void print_group(const json_t *g, int self, int name_width)
 {
-	char leader[16], vote[16], contact[24], quorum[24];
+	char leader[16], vote[16], contact[24], quorum[24], lease[24];
 	const json_t *voter;
 	size_t i;
 
-	printf("%-*s %6d  %-9s %10.0f  %-8s %-8s %11s %11s  ", name_width, word(g, "name"),
+	printf("%-*s %6d  %-9s %10.0f  %-8s %-8s %11s %11s %11s  ", name_width, word(g, "name"),
 	       (int)number(g, "id"), word(g, "role"), number(g, "term"),
 	       cell_node(leader, g, "leader", self), cell_node(vote, g, "voted_for", self),
-	       cell_age(contact, g, "contact_age_ms"), cell_age(quorum, g, "quorum_age_ms"));
+	       cell_age(contact, g, "contact_age_ms"), cell_age(quorum, g, "quorum_age_ms"),
+	       yes(g, "leads") ? cell_age(lease, g, "lease_left_ms") : "-");
 	json_array_foreach(json_object_get(g, "voters"), i, voter)
 		printf("%s%d", i ? "," : "", (int)json_integer_value(voter));
 	putchar('\n');
 }
 
-/* contact: since a leader was heard; quorum: since a leader sent what a majority has acked. */
+/*
+ * contact: since a leader was heard; quorum: since a leader sent what a majority has acked; lease: how
+ * long it may lead if nobody acks any more.
+ */
 static void print_groups(const json_t *groups, int self)
 {
 	int width = 5;
@@ -168,8 +239,8 @@ static void print_groups(const json_t *groups, int self)
 
 	json_array_foreach(groups, i, g) if ((int)strlen(word(g, "name")) > width)
 		width = (int)strlen(word(g, "name"));
-	printf("\n%-*s %6s  %-9s %10s  %-8s %-8s %11s %11s  %s\n", width, "GROUP", "ID", "ROLE",
-	       "TERM", "LEADER", "VOTE", "CONTACT", "QUORUM", "VOTERS");
+	printf("\n%-*s %6s  %-9s %10s  %-8s %-8s %11s %11s %11s  %s\n", width, "GROUP", "ID",
+	       "ROLE", "TERM", "LEADER", "VOTE", "CONTACT", "QUORUM", "LEASE", "VOTERS");
 	json_array_foreach(groups, i, g) print_group(g, self, width);
 }
 
@@ -201,6 +272,7 @@ static void print_table(const json_t *s, const struct options *o)
 
 	print_life(s);
 	print_nic(json_object_get(s, "nic"));
+	print_looks(s);
 	print_timing(json_object_get(s, "timing"));
 	print_nodes(json_object_get(s, "nodes"), self);
 	if (o->brief)
@@ -227,14 +299,33 @@ static int print(const json_t *status, const struct options *o)
 	return CLI_OK;
 }
 
+/* For monitors: only what is wrong, and an exit code. */
+static int check(const json_t *s, const struct options *o)
+{
+	double leaderless = number(json_object_get(s, "summary"), "leaderless");
+	bool runs = yes(s, "alive") && yes(s, "answering");
+	size_t wrong = count_wrong(s);
+
+	if (o->json)
+		print(s, o);
+	else if (!runs)
+		print_life(s);
+	else
+		print_looks(s);
+	if (!runs)
+		return CLI_NOT_RUNNING;
+	if (leaderless > 0 && !o->json)
+		printf("  WRONG   this node knows no leader of %.0f group(s)\n", leaderless);
+	return wrong || leaderless > 0 || !json_is_array(json_object_get(s, "looks")) ? CLI_WRONG
+										      : CLI_OK;
+}
+
 int cli_status(const struct cli *cli, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"counters", no_argument, NULL, 'c'},
-		{"brief", no_argument, NULL, 'b'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"json", no_argument, NULL, 'j'},  {"counters", no_argument, NULL, 'c'},
+		{"brief", no_argument, NULL, 'b'}, {"check", no_argument, NULL, 'k'},
+		{"help", no_argument, NULL, 'h'},  {NULL, 0, NULL, 0},
 	};
 	struct options o = {0};
 	json_t *status = NULL;
@@ -243,20 +334,23 @@ int cli_status(const struct cli *cli, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
 		if (c == 'h')
 			return cli_help("status");
-		if (c != 'j' && c != 'c' && c != 'b')
+		if (c != 'j' && c != 'c' && c != 'b' && c != 'k')
 			return cli_usage("status", "there is no option %s", argv[optind - 1]);
-		*(c == 'j' ? &o.json : c == 'c' ? &o.counters : &o.brief) = true;
+		*(c == 'j'   ? &o.json
+		  : c == 'c' ? &o.counters
+		  : c == 'b' ? &o.brief
+			     : &o.check) = true;
 	}
 	if (optind < argc)
 		return cli_usage("status", "\"%s\" is too much; name a node with -n", argv[optind]);
 	if (cli->socket || cli_only_socket(cli->node))
 		code = from_daemon(cli, &status);
 	else
-		code = from_pins(cli, o.brief, &status);
+		code = from_pins(cli, o.brief || o.check, &status);
 	if (!code && o.brief)
 		json_object_del(status, "groups");
 	if (!code)
-		code = print(status, &o);
+		code = o.check ? check(status, &o) : print(status, &o);
 	json_decref(status);
 	return code;
 }

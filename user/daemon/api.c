@@ -12,6 +12,7 @@
 #include "common/thread.h"
 #include "daemon/api.h"
 #include "daemon/peers.h"
+#include "daemon/looks.h"
 #include "lib/status.h"
 
 #define CONNECTIONS_MAX	   32
@@ -24,6 +25,7 @@
 struct xr_api {
 	struct MHD_Daemon *http;
 	const struct xr_maps *maps;
+	const struct xr_looks *looks;
 	struct xr_reporter *reporter;
 	struct xr_orders *orders;
 	atomic_bool stopping;
@@ -77,8 +79,20 @@ static enum MHD_Result get_status(struct xr_api *api, struct MHD_Connection *c)
 
 	if (!status)
 		return answer_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, why.text, NULL);
+	json_object_set_new(status, "looks", xr_looks_json(api->looks));
 	body = xr_status_dump(status, false);
 	json_decref(status);
+	return answer(c, MHD_HTTP_OK, body, NULL);
+}
+
+/* Also who says so: pins that somebody reads may be another's. */
+static enum MHD_Result get_looks(struct xr_api *api, struct MHD_Connection *c)
+{
+	json_t *said = json_pack("{s:i, s:i, s:o}", "node", api->maps->control->self, "pid",
+				 (int)getpid(), "looks", xr_looks_json(api->looks));
+	char *body = xr_status_dump(said, false);
+
+	json_decref(said);
 	return answer(c, MHD_HTTP_OK, body, NULL);
 }
 
@@ -261,6 +275,7 @@ static const struct route {
 } routes[] = {
 	{MHD_HTTP_METHOD_GET, "/v1/status", get_status},
 	{MHD_HTTP_METHOD_GET, "/v1/peers", get_peers},
+	{MHD_HTTP_METHOD_GET, "/v1/looks", get_looks},
 	{MHD_HTTP_METHOD_GET, "/v1/events", get_events},
 	{MHD_HTTP_METHOD_POST, "/v1/step-down", post_step_down},
 };
@@ -283,7 +298,8 @@ static enum MHD_Result route(struct xr_api *api, struct MHD_Connection *c, const
 				    other->method);
 	return answer_error(
 		c, MHD_HTTP_NOT_FOUND,
-		"there is no such path; try /v1/status, /v1/peers, /v1/events or /v1/step-down",
+		"there is no such path; try /v1/status, /v1/looks, /v1/peers, /v1/events or "
+		"/v1/step-down",
 		NULL);
 }
 
@@ -423,7 +439,8 @@ static int start_at_normal_priority(struct xr_api *api)
 }
 
 int xr_api_start(struct xr_api **out, const char *path, const struct xr_maps *maps,
-		 struct xr_reporter *reporter, struct xr_orders *orders, struct xr_why *why)
+		 const struct xr_looks *looks, struct xr_reporter *reporter,
+		 struct xr_orders *orders, struct xr_why *why)
 {
 	struct xr_api *api;
 	int err;
@@ -438,6 +455,7 @@ int xr_api_start(struct xr_api **out, const char *path, const struct xr_maps *ma
 	if (!api)
 		return xr_fail(why, -ENOMEM, "no memory for the API");
 	api->maps = maps;
+	api->looks = looks;
 	api->reporter = reporter;
 	api->orders = orders;
 	api->listen_fd = -1;

@@ -2,7 +2,8 @@
 /*
  * The daemon's ear for commands: HTTP/1.1 with JSON on a unix socket of mode 0600.
  *
- *   GET /v1/status                 the object of lib/status.h
+ *   GET /v1/status                 the object of lib/status.h, and "looks" as of daemon/looks.h
+ *   GET /v1/looks                  {"node", "pid" of the engine that answers, "looks"}
  *   GET /v1/events[?from=oldest]   the reporter's JSON lines as they come, until either side ends
  *   POST /v1/step-down[?group=NAME[&to=NODE]]
  *                                  lead that group no longer, or any; NODE goes first. {"groups":
@@ -17,17 +18,19 @@
 
 #include "daemon/orders.h"
 #include "daemon/report.h"
+#include "engine/looks.h"
 #include "nic/maps.h"
 
 struct xr_api;
 
 /*
  * Listen at `path`; its folder is made if only that is missing. A socket file that nobody listens
- * on is replaced; -EADDRINUSE: another daemon does; -EEXIST: it is no socket. `maps`, `reporter` and
- * `orders` (NULL: it takes none) must outlive the API.
+ * on is replaced; -EADDRINUSE: another daemon does; -EEXIST: it is no socket. `maps`, `looks`,
+ * `reporter` and `orders` (NULL: it takes none) must outlive the API.
  */
 int xr_api_start(struct xr_api **out, const char *path, const struct xr_maps *maps,
-		 struct xr_reporter *reporter, struct xr_orders *orders, struct xr_why *why);
+		 const struct xr_looks *looks, struct xr_reporter *reporter,
+		 struct xr_orders *orders, struct xr_why *why);
 
 /* Ends open event streams, within half a second, for a process that then ends. NULL does nothing. */
 void xr_api_end_streams(struct xr_api *api);

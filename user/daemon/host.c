@@ -19,8 +19,10 @@ static uint64_t now_ns(void *world)
 static bool receive_datagram(void *world, struct xr_datagram *d)
 {
 	struct xr_node *n = world;
+	bool got = xr_socket_receive(n->trains.fd, d) > 0;
 
-	return xr_socket_receive(n->trains.fd, d) > 0;
+	n->received += got;
+	return got;
 }
 
 static void left(void *world)

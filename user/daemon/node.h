@@ -19,7 +19,16 @@ struct xr_watch {
 	uint64_t at_ns;
 	struct xr_stats shown;		 /* as last written to xr_stats */
 	uint64_t dropped[XR_REASON_END]; /* as of the last look */
-	uint64_t unsent;		 /* likewise of the sender */
+	/* Rule 20, each as of the last look, and the time when it last was as it should be. */
+	uint64_t looked_ns;
+	struct {
+		uint64_t taken, lost, lost_ns;
+	} sent[XR_NODE_MAX + 1];
+	uint64_t received, passed;   /* by this socket, and for it by the NIC path ... */
+	uint64_t arrived_ns;	     /* ... when some last did arrive */
+	uint64_t came_by, by_others; /* in this window: by the NIC path, and all of them */
+	uint64_t window_ns;
+	int detours; /* windows on end in which some came by another way */
 };
 
 /* All that an engine's process holds, in the order in which it is taken. */
@@ -32,6 +41,7 @@ struct xr_node {
 	struct xr_writer *writer;
 	struct xr_api *api;
 	struct xr_trains trains;
+	uint64_t received; /* datagrams */
 	sd_event *loop;
 	sd_event_source *timer;
 	struct ring_buffer *ring; /* xr_events; NULL without BPF */
@@ -46,7 +56,7 @@ int xr_node_init(struct xr_node *n, struct xr_why *why);
 /* Run until SIGTERM or SIGINT; the engine steps down first. Returns the exit code. */
 int xr_node_run(struct xr_node *n, struct xr_why *why);
 
-/* watch.c: four times a second, see what is dropped. */
+/* watch.c: four times a second, see what is dropped, what does not leave, and what does not arrive. */
 void xr_watch_counters(struct xr_node *n, uint64_t now_ns);
 
 #endif

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
+#include "daemon/looker.h"
 #include "daemon/post.h"
 #include "daemon/process.h"
 #include "daemon/report.h"
@@ -74,6 +75,24 @@ static int open_shared(struct xr_shared **out, size_t ngroups, struct xr_why *wh
 		return xr_fail(why, -errno, "cannot make an eventfd: %m; raise LimitNOFILE=");
 	*out = shared;
 	return 0;
+}
+
+/* The words that sentences need of this node. */
+static void fill_looks(struct xr_warden *w, struct xr_looks *looks)
+{
+	const struct xr_config *c = &w->config;
+	size_t len = 0;
+	char text[46];
+
+	w->looks = looks;
+	memcpy(looks->interface, c->interface, sizeof(looks->interface));
+	snprintf(looks->pins, sizeof(looks->pins), XR_BPFFS_DIR "/%s-%u", c->cluster, c->self);
+	looks->port = c->nodes[c->self].port;
+	xr_each_node(node)
+		if (node != c->self && c->nodes[node].used && len < sizeof(looks->others))
+			len += (size_t)snprintf(looks->others + len, sizeof(looks->others) - len,
+						"%s%s", len ? ", " : "",
+						xr_machine_address(&c->nodes[node], text));
 }
 
 /* A port of its own, from which peers take resignations and nothing else. */
@@ -145,6 +164,9 @@ static int wait_for_address(const struct xr_warden *w, const char *name, struct 
 	why->text[0] = '\0';
 	return 0;
 }
+
+static struct xr_looker looker = {
+	.looking = PTHREAD_MUTEX_INITIALIZER, .netlink_fd = -1, .stop_fd = -1};
 
 /* What cannot work is refused before anything is touched. */
 static int look_around(const struct xr_warden *w, bool fresh, struct xr_findings *found,
@@ -219,9 +241,11 @@ static bool spawn(struct xr_warden *w, struct xr_shared *shared, struct xr_why *
 	xr_warden_spawned(w);
 	signal_set(&signals);
 	sigprocmask(SIG_BLOCK, &signals, &before); /* until `engine` names whom they are for */
-	pid = stopping ? -1 : fork();		   /* asked to end while there was none to ask */
+	xr_looker_hold(&looker);
+	pid = stopping ? -1 : fork(); /* asked to end while there was none to ask */
 	if (pid == 0)
 		be_engine(w, shared, ready[1]);
+	xr_looker_go_on(&looker);
 	engine = pid > 0 ? pid : 0;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid < 0)
@@ -392,13 +416,18 @@ int xr_warden_run(struct xr_warden *w, bool fresh, struct xr_why *why)
 		err = open_shared(&shared, w->nic.maps.ngroups, why);
 	}
 	if (!err)
+		fill_looks(w, &shared->looks);
+	if (!err)
 		err = open_socket(&trains, &w->config, why);
 	if (!err) {
 		warn(w, &found);
 		if (raise_priority(w))
 			mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
-		err = keep_running(w, shared, why);
+		err = xr_looker_start(&looker, w, why);
 	}
+	if (!err)
+		err = keep_running(w, shared, why);
+	xr_looker_stop(&looker);
 	xr_close_fd(&trains.fd);
 	xr_warden_close(w);
 	return err;

@@ -66,6 +66,7 @@ static int init_engine(struct xr_node *n, struct xr_why *why)
 	e->config = &w->config;
 	e->host = &xr_node_host;
 	e->world = n;
+	e->looks = w->looks;
 	memcpy(e->peers, w->config.nodes, sizeof(e->peers));
 	xr_engine_keys(e, w->config.keys, w->config.nkeys);
 	if (getrandom(&e->random, sizeof(e->random), 0) != sizeof(e->random))
@@ -91,8 +92,8 @@ static int start_threads(struct xr_node *n, struct xr_why *why)
 	if (!err)
 		err = xr_writer_start(&n->writer, n->journal, journal_priority, why);
 	if (!err)
-		err = xr_api_start(&n->api, w->config.socket, &w->nic.maps, n->reporter, &n->orders,
-				   why);
+		err = xr_api_start(&n->api, w->config.socket, &w->nic.maps, w->looks, n->reporter,
+				   &n->orders, why);
 	return err;
 }
 

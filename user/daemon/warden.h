@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "daemon/rights.h"
+#include "engine/looks.h"
 #include "engine/pack.h"
 #include "nic/nic.h"
 
@@ -21,6 +22,7 @@ struct xr_warden {
 	const struct xr_host *host; /* of the outbox: now_ns, send, flush */
 	void *world;
 
+	struct xr_looks *looks; /* shared with the engine; not owned */
 	struct xr_nic nic;
 	struct xr_journal *journal;  /* NULL but while xr_warden_open() looks at it */
 	int node_fd;		     /* the lock of this node on this machine, and */

@@ -15,6 +15,7 @@
 #include "engine/crowd.h"
 #include "engine/host.h"
 #include "engine/introduce.h"
+#include "engine/looks.h"
 #include "engine/order.h"
 #include "engine/pack.h"
 #include "engine/timers.h"
@@ -27,6 +28,9 @@ struct xr_member {
 	union xr_word published; /* what we last wrote: rule 2's compare-exchange starts from it */
 	union xr_word unfenced;	 /* what stood there before the fence */
 	bool has_state;		 /* the journal knew this id at start, configured or not */
+	/* As configured: what of its record nobody changes. */
+	uint16_t digest;
+	char name[XR_NAME_SIZE];
 };
 
 /* Of a group whose timer needs no step (xr_update.quiet_ns), in an array of their own: small. */
@@ -42,11 +46,20 @@ struct xr_path_test {
 	int asked;
 };
 
+/* What was heard of each node, and what this engine asked it (look.c). */
+struct xr_heard {
+	uint64_t nic_ns;    /* what it acked, or the newest heartbeat of it as a leader */
+	uint64_t daemon_ns; /* the newest answer of its daemon to this one */
+	uint64_t asked_ns;
+	uint64_t since_ns; /* from when on its silence counts: before that this node was deaf */
+};
+
 struct xr_engine {
 	const struct xr_config *config;
 	const struct xr_host *host;
 	void *world;
-	struct xr_crowd crowd; /* of reports */
+	struct xr_looks *looks; /* not owned */
+	struct xr_crowd crowd;	/* of reports */
 
 	struct xr_member *members; /* [env.ngroups], by id; voters 0: none */
 	struct xr_quiet *quiet;	   /* [env.ngroups] */
@@ -74,7 +87,14 @@ struct xr_engine {
 	struct xr_acquaintance known[XR_NODE_MAX + 1];
 	uint32_t strangers;  /* bit n: node n has not told yet what it knows of us (rule 18) */
 	uint64_t doubted_ns; /* when all were last asked again */
-	bool submitted;	     /* votes that the disk has not been woken for */
+	struct xr_heard heard[XR_NODE_MAX + 1];
+	uint64_t looked_since_ns;  /* the first look */
+	struct xr_control control; /* what it holds of this node, but for what changes */
+	uint32_t look_at;	   /* the group to be looked at next */
+	uint32_t restored;	   /* records that others had changed */
+	uint64_t restored_ns;	   /* the last */
+	uint32_t path_again;	   /* of looks->path_again, as last seen */
+	bool submitted;		   /* votes that the disk has not been woken for */
 	bool disk_bad, disk_said;
 
 	bool fenced; /* by another process (rule 2) */
@@ -82,8 +102,8 @@ struct xr_engine {
 };
 
 /*
- * Set up over `maps` for what the caller has set in `e`, zero but for config, host, world, peers and
- * random. Groups start as followers from what the journal holds, which nobody may own yet but the
+ * Set up over `maps` for what the caller has set in `e`, zero but for config, host, world, looks,
+ * peers and random. Groups start as followers from what the journal holds, which nobody may own yet but the
  * caller. `promise_until_ns`: rule 6; 0 for a node that is new. -ENOMEM. The maps must outlive it.
  */
 int xr_engine_init(struct xr_engine *e, struct xr_maps *maps, const struct xr_journal *journal,
@@ -152,6 +172,13 @@ void xr_group_order(struct xr_engine *e, const struct xr_order *order, struct xr
 
 /* receive.c: up to so many datagrams, and what they left. */
 void xr_receive_all(struct xr_engine *e, int most);
+
+/* look.c: four times a second (rule 20). */
+void xr_look_around(struct xr_engine *e, uint64_t now_ns);
+/* This came from a node that heard us, if it is an answer that only a daemon gives. */
+void xr_look_answered(struct xr_engine *e, uint8_t node, uint8_t type);
+/* Before each step of a group: where somebody wrote over its record, it is put back. */
+void xr_look_at_record(struct xr_engine *e, struct xr_member *m);
 
 /* path.c */
 void xr_path_look(struct xr_engine *e, uint64_t now_ns);

@@ -57,7 +57,7 @@ static void persist(struct xr_engine *e, struct xr_member *m, const struct xr_up
 		struct xr_why why = {"too many votes wait for the disk"};
 
 		e->host->disk_error(e->world, &why);
-		xr_engine_say(e, XR_REPORT_error, "%.180s", why.text);
+		xr_engine_say(e, XR_REPORT_error, "%.400s", why.text);
 		e->disk_bad = true;
 	}
 	XR_PAUSE;
@@ -234,6 +234,7 @@ static void look(struct xr_engine *e, struct xr_member *m, struct xr_event *ev)
 	const struct xr_acks *acks = &e->env.acks[m->raft.group];
 	const struct xr_control *c = e->env.control;
 
+	xr_look_at_record(e, m);
 	ev->contact_ns = *(const volatile __u64 *)&g->contact_ns;
 	XR_PAUSE;
 	ev->now_ns = xr_engine_now_ns(e);
@@ -443,6 +444,8 @@ void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
 		g->replay = 0; /* of an earlier cluster, whose term 1 had another leader's clock */
 	if (!(config->voters >> e->config->self & 1))
 		return; /* others vote on it: this node only knows its name */
+	memcpy(m->name, config->name, sizeof(m->name));
+	m->digest = config->digest;
 	m->raft.voters = g->voters = config->voters;
 	xr_raft_start(&m->raft, vote ? vote->term : 0, vote ? vote->vote : 0, xr_engine_now_ns(e),
 		      promise_until_ns, xr_engine_random(e), &up);

@@ -142,6 +142,8 @@ static void receive(struct xr_engine *e, struct xr_datagram *d)
 	switch (xr_rules_run(&e->env, &d->wire, d->bytes + held, d->size, &d->from,
 			     xr_engine_now_ns(e))) {
 	case XR_TX:
+		if (d->wire.type == XR_PATH_ECHO) /* it is turned around already */
+			xr_look_answered(e, d->wire.dest, XR_PATH_TEST);
 		/* An echo of ours would prove what was asked of the NIC path: keep it. */
 		if (d->wire.type == XR_PATH_ECHO)
 			break;
@@ -149,6 +151,7 @@ static void receive(struct xr_engine *e, struct xr_datagram *d)
 		e->host->send(e->world, d->wire.dest, d->bytes, d->size);
 		break;
 	case XR_PASS:
+		xr_look_answered(e, d->wire.source, d->wire.type);
 		passed_up(e, d);
 		break;
 	case XR_DROP:

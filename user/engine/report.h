@@ -28,7 +28,9 @@
 	X(term_adopted, 5, "{group}: enters term {term}: {cause}")                              \
 	X(stalled, 4, "the event loop stood still for {ms} ms; it asks before it acts: {note}") \
 	X(path_delivered, 6, "answers of the NIC path are delivered, node {node} says")         \
-	X(path_lost, 4, "{note}")
+	X(path_lost, 4, "{note}")                                                               \
+	X(wrong, 4, "{note}")                                                                   \
+	X(well, 5, "{note}")
 
 enum xr_report_kind {
 #define X(name, level, sentence) XR_REPORT_##name,
@@ -50,7 +52,7 @@ struct xr_report {
 	uint64_t cause_ns; /* the duration that the cause speaks of */
 	uint64_t took_ns;  /* {ms} of the sentence */
 	char group_name[16];
-	char note[232];
+	char note[480];
 };
 
 #endif

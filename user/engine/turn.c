@@ -27,7 +27,7 @@ static uint64_t disk_waits_ns(struct xr_engine *e, uint64_t now_ns)
 
 	if (!e->disk_bad && e->host->disk_error(e->world, &why)) {
 		e->disk_bad = true;
-		xr_engine_say(e, XR_REPORT_error, "%.180s", why.text);
+		xr_engine_say(e, XR_REPORT_error, "%.400s", why.text);
 	}
 	if (!oldest_ns && now_ns - e->probed_ns > stall_ns(e) / 2) {
 		e->probed_ns = now_ns;
@@ -111,6 +111,7 @@ static void begin_turn(struct xr_engine *e)
 	if (now_ns - e->shown_ns > SHOW_NS) {
 		e->shown_ns = now_ns;
 		e->host->show(e->world, now_ns);
+		xr_look_around(e, now_ns);
 	}
 	e->turned_ns = now_ns;
 }

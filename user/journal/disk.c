@@ -128,6 +128,28 @@ static int64_t real_size(void *ctx, int fd)
 	return fstat(fd, &st) < 0 ? -errno : st.st_size;
 }
 
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* A path that may not be walked any more says nothing. */
+static int real_in_place(void *ctx, const char *path, int dir, const char *name, int file)
+{
+	struct stat mine, there, folder, path_folder;
+
+	(void)ctx;
+	if (fstat(file, &mine) || fstat(dir, &folder))
+		return -errno;
+	if (fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW))
+		return -errno;
+	if (!is_same(&mine, &there))
+		return -ESTALE;
+	if (stat(path, &path_folder))
+		return errno == ENOENT || errno == ENOTDIR ? -ENOENT : 0;
+	return is_same(&folder, &path_folder) ? 0 : -ESTALE;
+}
+
 static int real_forget(void *ctx, int fd)
 {
 	(void)ctx;
@@ -146,6 +168,7 @@ const struct xr_disk xr_disk_real = {
 	.unlink = real_unlink,
 	.lock = real_lock,
 	.size = real_size,
+	.in_place = real_in_place,
 	.forget = real_forget,
 };
 

@@ -35,6 +35,11 @@ struct xr_disk {
 	/* Exclusive, at once or -EWOULDBLOCK; held until the handle is closed. */
 	int (*lock)(void *ctx, int fd);
 	int64_t (*size)(void *ctx, int fd);
+	/*
+	 * Is `file` still what its name leads to, from `path` through the folder `dir`? -ENOENT: the
+	 * name is gone; -ESTALE: it leads to another file, or the path to another folder.
+	 */
+	int (*in_place)(void *ctx, const char *path, int dir, const char *name, int file);
 	/* Drop what the page cache holds of a file, so that the next read asks the medium. */
 	int (*forget)(void *ctx, int fd);
 };

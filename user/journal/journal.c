@@ -113,12 +113,35 @@ static int compact_or_die(struct xr_journal *j, struct xr_why *why)
 	return ret < 0 ? die(j, reason.text, why) : 0;
 }
 
+/*
+ * What is written into a file without a name is lost with this process, and with it the votes that it
+ * gave (rule 7).
+ */
+static int check_place(struct xr_journal *j, struct xr_why *why)
+{
+	char reason[sizeof(why->text)];
+	int ret = j->disk->in_place(j->disk->ctx, j->path, j->dir, XR_JOURNAL_FILE, j->file);
+
+	if (ret != -ENOENT && ret != -ESTALE)
+		return 0;
+	snprintf(reason, sizeof(reason),
+		 "%.200s/%s was %s while this node ran: its votes are in a file without a name. "
+		 "Move the old one back; if it is lost, give this machine an id that was never "
+		 "used, "
+		 "and start with --new",
+		 j->path, XR_JOURNAL_FILE, ret == -ENOENT ? "removed" : "replaced");
+	return die(j, reason, why);
+}
+
 int xr_journal_append(struct xr_journal *j, const struct xr_vote *v, size_t n, struct xr_why *why)
 {
 	int ret;
 
 	if (j->dead)
 		return dead(j, why);
+	ret = check_place(j, why);
+	if (ret)
+		return ret;
 	if (n > XR_JOURNAL_BATCH_MAX)
 		return xr_fail(why, -EINVAL, "a batch of %zu votes is over the limit of %u", n,
 			       XR_JOURNAL_BATCH_MAX);
@@ -170,6 +193,9 @@ int xr_journal_probe(struct xr_journal *j, struct xr_why *why)
 
 	if (j->dead)
 		return dead(j, why);
+	ret = check_place(j, why);
+	if (ret)
+		return ret;
 	j->probes++;
 	xr_block_begin(b, XR_BLOCK_PROBE, j->identity, j->sequence);
 	b->probes = j->probes;

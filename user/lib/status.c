@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/lease.h"
 #include "lib/status.h"
 
 #define DUMP_FLAGS JSON_REAL_PRECISION(12)
@@ -147,8 +148,8 @@ static int compare_newest_first(const void *a, const void *b)
 	return x < y ? 1 : -(x > y);
 }
 
-/* The majority-th newest echo of this leadership, the leader itself counted as now (rule 5). */
-static json_t *json_quorum_age(const struct xr_group *g, const struct xr_acks *acks, uint8_t self,
+/* The majority-th newest echo of this leadership, the leader itself counted as now (rule 5); 0: none. */
+static uint64_t quorum_echo_ns(const struct xr_group *g, const struct xr_acks *acks, uint8_t self,
 			       uint64_t now_ns)
 {
 	uint64_t since = *(const volatile __u64 *)&g->lead_since_ns, echoes[XR_NODE_MAX];
@@ -165,9 +166,31 @@ static json_t *json_quorum_age(const struct xr_group *g, const struct xr_acks *a
 		echoes[counted++] = echo;
 	}
 	if (counted <= voters / 2)
-		return json_null();
+		return 0;
 	qsort(echoes, (size_t)counted, sizeof(*echoes), compare_newest_first);
-	return json_age(now_ns, echoes[voters / 2]);
+	return echoes[voters / 2];
+}
+
+/* Of a node that leads by its view: does it hold the lease, and until when? */
+static bool read_lease(const struct xr_maps *m, size_t id, struct xr_lease *l, uint64_t *until_ns)
+{
+	const struct xr_control *c = m->control;
+	uint64_t echo_ns;
+
+	if (!xr_lease_look(m, id, l) || (l->timens && l->timens != xr_maps_timens()))
+		return false;
+	echo_ns = quorum_echo_ns(&l->group, &l->acks, c->self, l->now_ns);
+	*until_ns = echo_ns + xr_lease_ns(c);
+	if (xr_before(l->deadline_ns, *until_ns))
+		*until_ns = l->deadline_ns;
+	return true;
+}
+
+static json_t *json_quorum_age(const struct xr_maps *m, size_t id, uint64_t now_ns)
+{
+	uint64_t echo_ns = quorum_echo_ns(&m->groups[id], &m->acks[id], m->control->self, now_ns);
+
+	return echo_ns ? json_age(now_ns, echo_ns) : json_null();
 }
 
 static json_t *json_group(const struct xr_maps *m, size_t id, bool alive)
@@ -176,18 +199,22 @@ static json_t *json_group(const struct xr_maps *m, size_t id, bool alive)
 	struct xr_view view = read_view(g);
 	uint64_t contact_ns = *(const volatile __u64 *)&g->contact_ns, now_ns = xr_now_ns();
 	uint32_t term = view.term > g->durable_term ? view.term : g->durable_term;
-	bool leads = alive && view.mode == XR_LEAD;
+	bool leader = alive && view.mode == XR_LEAD;
+	struct xr_lease lease;
+	uint64_t until_ns;
+	bool leads = leader && read_lease(m, id, &lease, &until_ns);
 
 	return json_pack(
-		"{s:o, s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+		"{s:o, s:I, s:o, s:b, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
 		json_name(g->name, sizeof(g->name)), "id", (json_int_t)id, "role",
 		json_word(role_words, ARRAY_SIZE(role_words), alive ? g->role : XR_FOLLOWER),
-		"term", (json_int_t)term, "leader",
-		json_node(alive && view.mode != XR_NONE ? view.leader : 0), "voted_for",
+		"leads", leads, "lease_left_ms",
+		leads ? json_ms(until_ns - lease.now_ns) : json_null(), "term", (json_int_t)term,
+		"leader", json_node(alive && view.mode != XR_NONE ? view.leader : 0), "voted_for",
 		json_node(g->voted_for), "contact_age_ms",
-		contact_ns && !leads ? json_age(now_ns, contact_ns) : json_null(), "quorum_age_ms",
-		leads ? json_quorum_age(g, &m->acks[id], m->control->self, now_ns) : json_null(),
-		"voters", json_voters(g->voters), "view", json_view(view));
+		contact_ns && !leader ? json_age(now_ns, contact_ns) : json_null(), "quorum_age_ms",
+		leader ? json_quorum_age(m, id, now_ns) : json_null(), "voters",
+		json_voters(g->voters), "view", json_view(view));
 }
 
 static json_t *json_groups(const struct xr_maps *m, bool alive)
@@ -200,26 +227,38 @@ static json_t *json_groups(const struct xr_maps *m, bool alive)
 	return list;
 }
 
-/* How many groups this node leads, follows, and knows no leader of. */
+/* How many groups this node holds the lease of, follows in, and knows no leader of. */
 static json_t *json_summary(const struct xr_maps *m, bool alive)
 {
-	json_int_t by_mode[3] = {0};
+	json_int_t leads = 0, follows = 0, leaderless = 0;
+	struct xr_lease lease;
+	uint64_t until_ns;
 
 	for (size_t id = 0; id < m->ngroups && id < m->control->groups; id++) {
 		struct xr_view view = read_view(&m->groups[id]);
 
-		if (m->groups[id].voters)
-			by_mode[alive && view.mode <= XR_LEAD ? view.mode : XR_NONE]++;
+		if (!m->groups[id].voters)
+			continue;
+		if (alive && view.mode == XR_LEAD && read_lease(m, id, &lease, &until_ns))
+			leads++;
+		else if (alive && view.mode == XR_FOLLOW)
+			follows++;
+		else
+			leaderless++;
 	}
-	return json_pack("{s:I, s:I, s:I}", "leads", by_mode[XR_LEAD], "follows",
-			 by_mode[XR_FOLLOW], "leaderless", by_mode[XR_NONE]);
+	return json_pack("{s:I, s:I, s:I}", "leads", leads, "follows", follows, "leaderless",
+			 leaderless);
 }
 
 /*
  * ---- the node ----
  */
-static json_t *json_nic(const struct xr_control *c)
+static json_t *json_nic(const struct xr_control *c, bool alive)
 {
+	if (!alive) /* nobody has looked since */
+		return json_pack("{s:o, s:n, s:n, s:b, s:n}", "interface",
+				 json_name(c->interface, sizeof(c->interface)), "mode", "attach",
+				 "answers", false, "path");
 	return json_pack("{s:o, s:o, s:o, s:b, s:o}", "interface",
 			 json_name(c->interface, sizeof(c->interface)), "mode",
 			 json_word(mode_words, ARRAY_SIZE(mode_words), c->nic_mode), "attach",
@@ -304,9 +343,9 @@ json_t *xr_status_brief(const struct xr_maps *m, struct xr_why *why)
 			   alive, "answering", alive && xr_before(now_ns, deadline_ns), "pid",
 			   alive ? json_integer(c->pid) : json_null(), "warden",
 			   alive ? json_integer(c->warden_pid) : json_null(), "loop_age_ms",
-			   heard_ns ? json_age(now_ns, heard_ns) : json_null(), "nic", json_nic(c),
-			   "timing", json_timing(c), "nodes", json_nodes(m), "summary",
-			   json_summary(m, alive), "counters", json_counters(m));
+			   heard_ns ? json_age(now_ns, heard_ns) : json_null(), "nic",
+			   json_nic(c, alive), "timing", json_timing(c), "nodes", json_nodes(m),
+			   "summary", json_summary(m, alive), "counters", json_counters(m));
 	if (!status)
 		xr_fail(why, -ENOMEM, "no memory for the status of a node");
 	return status;

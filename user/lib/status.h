@@ -15,14 +15,19 @@
  *              "stall_limit_ms":1000, "quorum_lapse_ms":150, "drift_permille":100},
  *    "nodes":[{"node":1, "address":"10.0.0.1", "port":7007, "received":0, "answered":0}],
  *    "summary":{"leads":1, "follows":0, "leaderless":0},    of its groups
- *    "groups":[{"name":"main", "id":0, "role":"leader|candidate|follower", "term":4,
+ *    "groups":[{"name":"main", "id":0, "role":"leader|candidate|follower",
+ *               "leads":true, "lease_left_ms":131.4|null, "term":4,
  *               "leader":1|null, "voted_for":1|null, "contact_age_ms":7.4|null,
  *               "quorum_age_ms":1.2|null, "voters":[1,2,3],
  *               "view":{"term":4, "mode":"none|follow|lead", "leader":1|null}}],
  *    "counters":{"nic":{"heartbeat_answered":0, ...}, "daemon":{...}}}
  *
+ * `leads`: it holds the lease at this moment, as xr_is_leader() tells programs (rules 5 and 16), and
+ * `lease_left_ms` says for how long, if nobody acks any more. `role` is only what its daemon last did:
+ * that of a paused one stays, and its lease ends. `summary` counts leases.
  * `term` is the larger of the view's and the durable one. A dead node leads and follows nobody:
- * its role is "follower" and its leader null; `view` still shows the word that it left behind.
+ * its role is "follower" and its leader null; of its
+ * XDP program nothing is known, so "mode", "attach" and "path" are null; `view` still shows the word that it left behind.
  * `contact_age_ms` is null when no leader was ever heard. `quorum_age_ms` is a leader's: how long
  * ago it sent what a majority (itself included) has acked since; null when none has yet.
  * Members may be added in later versions; those above stay.

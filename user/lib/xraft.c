@@ -3,9 +3,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include "common/common.h"
-#include "nic/maps.h"
-#include "net/env.h"
+#include "lib/lease.h"
 #include "xraft/xraft.h"
 
 /* Where a process stands; the kernel sets it to 0 in a child. */
@@ -171,48 +169,18 @@ static bool is_usable(const struct xr_handle *h)
 	return clock == FORKED ? look_at_clock(h) : clock == SAME_CLOCK;
 }
 
-/* Rule 16: a reader loads these between its two looks at the view. */
-static void copy_lease(const struct xr_group *g, const struct xr_acks *a, struct xr_group *lease,
-		       struct xr_acks *acks)
-{
-	lease->lead_since_ns = *(const volatile __u64 *)&g->lead_since_ns;
-	lease->voters = *(const volatile __u32 *)&g->voters;
-	xr_each_node(node)
-		acks->echo_ns[node] = *(const volatile __u64 *)&a->echo_ns[node];
-}
-
 bool xr_is_leader(const struct xr_handle *h, int group, uint64_t *token)
 {
-	const struct xr_control *c = h->maps.control;
-	const struct xr_group *g = &h->maps.groups[group];
-	struct xr_group lease;
-	struct xr_acks acks;
-	union xr_word view;
-	uint64_t deadline_ns, timens, now_ns;
+	struct xr_lease lease;
 
 	if (group < 0 || (size_t)group >= h->maps.ngroups || !is_usable(h))
 		return false;
-	atomic_thread_fence(memory_order_seq_cst);
-	view = xr_view_read(g);
-	if (view.view.mode != XR_LEAD)
+	if (!xr_lease_look(&h->maps, (size_t)group, &lease))
 		return false;
-	atomic_thread_fence(memory_order_acquire); /* nothing below is older than the view */
-	XR_PAUSE;
-	copy_lease(g, &h->maps.acks[group], &lease, &acks);
-	deadline_ns = *(const volatile __u64 *)&c->alive_until_ns;
-	timens = *(const volatile __u64 *)&c->timens;
-	atomic_thread_fence(memory_order_seq_cst); /* and the clock not older than that */
-	XR_PAUSE;
-	now_ns = xr_now_ns();
-	atomic_thread_fence(memory_order_seq_cst);
-	XR_PAUSE;
-	if (xr_view_read(g).word != view.word || !xr_before(now_ns, deadline_ns) ||
-	    !xr_quorum_fresh(&lease, &acks, c->self, now_ns, xr_lease_ns(c)))
-		return false;
-	if (timens != h->timens || !is_by_same_clock(h, now_ns))
+	if (lease.timens != h->timens || !is_by_same_clock(h, lease.now_ns))
 		return false;
 	if (token)
-		*token = view.view.term;
+		*token = lease.view.view.term;
 	return true;
 }
 

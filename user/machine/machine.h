@@ -34,6 +34,15 @@ void xr_machine_look(const struct xr_config *c, enum xr_occasion when, struct xr
  */
 bool xr_machine_is_early(const struct xr_config *c, struct xr_why *why);
 
+/*
+ * A page, without room in front, behind and for its list of fragments: above it drivers that put a
+ * frame into a page refuse native XDP.
+ */
+#define XR_MTU_OF_A_PAGE 3498
+
+/* -1: it cannot be told. */
+int xr_machine_mtu(const char *interface);
+
 /* "10.0.0.1", as in the configuration. */
 const char *xr_machine_address(const struct xr_peer *node, char text[46]);
 

@@ -12,12 +12,6 @@
 #include "machine/machine.h"
 #include "xraft/wire.h"
 
-/*
- * A page, without room in front, behind and for its list of fragments: above it drivers that put a
- * frame into a page refuse native XDP.
- */
-#define MTU_OF_A_PAGE 3498
-
 union address {
 	struct sockaddr any;
 	struct sockaddr_in in;
@@ -151,7 +145,7 @@ bool xr_machine_is_early(const struct xr_config *c, struct xr_why *why)
 /*
  * ---- the interface ----
  */
-static int mtu_of(const char *interface)
+int xr_machine_mtu(const char *interface)
 {
 	_cleanup_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq request = {0};
@@ -172,7 +166,7 @@ static bool is_up(const char *interface)
 static void look_at_mtu(const struct xr_config *c, enum xr_occasion when, struct xr_findings *f)
 {
 	bool v4 = xr_config_is_ipv4(&c->nodes[c->self]);
-	int mtu = mtu_of(c->interface);
+	int mtu = xr_machine_mtu(c->interface);
 	int need = (int)(XR_DATAGRAM_MAX + sizeof(struct udphdr) +
 			 (v4 ? sizeof(struct ip) : sizeof(struct ip6_hdr)));
 
@@ -182,12 +176,12 @@ static void look_at_mtu(const struct xr_config *c, enum xr_occasion when, struct
 			"answers no fragments; ip link set dev %s mtu %d, on all nodes",
 			c->interface, mtu, need, c->interface, need < 1500 ? 1500 : need);
 	/* A start tries it, and says what came of it. */
-	if (mtu > MTU_OF_A_PAGE && when == XR_OCCASION_CHECK &&
+	if (mtu > XR_MTU_OF_A_PAGE && when == XR_OCCASION_CHECK &&
 	    (c->xdp == XR_XDP_AUTO || c->xdp == XR_XDP_NATIVE))
 		xr_find(f, XR_UNWISE, "interface",
 			"%s has an MTU of %d, and many drivers refuse native XDP above some %d; "
 			"ask with \"xraft doctor --try\", and if so: ip link set dev %s mtu %d",
-			c->interface, mtu, MTU_OF_A_PAGE, c->interface, MTU_OF_A_PAGE);
+			c->interface, mtu, XR_MTU_OF_A_PAGE, c->interface, XR_MTU_OF_A_PAGE);
 }
 
 static void look_at_interface(const struct xr_config *c, const struct here *h,
@@ -223,6 +217,50 @@ static void look_at_interface(const struct xr_config *c, const struct here *h,
 			"pass %s: the NIC path there is idle, and the daemon answers; write "
 			"interface = %s",
 			address, h->interface, c->interface, h->interface);
+}
+
+/* Does it leave questions for addresses of other interfaces unanswered? */
+static bool keeps_to_itself(const char *interface)
+{
+	long all[2] = {0}, own[2] = {0};
+	char path[96];
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/arp_ignore", interface);
+	read_numbers("/proc/sys/net/ipv4/conf/all/arp_ignore", all);
+	read_numbers(path, own);
+	return all[0] > 0 || own[0] > 0;
+}
+
+static bool shares_network(const struct ifaddrs *a, const struct ifaddrs *b)
+{
+	const struct sockaddr_in *x = (const void *)a->ifa_addr, *y = (const void *)b->ifa_addr;
+	const struct sockaddr_in *mask = (const void *)a->ifa_netmask;
+
+	return mask && y && y->sin_family == AF_INET &&
+	       ((x->sin_addr.s_addr ^ y->sin_addr.s_addr) & mask->sin_addr.s_addr) == 0;
+}
+
+/* One that answers for our address takes what is sent to it, past the program on our interface. */
+static void look_at_cards(const struct xr_config *c, const struct here *h, struct xr_findings *f)
+{
+	const struct ifaddrs *own = h->all;
+
+	while (own && (!is_at(own, &c->nodes[c->self]) || strcmp(own->ifa_name, c->interface)))
+		own = own->ifa_next;
+	if (!own || own->ifa_addr->sa_family != AF_INET || c->xdp == XR_XDP_OFF)
+		return;
+	for (const struct ifaddrs *at = h->all; at; at = at->ifa_next)
+		if (at->ifa_flags & IFF_UP && !(at->ifa_flags & IFF_LOOPBACK) &&
+		    strcmp(at->ifa_name, own->ifa_name) && shares_network(own, at) &&
+		    !keeps_to_itself(at->ifa_name)) {
+			xr_find(f, XR_UNWISE, "cards",
+				"%s has an address in the network of %s, and may take what is sent "
+				"to "
+				"this node past the program on %s; sysctl -w "
+				"net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2",
+				at->ifa_name, c->interface, c->interface);
+			return;
+		}
 }
 
 /*
@@ -335,6 +373,8 @@ void xr_machine_network(const struct xr_config *c, enum xr_occasion when, struct
 		xr_find(f, XR_WRONG, "address", "%s", why.text);
 	if (c->interface[0])
 		look_at_interface(c, &h, when, f);
+	if (c->interface[0])
+		look_at_cards(c, &h, f);
 	for (int node = 1; node <= XR_NODE_MAX; node++)
 		if (c->nodes[node].used && node != c->self)
 			look_at_peer(c, &h, node, when, f);

@@ -187,6 +187,16 @@ static int send_whole(int fd, const struct xr_peer *to, const struct xr_train *t
 	return -errno;
 }
 
+static void note(struct xr_trains *s, uint8_t to, uint64_t n, int err)
+{
+	if (!err) {
+		s->of[to].taken += n;
+		return;
+	}
+	s->of[to].lost += n;
+	s->of[to].err = err;
+}
+
 static void send_train(struct xr_trains *s, uint8_t to)
 {
 	struct xr_train *t = &s->train[to];
@@ -202,12 +212,12 @@ static void send_train(struct xr_trains *s, uint8_t to)
 		for (size_t at = 0; at < t->size; at += t->segment) {
 			size_t left = t->size - at;
 
-			if (xr_socket_send(s->fd, peer, t->bytes + at,
-					   left < t->segment ? left : t->segment))
-				s->lost++;
+			err = xr_socket_send(s->fd, peer, t->bytes + at,
+					     left < t->segment ? left : t->segment);
+			note(s, to, 1, err);
 		}
-	else if (err)
-		s->lost += (t->size + t->segment - 1) / t->segment;
+	else
+		note(s, to, (t->size + t->segment - 1) / t->segment, err);
 	t->size = 0;
 }
 

@@ -46,7 +46,10 @@ struct xr_trains {
 	int fd;
 	const struct xr_peer *peers; /* [XR_NODE_MAX + 1], not owned */
 	bool no_trains;		     /* the kernel or the path does not take them */
-	uint64_t lost;		     /* datagrams that the kernel would not take */
+	struct {
+		uint64_t taken, lost; /* datagrams for that node */
+		int err;	      /* of the last that was lost: -errno */
+	} of[XR_NODE_MAX + 1];
 	struct xr_train train[XR_NODE_MAX + 1];
 };
 

@@ -127,6 +127,22 @@ int xr_nic_lock(const struct xr_nic_opts *o, int *out, struct xr_why *why)
 	return 0;
 }
 
+int xr_nic_lock_again(const struct xr_nic_opts *o, int *fd, struct xr_why *why)
+{
+	char path[256];
+	int fresh, err;
+
+	lock_path(path, sizeof(path), o);
+	if (*fd < 0 || is_there(*fd, path))
+		return 0;
+	err = xr_nic_lock(o, &fresh, why);
+	if (err || fresh < 0)
+		return err;
+	xr_close_fd(fd);
+	*fd = fresh;
+	return 1;
+}
+
 void xr_nic_unlock(const struct xr_nic_opts *o, int *fd)
 {
 	char path[256];

@@ -70,6 +70,33 @@ int xr_nic_write_socket(struct xr_nic *nic, int fd, struct xr_why *why);
 /* Release memory and descriptors. Pins and the attached program stay: a restart adopts them. */
 void xr_nic_close(struct xr_nic *nic);
 
+/* user/nic/again.c: what became of it since (rule 20). */
+
+struct xr_nic_found {
+	bool ours;  /* the program is there, beside others or alone */
+	bool taken; /* another one leaves no room: */
+	char by[128];
+	/* Of ours, or of that one. */
+	enum xr_nic_mode mode;
+	enum xr_nic_attach attach;
+};
+
+/* -EPERM: no right to look. */
+int xr_nic_find(const struct xr_nic *nic, unsigned int ifindex, struct xr_nic_found *found);
+
+/*
+ * Attach the program to an interface where it is not any more, over the same maps: natively, else as
+ * the configuration lets it. Never takes off another's.
+ */
+int xr_nic_attach_again(struct xr_nic *nic, const struct xr_nic_opts *o, unsigned int ifindex,
+			struct xr_why *why);
+
+/* Pin what is not pinned any more. Returns how many; -EEXIST: others have their maps there. */
+int xr_nic_pin_again(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *why);
+
+/* Write what differs from `peers` anew. Bit n of what it returns: node n did. */
+int xr_nic_mend_peers(struct xr_nic *nic, const struct xr_peer *peers);
+
 /* user/nic/lock.c: one daemon for each node. */
 
 /* See that bpffs is mounted, with our folder in it. */
@@ -81,6 +108,8 @@ int xr_nic_bpffs(struct xr_why *why);
  * pinned that another could fence. Children inherit the lock; it ends with the last of them.
  */
 int xr_nic_lock(const struct xr_nic_opts *o, int *fd, struct xr_why *why);
+/* Where its folder was removed under it. 1: it is taken again; 0: it was there, or was never taken. */
+int xr_nic_lock_again(const struct xr_nic_opts *o, int *fd, struct xr_why *why);
 void xr_nic_unlock(const struct xr_nic_opts *o, int *fd);
 
 /* user/nic/clock.c: has the NIC path the clock of this process (rule 19)? */
