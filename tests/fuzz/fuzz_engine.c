@@ -886,12 +886,19 @@ static void prepare(struct node *n, uint8_t flags)
 	s.pauses &= 31;
 }
 
+static void stop(struct xr_engine *e)
+{
+	xr_engine_stop(e, XR_CAUSE_SHUTDOWN);
+}
+
 static void turn(void)
 {
 	static void (*const turns[16])(struct xr_engine * e) = {
-		[4] = xr_engine_timer,	 [5] = xr_engine_timer,	  [6] = xr_engine_timer,
-		[7] = xr_engine_durable, [8] = xr_engine_durable, [9] = order,
-		[10] = reload,		 [11] = xr_engine_stop,	  [15] = xr_engine_timer,
+		[4] = xr_engine_timer,	 [5] = xr_engine_timer,
+		[6] = xr_engine_timer,	 [7] = xr_engine_durable,
+		[8] = xr_engine_durable, [9] = order,
+		[10] = reload,		 [11] = stop,
+		[15] = xr_engine_timer,
 	};
 	uint8_t what = take8(&s.in), flags = take8(&s.in), kind = what & 15, arg = what >> 4;
 	struct node *n = &nodes[s.liars ? 1 : 1 + (flags & 3) % NODES];

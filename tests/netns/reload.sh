@@ -54,8 +54,18 @@ for n in "${all[@]}"; do
 	echo "nonsense" >>"$run/node.$n.conf"
 done
 reload
-wait_for 15000 "all refuse what is wrong" said 1 "not reloaded: .*node.[1-3].conf:"
+wait_for 15000 "all refuse what is wrong" said 1 "not reloaded, all goes on as before: .*node.[1-3].conf:"
 as_before || fail "a refused file unmade the leader"
+
+# What a reload cannot take is named; what a start would refuse is refused.
+sed -i '/nonsense/d; s/^heartbeat_ms.*/heartbeat_ms = 40/' "$run"/node.?.conf
+reload
+wait_for 15000 "all name it" said 1 "conf differs in what a reload does not take: heartbeat_ms: needs a restart"
+sed -i 's/^interface.*/interface = nope/' "$run"/node.?.conf
+reload
+wait_for 15000 "all refuse what a start refuses" said 1 "not reloaded, all goes on as before: .*nope"
+sed -i 's/^interface.*/interface = eth0/' "$run"/node.?.conf
+as_before || fail "what was not taken unmade the leader"
 
 # What came by reload is there after a crash, too.
 sed -i '/nonsense/d' "$run"/node.?.conf

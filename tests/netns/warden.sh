@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# usage: warden.sh crash|hung|orphan|rights|loop
+# usage: warden.sh crash|stopped|hung|orphan|rights|loop
 # xraftd is two processes: what becomes of a node when one of them ends, and what the other may do.
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -43,6 +43,17 @@ crash)
 	done
 	says "$old" "started: .*again after signal 9" || fail "node $old does not say why it started again"
 	;;
+stopped)
+	# A stopped warden is seen, before it is missed.
+	up 1
+	warden=$(warden_pid 1)
+	[[ $(field 1 .warden_stopped) == false ]] || fail "a warden that runs is called stopped"
+	kill -STOP "$warden"
+	wait_for 5000 "status says so" eval "[[ \$(field 1 .warden_stopped) == true ]]"
+	xraft -n "$XR_CLUSTER.1" status | grep -q "its warden is STOPPED.*kill -CONT $warden" || fail "not in words"
+	kill -CONT "$warden"
+	wait_for 5000 "and that it runs again" eval "[[ \$(field 1 .warden_stopped) == false ]]"
+	;;
 hung)
 	# Killed by its warden, not waited for: a loop that does not turn is no node.
 	up 3 --stall 500
@@ -60,7 +71,8 @@ orphan)
 	old=$leader old_term=$term pid=$(engine_pid "$leader")
 	kill -KILL "$(warden_pid "$old")"
 	wait_for 15000 "the engine has ended" ended "$pid"
-	says "$old" "no longer leads in term $old_term: asked to stop" || fail "it did not step down"
+	says "$old" "no longer leads in term $old_term: its warden is gone" || fail "it did not step down"
+	says "$old" "stopped: its warden was killed" || fail "it does not say why it ended"
 	cluster start "$old"
 	wait_for 15000 "all three agree" agreed "${all[@]}"
 	;;
@@ -103,7 +115,7 @@ loop)
 	wait_for 5000 "and so has its engine" ended "$(engine_pid 1)"
 	;;
 *)
-	fail "usage: warden.sh crash|hung|orphan|rights|loop"
+	fail "usage: warden.sh crash|stopped|hung|orphan|rights|loop"
 	;;
 esac
 down

@@ -15,6 +15,7 @@
  * - a request that is packed before its vote is handed to the disk: neither waits for the other, and
  *   it leaves at the end of the turn
  * - a hint that is said again: it moves hint_ns within the same silence
+ * - a ballot that is sent twice in a turn: a datagram holds it once
  */
 #ifndef XRAFT_SIM_BUGS_H
 #define XRAFT_SIM_BUGS_H
@@ -79,6 +80,14 @@
 	X(vote_round, "votes that an earlier round or life asked for count", 3, 0, "engine") \
 	X(prevote_round, "prevotes that an earlier round asked for count", 3, 0, "core_election") \
 	X(leap_entered, "a term that leaps beyond reason is entered", 14, 0, "core_election") \
+	X(leap_of_one, "a term that leaps is followed because one node claims it", 14, 0, "core_election") \
+	X(leap_alone, "a node that was away for long does not follow the majority's terms", 14, 0, "core_election") \
+	X(leap_for_ever, "nodes whose terms lie far apart refuse each other for ever", 14, 0, "core_election") \
+	X(leap_of_few, "fewer than a majority follow a leap", 14, 0, "core_election") \
+	X(leap_despite_leader, "a leap is followed although there is a leader", 14, 0, "core_election") \
+	X(term_is_vote, "a term that is being written without a vote refuses candidates", 0, 0, "core_election") \
+	X(waits_for_no_heir, "a resignation without an heir is waited out", 0, 0, "core_election") \
+	X(silence_of_another, "a silence counts from the heartbeat of another leader", 0, 0, "engine") \
 	X(grace_renewed, "a leader that is always late never stops", 12, 0, "core_election") \
 	X(prevote_while_writing, "a prevote is granted while a vote in that term is being written", 0, 0, "core_election") \
 	X(given_up_goes_on, "a campaign that the second look ended goes on in its phase", 0, 0, "engine") \
@@ -89,7 +98,6 @@
 	X(since_kept, "lead_since stays that of an earlier leadership", 5, 0, "engine") \
 	X(fenced_goes_on, "a process that was fenced goes on publishing and sending", 2, 0, "engine") \
 	X(fenced_sends, "a process that was fenced goes on sending", 2, 0, "engine") \
-	X(sent_twice, "messages of an update that writes are sent twice", 0, 0, "engine") \
 	X(fence_forgets_term, "the fence does not keep the term", 3, 0, "engine") \
 	X(ack_when_dead, "the daemon acks after its deadline", 8, 0, "engine") \
 	X(ack_by_last_d, "an ack is judged by the D of the newest datagram, not of its heartbeat", 5, 0, "engine") \
@@ -151,6 +159,11 @@
 	X(stop_keeps_deadline, "a node that stopped answers until its deadline", 8, 0, "engine") \
 	X(turn_ends_fenced, "a fenced process sends what it had packed", 2, 0, "engine") \
 	X(deadline_first, "the deadline is renewed before a stall is seen", 12, 0, "engine") \
+	X(flood_starves_timers, "a timer that is due waits until nothing arrives", 8, 0, "engine") \
+	X(flood_has_last_word, "a timer asks the socket for as long as there is an answer", 11, 0, "engine") \
+	X(untimely_turn_renews, "a turn that leaves its timer waiting renews the deadline", 8, 0, "engine") \
+	X(flood_is_missing_cpu, "a loop that was busy says that it did not get the CPU", 0, 0, "engine") \
+	X(says_again, "each repetition of a question is answered", 0, 0, "engine") \
 	X(old_key_stays, "a key that was taken out is still accepted", 10, 0, "engine") \
 	X(seals_with_slot_0, "a new key is accepted, but nothing is sealed with it", 10, 0, "engine") \
 	X(state_of_another_group, "a group starts with the vote that its id has under another name", 10, 0, "engine") \

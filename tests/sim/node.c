@@ -102,7 +102,7 @@ static void answer_requests(struct node *n)
 		xr_engine_order(&n->engine, &order, &result);
 	n->asked_to_step_down = 0;
 	if (n->asked_to_stop)
-		xr_engine_stop(&n->engine);
+		xr_engine_stop(&n->engine, XR_CAUSE_SHUTDOWN);
 }
 
 static void turn(struct node *n)
@@ -401,7 +401,7 @@ void node_look_if_hung(struct node *n)
 
 static void read_again(struct node *n)
 {
-	xr_warden_reload(&n->warden, NULL);
+	xr_warden_reload(&n->warden, &(struct xr_why){""}, NULL);
 	n->reloaded = n->child.lives; /* one that is yet to come starts with it */
 	node_wake(n);
 }

@@ -103,9 +103,12 @@ struct cluster {
 	struct packet *packets; /* under way, the next to arrive first */
 	struct sent trace[CLUSTER_TRACE];
 	int ntrace;
-	uint8_t leads[CLUSTER_TERMS]; /* [term]: who published LEAD in it */
-	jmp_buf crash;		      /* out of a turn that does not end */
-	int two_leaders;	      /* the node that stopped for rule 14 */
+	struct {
+		uint32_t term;
+		uint8_t node;
+	} leads[CLUSTER_TERMS]; /* who published LEAD in a term, of late */
+	jmp_buf crash;		/* out of a turn that does not end */
+	int two_leaders;	/* the node that stopped for rule 14 */
 	bool expect_two_leaders, expect_end;
 	struct xr_order order;
 	struct xr_order_result result;

@@ -158,6 +158,7 @@ static void pre_vote_from_any_state(void **state)
 		m = cluster_sent(c, 1, 2, XR_PREVOTE_ANSWER)->m;
 		assert_true(m.granted);
 		assert_int_equal(m.term, before.term + 1);
+		before.met = raft_of(c, 1)->met; /* but that node 2 is there */
 		assert_memory_equal(raft_of(c, 1), &before, sizeof(before));
 		assert_int_equal(xr_view_read(&c->node[1].group).word, published.word);
 		assert_int_equal(c->node[1].writes, writes);
@@ -265,6 +266,7 @@ static void step_ignore_old_term_msg(void **state)
 		m.round = before.round;
 		m.sent_ns = c->now_ns;
 		cluster_deliver(c, 1, m);
+		before.met = raft_of(c, 1)->met;
 		assert_memory_equal(raft_of(c, 1), &before, sizeof(before));
 		assert_int_equal(view(c, 1).mode, XR_FOLLOW);
 		assert_int_equal(c->node[1].fences, 1); /* that of stage_follow() */
@@ -1626,6 +1628,80 @@ static void largest_leap_is_taken(void **state)
 	assert_true(ask(c, 1, say_vote(2, XR_TERM_LEAP)).granted);
 }
 
+/* The largest term that two of three have reached, and what is no leap from there. */
+static void leap_of_a_majority_is_followed(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	assert_false(ask(c, 1, say_vote(2, 2 * XR_TERM_LEAP)).granted);
+	assert_false(ask(c, 1, say_vote(3, 4 * XR_TERM_LEAP)).granted);
+	assert_int_equal(c->node[1].fences, 0);
+	assert_true(ask(c, 1, say_vote(2, 2 * XR_TERM_LEAP)).granted);
+	assert_int_equal(raft_of(c, 1)->term, 2 * XR_TERM_LEAP);
+	/* Two of the others have it by now, but only one of them is beyond. */
+	assert_false(ask(c, 1, say_vote(3, 4 * XR_TERM_LEAP)).granted);
+}
+
+/* Of a majority that meets and finds no leader, but not of fewer, and not where there is a leader. */
+static void leap_is_followed_where_a_majority_is_stuck(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(5);
+	double alone_ms = 8 * MAX_MS;
+	struct xr_message far = say_vote(2, 2 * XR_TERM_LEAP);
+
+	(void)state;
+	raft_of(c, 1)->round = 7;
+	assert_false(ask(c, 1, far).granted);
+	cluster_run_ms(c, alone_ms + 1);
+	assert_false(ask(c, 1, far).granted); /* two of five */
+	cluster_hear(c, 1, say_prevote(3, 1));
+	assert_true(ask(c, 1, far).granted);
+
+	stage_follow(c, 4, 2 * XR_TERM_LEAP + 1);
+	cluster_run_ms(c, alone_ms - 10);
+	cluster_hear(c, 1, say_prevote(3, 1));
+	far = say_vote(2, 4 * XR_TERM_LEAP);
+	assert_false(ask(c, 1, far).granted);
+	cluster_run_ms(c, 20);
+	assert_true(ask(c, 1, far).granted);
+}
+
+/* A leader that makes way for a newer term has promised it to nobody: its heir may have it. */
+static void term_being_written_is_refused_to_nobody(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+	struct xr_message refusal;
+
+	(void)state;
+	stage_leader(c);
+	refusal = say_ack(c, 2, 1);
+	refusal.granted = false;
+	refusal.term = raft_of(c, 1)->term + 1;
+	cluster_deliver(c, 1, refusal);
+	assert_true(raft_of(c, 1)->op.writing);
+	cluster_forget(c);
+	cluster_deliver(c, 1, say_vote(3, refusal.term));
+	assert_null(cluster_sent(c, 1, 3, XR_VOTE_ANSWER));
+	cluster_run_ms(c, 1);
+	assert_true(ask(c, 1, say_vote(3, refusal.term)).granted);
+}
+
+/* Nobody goes first, so there is nobody to wait for. */
+static void without_an_heir_nobody_waits(void **state)
+{
+	(void)state;
+	for (int heir = 0; heir <= 3; heir += 3) {
+		_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+		stage_follow(c, 2, 1);
+		cluster_forget(c);
+		cluster_hear(c, 1, say_resign(2, 1, heir));
+		cluster_run_ms(c, (MAX_MS - D_MS) / 4.0 + 1);
+		assert_int_equal(cluster_count(c, 1, 3, XR_PREVOTE) > 0, !heir);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(leader_election),
 	cmocka_unit_test(leader_cycle),
@@ -1724,6 +1800,10 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(term_leap_is_refused_and_reported),
 	cmocka_unit_test(term_leap_in_an_answer_is_refused_and_reported),
 	cmocka_unit_test(largest_leap_is_taken),
+	cmocka_unit_test(leap_of_a_majority_is_followed),
+	cmocka_unit_test(leap_is_followed_where_a_majority_is_stuck),
+	cmocka_unit_test(term_being_written_is_refused_to_nobody),
+	cmocka_unit_test(without_an_heir_nobody_waits),
 };
 
 int main(void)

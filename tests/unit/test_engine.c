@@ -70,7 +70,9 @@ static struct {
 	uint64_t deadline_ns; /* when it last said something */
 	uint64_t armed_ns;
 	uint8_t heir; /* of the last resignation */
-	bool exited, led_since_ever;
+	bool exited, led_since_ever, stalled;
+	enum xr_cause cause; /* of the last report that has one */
+	uint64_t cause_ns;
 } seen;
 
 /* What they are to do. */
@@ -80,6 +82,7 @@ static struct {
 	uint32_t gone;
 	bool left;    /* there is something in xr_events */
 	int stamp_at; /* that reading of the clock after the last datagram a contact is stamped */
+	bool flood;   /* the last datagram that is queued comes again and again, each 10 us */
 } todo;
 
 static uint64_t now_ns = 100 * NS_PER_S;
@@ -109,6 +112,11 @@ static uint64_t clock_ns(void *world)
 static bool next_datagram(void *world, struct xr_datagram *d)
 {
 	(void)world;
+	if (todo.flood) {
+		now_ns += 10 * NS_PER_US;
+		*d = incoming[nincoming - 1];
+		return true;
+	}
 	if (next_incoming == nincoming)
 		return false;
 	*d = incoming[next_incoming++];
@@ -245,6 +253,12 @@ static void note_report(void *world, const struct xr_report *r)
 	seen.nwell += r->kind == XR_REPORT_well;
 	if (r->kind == XR_REPORT_wrong)
 		snprintf(seen.wrong, sizeof(seen.wrong), "%s", r->note);
+	if (r->kind == XR_REPORT_stalled)
+		seen.stalled = true;
+	if (r->cause) {
+		seen.cause = r->cause;
+		seen.cause_ns = r->cause_ns;
+	}
 	if (!r->note[0])
 		return;
 	snprintf(seen.said, sizeof(seen.said), "%s", r->note);
@@ -1018,7 +1032,7 @@ static void stops_in_order(void **state)
 {
 	(void)state;
 	lead(G);
-	xr_engine_stop(&engine);
+	xr_engine_stop(&engine, XR_CAUSE_SHUTDOWN);
 	assert_int_equal(sent(XR_RESIGN), 2);
 	assert_int_equal(control.alive_until_ns, 0);
 	assert_string_equal(seen.calls, "e");
@@ -1105,6 +1119,94 @@ static void timer_asks_the_socket_first(void **state)
 	time_out(3 * D_NS);
 	assert_int_equal(sent(XR_ACK), 1);
 	assert_int_equal(seen.nsent, 1);
+}
+
+/* What is said of a silence begins with this leader: a contact belongs to its term. */
+static void silence_is_this_leaders(void **state)
+{
+	(void)state;
+	follow(5);
+	now_ns += D_NS / 2;
+	source = 3;
+	arrive_ballot(XR_VOTE, (struct xr_ballot){.term = 6});
+	assert_int_equal(seen.cause, XR_CAUSE_HAS_LEADER);
+	assert_int_equal(seen.cause_ns, D_NS / 2);
+	arrive_heartbeat(6, 2 * D_US, 1000000); /* of a larger D: it is followed, and not stamped */
+	disk_is_done();
+	arrive_ballot(XR_VOTE, (struct xr_ballot){.term = 7});
+	assert_int_equal(seen.cause, XR_CAUSE_HAD_LEADER);
+	now_ns += D_NS;
+	time_out(2 * D_NS);
+	assert_int_equal(sent(XR_PREVOTE), 2);
+	assert_int_equal(seen.cause, XR_CAUSE_SILENCE);
+	assert_int_equal(seen.cause_ns, 3 * D_NS);
+}
+
+/* Old requests, again and again, for as long as anyone likes. */
+static void begin_flood(void)
+{
+	struct xr_ballot b = {.term = 1, .digest = 77};
+
+	source = 3;
+	queue((struct xr_wire){.type = XR_PREVOTE}, &b, 1, sizeof(b));
+	todo.flood = true;
+}
+
+/* Rules 8 and 11: what arrives takes a part of each turn, and no timer waits for its end. */
+static void flood_keeps_no_timer_waiting(void **state)
+{
+	uint64_t due_ns, began_ns;
+
+	(void)state;
+	follow(5);
+	due_ns = engine.armed_ns;
+	begin_flood();
+	while (!sent(XR_POLL)) {
+		assert_true(xr_before(now_ns, due_ns + D_NS / 2));
+		seen.nsent = 0;
+		began_ns = now_ns;
+		xr_engine_receive(&engine);
+		assert_true(now_ns - began_ns <= D_NS / 4);
+		assert_int_equal(control.alive_until_ns, began_ns + STALL_NS);
+	}
+	assert_false(seen.stalled);
+	/* It is not the CPU that was missing. */
+	engine.armed_ns = now_ns - D_NS;
+	engine.turned_ns = now_ns - D_NS;
+	engine.ended_ns = now_ns;
+	xr_engine_receive(&engine);
+	assert_true(seen.stalled);
+	assert_non_null(strstr(seen.said, "its last turn took 100 ms, with"));
+	assert_null(strstr(seen.said, "CPU"));
+}
+
+/* Rule 8: a turn that leaves its timer waiting proves nothing. */
+static void deadline_waits_for_the_timer(void **state)
+{
+	uint64_t alive_until_ns = control.alive_until_ns;
+
+	(void)state;
+	now_ns = engine.armed_ns;
+	xr_engine_durable(&engine);
+	assert_int_equal(control.alive_until_ns, alive_until_ns);
+	xr_engine_timer(&engine);
+	assert_int_equal(control.alive_until_ns, now_ns + STALL_NS);
+}
+
+/* One answer for all repetitions of a question that a turn finds. */
+static void repeated_question_is_answered_once(void **state)
+{
+	struct xr_ballot b = {.term = 1, .digest = 77, .round = 7};
+
+	(void)state;
+	for (int i = 0; i < 20; i++)
+		queue((struct xr_wire){.type = XR_PREVOTE}, &b, 1, sizeof(b));
+	b.round++;
+	queue((struct xr_wire){.type = XR_PREVOTE}, &b, 1, sizeof(b));
+	xr_engine_receive(&engine);
+	assert_int_equal(sent(XR_PREVOTE_ANSWER), 2);
+	xr_engine_receive(&engine);
+	assert_int_equal(sent(XR_PREVOTE_ANSWER), 2);
 }
 
 static void dead_socket_is_a_hint(void **state)
@@ -1271,7 +1373,7 @@ static void pass(uint64_t ns)
 		seen.nsent = 0;
 		seen.calls[0] = '\0';
 		xr_engine_timer(&engine);
-		seen.asked += sent(XR_ASK);
+		seen.asked += asked();
 	}
 }
 
@@ -1376,10 +1478,10 @@ static void silence_of_a_peer_is_told_once(void **state)
 static void only_the_silent_are_asked(void **state)
 {
 	(void)state;
-	engine.path.next_ns = UINT64_MAX; /* of its answers nobody asks */
-	pass(NS_PER_S);
-	assert_int_equal(seen.asked, 0);
-	pass(NS_PER_S);
+	engine.path.next_ns = UINT64_MAX; /* of its answers nobody asks, */
+	follow(5);			  /* nor for want of a leader */
+	groups[G].contact_ns = now_ns + 9 * NS_PER_S;
+	pass(2 * NS_PER_S);
 	assert_true(seen.asked >= 3); /* three peers */
 	introduce();
 	seen.asked = 0;
@@ -1487,6 +1589,10 @@ int main(void)
 		T(stall_ends_the_leadership),
 		T(quiet_node_wakes_and_probes),
 		T(timer_asks_the_socket_first),
+		T(silence_is_this_leaders),
+		T(flood_keeps_no_timer_waiting),
+		T(deadline_waits_for_the_timer),
+		T(repeated_question_is_answered_once),
 		T(dead_socket_is_a_hint),
 		T(acks_share_a_datagram_only_with_their_echo),
 		T(path_tests_are_the_nic_paths_to_echo),

@@ -319,7 +319,7 @@ static void assert_ended(struct cluster *c)
 	/* Were it called again: the cluster fails for whatever leaves who has ended. */
 	xr_engine_receive(engine(c));
 	xr_engine_timer(engine(c));
-	xr_engine_stop(engine(c));
+	xr_engine_stop(engine(c), XR_CAUSE_SHUTDOWN);
 }
 
 /* A node that knows more of it than its journal: it leads no more, says so, and ends. */

@@ -167,11 +167,36 @@ static void slow_disks(void **state)
 		}
 }
 
+/* Terms that are leaps from each other: a majority that can meet finds one all the same (rule 14). */
+static void spread_terms(void **state)
+{
+	(void)state;
+	for (uint64_t seed = first_seed; seed <= first_seed + (last_seed - first_seed) / 4;
+	     seed++) {
+		int n = 2 + seed % 6, down;
+		_cleanup_cluster_ struct cluster *c = cluster_new_seeded(n, seed);
+
+		down = below(c, (n + 1) / 2);
+		for (int id = 1; id <= n; id++)
+			cluster_crash(c, id);
+		for (int id = 1; id <= n - down; id++) {
+			struct durable d = {.term = below(c, 6) * 3 * XR_TERM_LEAP / 2 +
+						    below(c, 9)};
+
+			cluster_boot(c, id, d, c->now_ns);
+		}
+		if (!await_holder(c, n * 20 * MAX_MS))
+			fail_msg("seed %llu: %d of %d nodes: no leader", (unsigned long long)seed,
+				 n - down, n);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_way_cuts),
 		cmocka_unit_test(slow_disks),
+		cmocka_unit_test(spread_terms),
 	};
 
 	if (argc > 2) {

@@ -229,6 +229,8 @@ static const struct {
 	  .cause = XR_CAUSE_DISK,
 	  .cause_ns = 1000 * NS_PER_MS},
 	 "main: no longer leads in term 7: a disk write has not completed for 1000 ms"},
+	{{.kind = XR_REPORT_stepped_down, .term = 7, .cause = XR_CAUSE_ORPHAN},
+	 "main: no longer leads in term 7: its warden is gone"},
 	{{.kind = XR_REPORT_stepped_down, .term = 7, .cause = XR_CAUSE_SHUTDOWN},
 	 "main: no longer leads in term 7: asked to stop"},
 	{{.kind = XR_REPORT_resignation, .term = 7, .node = 2}, "main: node 2 resigned term 7"},
@@ -801,17 +803,43 @@ static void test_crowd(void **state)
 	put_in_crowd(&crowd, XR_REPORT_following, 3, XR_CROWD_FEW);
 	xr_crowd_tell(&crowd, XR_CROWD_PERIOD_NS, tell, reporter); /* it is not yet over */
 	xr_crowd_tell(&crowd, XR_CROWD_PERIOD_NS + 2, tell, reporter);
-	xr_crowd_tell(&crowd, UINT64_MAX, tell, reporter); /* all is told */
+	xr_crowd_end(&crowd, tell, reporter); /* all is told */
 	put_in_crowd(&crowd, XR_REPORT_elected, 0, 1);
-	xr_crowd_tell(&crowd, UINT64_MAX, tell, reporter);
+	xr_crowd_end(&crowd, tell, reporter);
 	stop();
 	text = printed();
 	assert_int_equal(count_lines(text), 3 * XR_CROWD_FEW + 2 + 1);
 	assert_non_null(strstr(text, ": g16: leads in term 7, "));
 	assert_null(strstr(text, ": g17: leads"));
-	assert_non_null(
-		strstr(text, ": 984 more groups, like g500: leads in term 7, 1000 ms after"));
-	assert_non_null(strstr(text, ": 484 more groups, like g250: follows node 2 in term 7"));
+	assert_non_null(strstr(text,
+			       ": g500: leads in term 7, 1000 ms after its election started; and "
+			       "983 more like it"));
+	assert_non_null(strstr(text, ": g250: follows node 2 in term 7; and 483 more like it"));
+	free(text);
+}
+
+/* What is said on and on: a few, then one line a second; and after some quiet again one by one. */
+static void test_repetition(void **state)
+{
+	static struct xr_crowd crowd;
+	struct xr_report r = {.kind = XR_REPORT_vote_refused, .node = 2, .at_ns = NS_PER_S};
+	char *text;
+
+	(void)state;
+	start();
+	for (int i = 0; i < 100000; i++, r.at_ns += NS_PER_MS / 10) {
+		if (!xr_crowd_hold(&crowd, &r))
+			xr_report(reporter, &r);
+		xr_crowd_tell(&crowd, r.at_ns, tell, reporter);
+	}
+	xr_crowd_tell(&crowd, r.at_ns + 4 * XR_CROWD_PERIOD_NS, tell, reporter);
+	for (int i = 0; i < 3; i++)
+		if (!xr_crowd_hold(&crowd, &r))
+			xr_report(reporter, &r);
+	stop();
+	text = printed();
+	assert_int_equal(count_lines(text), XR_CROWD_FEW + 10 + 3);
+	assert_non_null(strstr(text, "; and 9999 more like it"));
 	free(text);
 }
 
@@ -839,6 +867,7 @@ int main(void)
 		TEST(test_old_lines_go),
 		TEST(test_thread_is_ordinary),
 		TEST(test_crowd),
+		TEST(test_repetition),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,7 +107,7 @@ static void golden(void **state)
 	assert_string_equal(
 		text,
 		"{\"node\":1,\"cluster\":\"demo\",\"alive\":true,\"answering\":true,"
-		"\"loop_age_ms\":null,"
+		"\"warden_stopped\":false,\"loop_age_ms\":null,"
 		"\"nic\":{\"interface\":\"eth0\",\"mode\":\"native\",\"attach\":\"single\","
 		"\"answers\":true,\"path\":\"delivered\"},"
 		"\"timing\":{\"min_timeout_ms\":150,\"max_timeout_ms\":300,\"heartbeat_ms\":2.5,"
@@ -295,12 +295,14 @@ static void a_stopped_daemon_is_alive_but_does_not_answer(void **state)
 	waitpid(pid, &how, WUNTRACED);
 	maps.control->pid = pid;
 	maps.control->pid_start = xr_status_pid_start(pid);
+	maps.control->warden_pid = pid;
 	maps.control->alive_until_ns = xr_now_ns() - 1;
 	s = status();
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	assert_true(json_is_true(json_object_get(s, "alive")));
 	assert_true(json_is_false(json_object_get(s, "answering")));
+	assert_true(json_is_true(json_object_get(s, "warden_stopped")));
 	json_decref(s);
 }
 

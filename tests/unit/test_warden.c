@@ -512,20 +512,25 @@ static void hung_is_who_has_not_turned_for_two_stall_limits(void **state)
 
 static void reload_takes_what_is_new_and_its_own(void **state)
 {
-	struct xr_why why;
+	struct xr_why why, rest;
 
 	(void)state;
 	write_config("other", 150, "e = 5: 1 2 3\n");
-	assert_int_equal(xr_warden_reload(&w, &why), -EINVAL);
+	assert_int_equal(xr_warden_reload(&w, &rest, &why), -EINVAL);
 	assert_non_null(strstr(why.text, "node 1 of cluster other; restart"));
 	write_config("demo", 150, "e = nonsense\n");
-	assert_int_equal(xr_warden_reload(&w, &why), -EINVAL);
+	assert_int_equal(xr_warden_reload(&w, &rest, &why), -EINVAL);
 	assert_int_equal(w.config.ngroups, 4);
 	write_config("demo", 40, "e = 5: 1 2 3\nf = 6: 1 2 3\n"); /* the maps have no room for f */
-	assert_int_equal(xr_warden_reload(&w, &why), 1);
+	assert_int_equal(xr_warden_reload(&w, &rest, &why), 1);
 	assert_int_equal(w.config.ngroups, 5);
 	assert_int_equal(w.config.groups[4].id, 5);
 	assert_int_equal(w.config.min_timeout_us * NS_PER_US, D_NS);
+	assert_non_null(strstr(rest.text, "election_ms"));
+	assert_non_null(strstr(rest.text, "group f: need a restart"));
+	write_config("demo", 40, "e = 5: 1 2\n"); /* a start would refuse it */
+	assert_int_equal(xr_warden_reload(&w, &rest, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "(id 5) has another name or other voters"));
 }
 
 int main(void)

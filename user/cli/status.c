@@ -102,6 +102,11 @@ static void print_life(const json_t *s)
 	else
 		printf("running (process %d, warden %d)\n", (int)number(s, "pid"),
 		       (int)number(s, "warden"));
+	if (yes(s, "warden_stopped"))
+		printf("  its warden is STOPPED: when the engine dies, nobody tells the peers or "
+		       "starts "
+		       "another one; kill -CONT %d\n",
+		       (int)number(s, "warden"));
 }
 
 static void print_nic(const json_t *nic)

@@ -65,6 +65,13 @@ const struct xr_config_group *xr_config_group(const struct xr_config *c, uint32_
 int xr_config_take(struct xr_config *c, const struct xr_config *fresh, uint32_t ngroups,
 		   struct xr_why *why);
 
+/*
+ * What `fresh` says otherwise and a reload does not take: "election_ms, node 3: need a restart", into
+ * `text`; "" if there is nothing. Such a group, which a restart would refuse: -EINVAL and a sentence.
+ */
+int xr_config_differs(const struct xr_config *c, const struct xr_config *fresh, uint32_t ngroups,
+		      struct xr_why *text, struct xr_why *why);
+
 /* 16 bits over name and voters: two nodes that differ do not talk about the group (rule 10). */
 uint16_t xr_config_digest(const char *name, uint32_t voters);
 

@@ -135,6 +135,30 @@ static bool is_new_group(const struct xr_config *c, const struct xr_config_group
 	return g->id < ngroups && !(g->voters & ~known) && !xr_config_group(c, g->id);
 }
 
+/* A group's id keeps its name and voters for as long as it has state (rule 10). */
+int xr_groups_differ(const struct xr_config *c, const struct xr_config *fresh, uint32_t ngroups,
+		     struct xr_names *names, struct xr_why *why)
+{
+	for (size_t i = 0; i < fresh->ngroups; i++) {
+		const struct xr_config_group *g = &fresh->groups[i];
+		const struct xr_config_group *old = xr_config_group(c, g->id);
+
+		if (old && old->digest != g->digest)
+			return xr_fail(
+				why, -EINVAL,
+				"line %d: group %s (id %u) has another name or other voters "
+				"than before, which a start would refuse, too; give it an id "
+				"that was never used",
+				g->line, g->name, g->id);
+		if (!old && !is_new_group(c, g, ngroups))
+			xr_names_add(names, "group %s", g->name);
+	}
+	for (size_t i = 0; i < c->ngroups; i++)
+		if (!xr_config_group(fresh, c->groups[i].id))
+			xr_names_add(names, "group %s (left out)", c->groups[i].name);
+	return 0;
+}
+
 int xr_config_take(struct xr_config *c, const struct xr_config *fresh, uint32_t ngroups,
 		   struct xr_why *why)
 {

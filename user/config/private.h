@@ -74,6 +74,18 @@ struct xr_value_type {
 extern const struct xr_value_type xr_type_name, xr_type_path, xr_type_interface, xr_type_user,
 	xr_type_word, xr_type_number, xr_type_duration, xr_type_interval;
 
+/* What differs, as a list of names. */
+struct xr_names {
+	struct xr_why *text;
+	int n, left_out; /* those for which there was no room */
+};
+
+__attribute__((format(printf, 2, 3))) void xr_names_add(struct xr_names *names, const char *fmt,
+							...);
+/* groups.c: for xr_config_differs(). */
+int xr_groups_differ(const struct xr_config *c, const struct xr_config *fresh, uint32_t ngroups,
+		     struct xr_names *names, struct xr_why *why);
+
 /* A row of the table in settings.c. */
 struct xr_setting {
 	enum xr_section section;

@@ -147,6 +147,60 @@ void xr_config_print(const struct xr_config *c, FILE *out)
 	}
 }
 
+void xr_names_add(struct xr_names *names, const char *fmt, ...)
+{
+	size_t len = strlen(names->text->text), room = sizeof(names->text->text) - 40;
+	char name[64];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(name, sizeof(name), fmt, ap);
+	va_end(ap);
+	if (len + strlen(name) + 2 < room)
+		sprintf(names->text->text + len, "%s%s", names->n ? ", " : "", name);
+	else
+		names->left_out++;
+	names->n++;
+}
+
+static void settings_differ(const struct xr_config *c, const struct xr_config *fresh,
+			    struct xr_names *names)
+{
+	char old[PATH_MAX], now[PATH_MAX];
+
+	for (int i = 0; i < XR_SETTINGS; i++) {
+		const struct xr_setting *s = &settings[i];
+
+		s->type->show(s, (const char *)c + s->at, old, sizeof(old));
+		s->type->show(s, (const char *)fresh + s->at, now, sizeof(now));
+		if (strcmp(old, now))
+			xr_names_add(names, "%s", s->name);
+	}
+	for (int node = 1; node <= XR_NODE_MAX; node++)
+		if (memcmp(c->nodes[node].ip, fresh->nodes[node].ip, sizeof(c->nodes[node].ip)) ||
+		    c->nodes[node].port != fresh->nodes[node].port ||
+		    c->nodes[node].used != fresh->nodes[node].used)
+			xr_names_add(names, "node %d", node);
+}
+
+int xr_config_differs(const struct xr_config *c, const struct xr_config *fresh, uint32_t ngroups,
+		      struct xr_why *text, struct xr_why *why)
+{
+	struct xr_names names = {.text = text};
+	size_t len;
+	int err;
+
+	text->text[0] = '\0';
+	settings_differ(c, fresh, &names);
+	err = xr_groups_differ(c, fresh, ngroups, &names, why);
+	len = strlen(text->text);
+	if (names.n && names.left_out)
+		snprintf(text->text + len, 40, " and %d more: need a restart", names.left_out);
+	else if (names.n)
+		snprintf(text->text + len, 40, ": need%s a restart", names.n > 1 ? "" : "s");
+	return err;
+}
+
 /* Of a row: "-" where there is nothing to say. */
 static void limit(const struct xr_setting *s, uint32_t value, char text[16])
 {

@@ -41,7 +41,7 @@ static struct xr_why_event timer_cause(const struct xr_raft *r, const struct xr_
 			.cause = xr_timer_hinted(r, ev->contact_ns) ? XR_CAUSE_GONE
 								    : XR_CAUSE_SILENCE,
 			.node = r->leader,
-			.ns = ev->now_ns - (ev->contact_ns ? ev->contact_ns : r->base_ns),
+			.ns = ev->now_ns - xr_raft_heard_ns(r, ev->contact_ns),
 		};
 	if (r->why.cause == XR_CAUSE_START)
 		return r->why;

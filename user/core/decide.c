@@ -14,9 +14,11 @@ bool xr_decide_sticky(const struct xr_raft *r, const struct xr_event *ev, struct
 	}
 	/* A stamp a little ahead of `now` is one that the NIC path has only just written. */
 	if (heard_ns && xr_before(now_ns, heard_ns + r->timing->min_timeout_ns)) {
+		bool its = r->leader && !xr_before(heard_ns, r->since_ns);
+
 		*why = (struct xr_why_event){
-			.cause = XR_CAUSE_HAS_LEADER,
-			.node = r->leader,
+			.cause = its ? XR_CAUSE_HAS_LEADER : XR_CAUSE_HAD_LEADER,
+			.node = its ? r->leader : 0,
 			.ns = xr_before(now_ns, heard_ns) ? 0 : now_ns - heard_ns,
 		};
 		return true;
@@ -38,6 +40,69 @@ bool xr_decide_stranger(const struct xr_raft *r, const struct xr_event *ev,
 		return false;
 	*why = (struct xr_why_event){.cause = XR_CAUSE_STRANGER};
 	return true;
+}
+
+#define ALONE_TIMEOUTS 8 /* without a leader, before a leap that no majority holds is followed */
+
+void xr_decide_note(struct xr_raft *r, const struct xr_message *m)
+{
+	bool votes = m->type == XR_VOTE || m->type == XR_PREVOTE || m->type == XR_VOTE_ANSWER ||
+		     m->type == XR_PREVOTE_ANSWER;
+
+	if (votes)
+		r->met |= xr_bit(m->node);
+	if (m->term > r->claimed[m->node] && m->term > r->term && m->term - r->term > XR_TERM_LEAP)
+		r->claimed[m->node] = m->term;
+}
+
+/* The n-th largest term that others claim, if it is a leap; else 0. n >= 1. */
+static uint32_t claimed_term(const struct xr_raft *r, int n)
+{
+	uint32_t left = r->voters & ~xr_bit(r->self);
+
+	for (;;) {
+		uint8_t largest = 0;
+
+		xr_each_node_of(node, left)
+			if (r->claimed[node] > r->claimed[largest])
+				largest = node;
+		if (!largest || r->claimed[largest] <= r->term ||
+		    r->claimed[largest] - r->term <= XR_TERM_LEAP)
+			return 0;
+		if (--n == 0)
+			return r->claimed[largest];
+		left &= ~xr_bit(largest);
+	}
+}
+
+/*
+ * Two ways back from a leap (rule 14). The largest term that a majority of the voters has reached is
+ * no fault of one node. And where a majority meets, and finds no leader for long, it goes up to the
+ * nearest of its terms, step by step, or its members would refuse each other for ever. Terms may
+ * rise whatever was promised: what a vote waits for is looked at as ever (rule 3).
+ */
+static uint32_t followed_term(const struct xr_raft *r, const struct xr_event *ev)
+{
+	int majority = __builtin_popcount(r->voters) / 2 + 1;
+	uint32_t term = claimed_term(r, majority), next;
+	uint64_t alone_ns = ev->now_ns - xr_raft_heard_ns(r, ev->contact_ns);
+
+	if (term || r->role == XR_LEADER || !xr_majority(r, r->met | xr_bit(r->self)) ||
+	    (int64_t)alone_ns < (int64_t)(ALONE_TIMEOUTS * r->timing->max_timeout_ns))
+		return term;
+	for (int n = 1; (next = claimed_term(r, n)); n++)
+		term = next;
+	return term;
+}
+
+bool xr_decide_leaps(const struct xr_raft *r, const struct xr_event *ev)
+{
+	uint32_t from = xr_raft_term(r), term = ev->message.term, followed;
+
+	if (term <= from || term - from <= XR_TERM_LEAP)
+		return false;
+	followed = followed_term(r, ev);
+	return followed < term && term - followed > XR_TERM_LEAP;
 }
 
 /*
@@ -75,7 +140,7 @@ void xr_decide_enter_term(struct xr_raft *r, const struct xr_event *ev, struct x
 
 	if (r->op.writing)
 		return;
-	if (m->term - r->term > XR_TERM_LEAP) {
+	if (xr_decide_leaps(r, ev)) {
 		xr_update_report(up, XR_RAFT_VOTE_REFUSED, m->term, m->node, &why);
 		return;
 	}
@@ -106,6 +171,8 @@ static void leave_role(struct xr_raft *r, const struct xr_event *ev, struct xr_u
 									     ? ev->heir
 									     : r->op.node;
 	}
+	if (r->role == XR_LEADER)
+		r->since_ns = ev->now_ns;
 	r->role = XR_FOLLOWER;
 	r->phase = XR_IDLE;
 	r->leader = 0;

@@ -37,8 +37,11 @@ bool xr_follower_waits(struct xr_raft *r, const struct xr_event *ev, struct xr_u
 void xr_follower_follow(struct xr_raft *r, const struct xr_event *ev, uint8_t node,
 			uint64_t echo_ns, struct xr_update *up)
 {
-	if (r->leader != node)
+	if (r->leader != node) {
 		xr_update_report(up, XR_RAFT_FOLLOWING, r->term, node, NULL);
+		r->since_ns = ev->now_ns;
+	}
+	r->met = 0;
 	r->role = XR_FOLLOWER;
 	r->phase = XR_IDLE;
 	r->leader = node;
@@ -92,7 +95,7 @@ void xr_follower_heartbeat(struct xr_raft *r, const struct xr_event *ev, struct 
 		heard_early(r, m, up);
 	} else if (m->term == r->term) {
 		heard_leader(r, ev, up);
-	} else if (m->term > r->term && m->term - r->term > XR_TERM_LEAP) {
+	} else if (xr_decide_leaps(r, ev)) {
 		xr_update_report(up, XR_RAFT_VOTE_REFUSED, m->term, m->node, &why);
 	} else if (m->term > r->term) {
 		xr_decide_begin(r, up, &op);
@@ -102,7 +105,9 @@ void xr_follower_heartbeat(struct xr_raft *r, const struct xr_event *ev, struct 
 /*
  * "I no longer lead in this term." Lifts stickiness for exactly that leader and term; the heir
  * campaigns at once, without PreVote. The others leave it D, so long as an election may take where
- * a hundred thousand groups hold theirs at once, and a random part of their usual time.
+ * a hundred thousand groups hold theirs at once, and a random part of their usual time. Where there
+ * is no heir they wait for nobody: D protects no lease here, since who resigns has fenced first, as
+ * leader (rule 5), or when it started (rule 6), and never leads in that term again.
  */
 void xr_follower_resignation(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
@@ -125,7 +130,10 @@ void xr_follower_resignation(struct xr_raft *r, const struct xr_event *ev, struc
 	}
 	up->what |= XR_DO_FENCE_ONLY;
 	xr_timer_rearm(r, ev);
-	r->timeout_ns = r->timing->min_timeout_ns + r->timeout_ns / 4;
+	if (m->heir)
+		r->timeout_ns = r->timing->min_timeout_ns + r->timeout_ns / 4;
+	else
+		r->timeout_ns = (r->timeout_ns - r->timing->min_timeout_ns) / 4;
 }
 
 /*

@@ -26,6 +26,17 @@ static inline uint32_t xr_raft_term(const struct xr_raft *r)
 	return r->op.writing ? r->op.term : r->term;
 }
 
+static inline uint64_t xr_later(uint64_t a, uint64_t b)
+{
+	return xr_before(a, b) ? b : a;
+}
+
+/* Since when has this node heard no leader? A stamp of an earlier term's is older than `since_ns`. */
+static inline uint64_t xr_raft_heard_ns(const struct xr_raft *r, uint64_t contact_ns)
+{
+	return xr_later(r->since_ns, contact_ns);
+}
+
 /* update.c, the floor: what an update is filled with. */
 struct xr_message *xr_update_send(struct xr_raft *r, struct xr_update *up, uint8_t type,
 				  uint8_t node, uint32_t term);
@@ -57,6 +68,12 @@ bool xr_decide_sticky(const struct xr_raft *r, const struct xr_event *ev, struct
  */
 bool xr_decide_stranger(const struct xr_raft *r, const struct xr_event *ev,
 			struct xr_why_event *why);
+
+/* Of whom it comes from, and of the term that it claims, whatever becomes of the message. */
+void xr_decide_note(struct xr_raft *r, const struct xr_message *m);
+
+/* Rule 14: does the message's term leap, and no majority with it? */
+bool xr_decide_leaps(const struct xr_raft *r, const struct xr_event *ev);
 
 /* Does the request bring word that this node's leader has resigned? */
 bool xr_decide_lifted(const struct xr_raft *r, const struct xr_message *m);

@@ -22,6 +22,7 @@ void xr_leader_begin(struct xr_raft *r, const struct xr_event *ev, struct xr_upd
 	r->phase = XR_IDLE;
 	r->leader = r->self;
 	r->grace_ns = 0;
+	r->met = 0;
 	up->what |= XR_DO_PUBLISH;
 	beat(r, ev, up); /* at once, to prevent new elections (5.2) */
 	up->view = (struct xr_view){.term = r->term, .leader = r->self, .mode = XR_LEAD};
@@ -41,6 +42,7 @@ void xr_leader_step_down(struct xr_raft *r, const struct xr_event *ev,
 	r->leader = 0;
 	r->resigned = true; /* rule 5: never LEAD again in this term */
 	r->resigned_leader = r->self;
+	r->since_ns = ev->now_ns;
 	xr_timer_rearm(r, ev);
 }
 

@@ -28,6 +28,7 @@ static void on_message(struct xr_raft *r, const struct xr_event *ev, struct xr_u
 
 	if (m->node == r->self || m->node > XR_NODE_MAX || !(r->voters & xr_bit(m->node)))
 		return;
+	xr_decide_note(r, m);
 	if (m->type < XR_TYPE_END && on_type[m->type])
 		on_type[m->type](r, ev, up);
 }
@@ -119,6 +120,7 @@ void xr_raft_start(struct xr_raft *r, uint32_t term, uint8_t vote, uint64_t now_
 	r->vote = vote;
 	r->role = XR_FOLLOWER;
 	r->promise_until_ns = promise_until_ns;
+	r->since_ns = now_ns;
 	/* Rounds tell answers to the last life's requests from answers to this one's. */
 	r->round = random >> 32;
 	r->why.cause = XR_CAUSE_START;

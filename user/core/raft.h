@@ -44,6 +44,8 @@ enum xr_cause {
 	XR_CAUSE_ORDER,	      /* asked to step down */
 	XR_CAUSE_TRANSFER,    /* asked to hand over to `node` */
 	XR_CAUSE_STRANGER,    /* not introduced to a majority yet (rule 18) */
+	XR_CAUSE_ORPHAN,      /* its warden is gone */
+	XR_CAUSE_HAD_LEADER,  /* heard the leader of an earlier term `ns` ago (stickiness) */
 	XR_CAUSE_END,
 };
 
@@ -112,6 +114,12 @@ struct xr_raft {
 	uint64_t beat_ns;	   /* of a leader: its next heartbeat */
 	uint64_t hint_ns;	   /* when the leader's socket was found gone; 0: it was not */
 	uint64_t grace_ns;	   /* of a leader that slept: so long its quorum may answer */
+
+	uint64_t since_ns; /* when it began to follow `leader`, or last led, or started */
+
+	/* rule 14: what others say of terms, so that a leap that a majority made has a way back */
+	uint32_t claimed[XR_NODE_MAX + 1]; /* [node]: the newest term that is a leap from ours */
+	uint32_t met; /* bit n: node n has voted or asked for votes since a leader was heard */
 
 	uint64_t last_index; /* of the log; 0 until there is one */
 	uint32_t last_term;

@@ -51,11 +51,6 @@ bool xr_timer_waits(const struct xr_raft *r)
 	return r->phase == XR_VOTING && (r->op.writing || !r->refused);
 }
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-	return xr_before(a, b) ? b : a;
-}
-
 /*
  * After a hint all survivors would ask at the same instant, and split the vote; so they go by rank,
  * the first as soon as the stickiness of the others has run out. In another group another is first.
@@ -74,11 +69,11 @@ static uint64_t hinted_timeout_ns(const struct xr_raft *r)
 /* When silence becomes an election. A start's promise (rule 6) puts it off further. */
 uint64_t xr_timer_expiry_ns(const struct xr_raft *r, uint64_t contact_ns)
 {
-	uint64_t from = later(r->base_ns, contact_ns);
+	uint64_t from = xr_later(r->base_ns, contact_ns);
 	uint64_t expiry = from +
 			  (xr_timer_hinted(r, contact_ns) ? hinted_timeout_ns(r) : r->timeout_ns);
 
-	return r->resigned ? r->base_ns + r->timeout_ns : later(expiry, r->promise_until_ns);
+	return r->resigned ? r->base_ns + r->timeout_ns : xr_later(expiry, r->promise_until_ns);
 }
 
 /* Late enough that a quiet cluster never polls, and that a dead socket is gone by then. */
@@ -101,11 +96,11 @@ uint64_t xr_timer_poll_ns(const struct xr_raft *r, const struct xr_event *ev)
 {
 	const struct xr_timing *t = r->timing;
 	uint64_t wait_ns = patience_ns(r);
-	uint64_t early_ns = later(t->min_timeout_ns / 2, 2 * t->heartbeat_ns);
+	uint64_t early_ns = xr_later(t->min_timeout_ns / 2, 2 * t->heartbeat_ns);
 
 	if (is_overdue(r, ev) && early_ns < wait_ns)
 		wait_ns = early_ns;
-	return later(later(r->base_ns, ev->contact_ns) + wait_ns, r->resend_ns);
+	return xr_later(xr_later(r->base_ns, ev->contact_ns) + wait_ns, r->resend_ns);
 }
 
 uint64_t xr_timer_next_ns(const struct xr_raft *r, const struct xr_event *ev)

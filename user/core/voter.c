@@ -32,7 +32,7 @@ static bool would_vote(const struct xr_raft *r, const struct xr_event *ev, struc
 		*why = (struct xr_why_event){.cause = XR_CAUSE_OLD_TERM, .term = m->term};
 		return false;
 	}
-	if (m->term - term > XR_TERM_LEAP) {
+	if (xr_decide_leaps(r, ev)) {
 		*why = (struct xr_why_event){.cause = XR_CAUSE_LEAP, .term = m->term};
 		return false;
 	}
@@ -70,15 +70,26 @@ static void refuse(struct xr_raft *r, const struct xr_message *m, const struct x
 	xr_update_report(up, XR_RAFT_VOTE_REFUSED, m->term, m->node, why);
 }
 
+/* Who has the term that is being written: its candidate, or the leader that was heard; 0: nobody. */
+static uint8_t taken_by(const struct xr_raft *r)
+{
+	if (r->op.kind == XR_OP_CAMPAIGN)
+		return r->self;
+	return r->op.kind == XR_OP_TERM ? r->op.heard : r->op.node;
+}
+
 /* One vote a term, first come first served (5.2). True: there is nothing left to decide. */
 static bool already_voted(struct xr_raft *r, const struct xr_message *m, struct xr_update *up)
 {
 	struct xr_why_event voted = {.cause = XR_CAUSE_VOTED, .node = r->vote, .term = r->term};
 
 	if (r->op.writing) {
-		/* Not durable yet: it counts for refusing others, not for answering. */
-		voted.node = r->op.kind == XR_OP_CAMPAIGN ? r->self : r->op.node;
-		if (m->term == r->op.term && m->node != voted.node)
+		/*
+		 * Not durable yet: it counts for refusing others, not for answering. A term without a
+		 * vote refuses nobody: who asks will ask again, and a refusal would cost him the term.
+		 */
+		voted.node = taken_by(r);
+		if (m->term == r->op.term && voted.node && m->node != voted.node)
 			refuse(r, m, &voted, up);
 		return m->term >= r->op.term;
 	}

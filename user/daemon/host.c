@@ -5,7 +5,8 @@
 #include <string.h>
 #include "daemon/node.h"
 
-#define ERRORS_TURN 64 /* ICMP messages looked at in a turn */
+#define ERRORS_TURN 64	 /* ICMP messages looked at in a turn */
+#define LEFT_TURN   4096 /* records of answered datagrams, likewise */
 
 /*
  * ---- what the engine asks for ----
@@ -29,6 +30,7 @@ static void left(void *world)
 {
 	struct xr_node *n = world;
 
+	n->left_most = LEFT_TURN;
 	if (n->ring)
 		ring_buffer__consume(n->ring);
 }
@@ -204,14 +206,14 @@ static int on_durable(sd_event_source *source, int fd, uint32_t events, void *da
 	return 0;
 }
 
-/* What an answered datagram left for us (rule 15); from left(). */
+/* What an answered datagram left for us (rule 15); from left(). An error ends that. */
 static int on_ring(void *data, void *bytes, size_t size)
 {
 	struct xr_node *n = data;
 
 	if (size >= sizeof(struct xr_event_rec))
 		xr_engine_left(&n->engine, bytes);
-	return 0;
+	return --n->left_most > 0 ? 0 : -EAGAIN;
 }
 
 static int on_order(sd_event_source *source, int fd, uint32_t events, void *data)
@@ -233,7 +235,9 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 	struct xr_node *n = data;
 
 	(void)source, (void)info;
-	xr_engine_stop(&n->engine);
+	xr_engine_stop(&n->engine, getppid() == n->warden->nic.maps.control->warden_pid
+					   ? XR_CAUSE_SHUTDOWN
+					   : XR_CAUSE_ORPHAN); /* by PR_SET_PDEATHSIG */
 	return 0;
 }
 
@@ -258,23 +262,19 @@ static int on_fresh(sd_event_source *source, int fd, uint32_t events, void *data
 }
 
 /*
- * Sockets before timers: a heartbeat that lies in the buffer was in time. What the disk has done
- * takes turns with them, or a stream of requests that are repeated would keep their answers back.
+ * All of one priority: then sd-event takes first what has waited longest, and none of them, however
+ * often it comes, keeps another waiting for more than a turn of each. A heartbeat that lies in the
+ * buffer was in time, but a timer looks there itself (rule 11).
  */
 static int add_sources(struct xr_node *n)
 {
-	sd_event_source *socket = NULL, *writer = NULL;
-	int err = sd_event_add_io(n->loop, &socket, n->trains.fd, EPOLLIN, on_socket, n);
+	int err = sd_event_add_io(n->loop, NULL, n->trains.fd, EPOLLIN, on_socket, n);
 
-	if (err >= 0)
-		err = sd_event_source_set_priority(socket, SD_EVENT_PRIORITY_IMPORTANT);
 	if (err >= 0)
 		err = sd_event_add_time(n->loop, &n->timer, CLOCK_BOOTTIME, 0, 1, on_timer, n);
 	if (err >= 0)
-		err = sd_event_add_io(n->loop, &writer, xr_writer_fd(n->writer), EPOLLIN,
-				      on_durable, n);
-	if (err >= 0)
-		err = sd_event_source_set_priority(writer, SD_EVENT_PRIORITY_IMPORTANT);
+		err = sd_event_add_io(n->loop, NULL, xr_writer_fd(n->writer), EPOLLIN, on_durable,
+				      n);
 	if (err >= 0 && n->ring)
 		err = sd_event_add_io(n->loop, NULL, ring_buffer__epoll_fd(n->ring), EPOLLIN,
 				      on_socket, n);

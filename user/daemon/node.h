@@ -45,6 +45,7 @@ struct xr_node {
 	sd_event *loop;
 	sd_event_source *timer;
 	struct ring_buffer *ring; /* xr_events; NULL without BPF */
+	int left_most;		  /* records that this turn still takes from it */
 	struct xr_watch watch;
 	struct xr_engine engine;
 };

@@ -261,18 +261,38 @@ static bool spawn(struct xr_warden *w, struct xr_shared *shared, struct xr_why *
 /*
  * ---- watching ----
  */
+
+/* What a start would refuse, a reload does not take. */
+static int look_again(const struct xr_warden *w, struct xr_why *why)
+{
+	struct xr_findings found = {0};
+	const struct xr_finding *wrong;
+	struct xr_config fresh;
+	int err = xr_config_read(&fresh, w->config_path, why);
+
+	if (err)
+		return err;
+	xr_machine_look(&fresh, XR_OCCASION_START, &found);
+	xr_config_free(&fresh);
+	wrong = xr_findings_wrong(&found);
+	return wrong ? xr_fail(why, -EINVAL, "%s", wrong->text) : 0;
+}
+
 static void reload(struct xr_warden *w, struct xr_shared *shared)
 {
 	const struct xr_config *c = &w->config;
-	struct xr_why why;
+	struct xr_why why, rest;
 
 	if (shared->given != shared->taken)
 		return; /* it has not taken the last one yet: again in a moment */
 	reloading = 0;
-	if (xr_warden_reload(w, &why) < 0) {
-		xr_say(w->name, 4, "not reloaded: %s", why.text);
+	if (look_again(w, &why) || xr_warden_reload(w, &rest, &why) < 0) {
+		xr_say(w->name, 4, "not reloaded, all goes on as before: %s", why.text);
 		return;
 	}
+	if (rest.text[0])
+		xr_say(w->name, 4, "%s differs in what a reload does not take: %s", w->config_path,
+		       rest.text);
 	memcpy(shared->keys, c->keys, sizeof(shared->keys));
 	shared->nkeys = c->nkeys;
 	shared->ngroups = c->ngroups;

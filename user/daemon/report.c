@@ -88,7 +88,7 @@ static char *make_json(const struct xr_report *r, const struct xr_text *t)
 	if (r->group_name[0])
 		json_object_set_new(object, "group",
 				    json_text(r->group_name, sizeof(r->group_name)));
-	set_number(object, "more_groups", r->more);
+	set_number(object, "more", r->more);
 	set_number(object, "term", r->term);
 	set_number(object, "node", r->node ? r->node : r->cause_node);
 	if (r->cause)

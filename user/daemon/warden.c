@@ -197,14 +197,16 @@ bool xr_warden_is_hung(const struct xr_warden *w, uint64_t waited_since_ns)
 	       xr_before(w->nic.maps.control->heard_ns + 2 * stall_ns, by_ns);
 }
 
-int xr_warden_reload(struct xr_warden *w, struct xr_why *why)
+int xr_warden_reload(struct xr_warden *w, struct xr_why *rest, struct xr_why *why)
 {
 	struct xr_config fresh;
 	int err = xr_config_read(&fresh, w->config_path, why);
 
 	if (err)
 		return err;
-	err = xr_config_take(&w->config, &fresh, w->nic.maps.ngroups, why);
+	err = xr_config_differs(&w->config, &fresh, w->nic.maps.ngroups, rest, why);
+	if (!err)
+		err = xr_config_take(&w->config, &fresh, w->nic.maps.ngroups, why);
 	xr_config_free(&fresh);
 	return err;
 }

@@ -74,9 +74,10 @@ struct xr_warden_next {
 struct xr_warden_next xr_warden_reaped(struct xr_warden *w, int wait_status, uint64_t lived_ns);
 
 /*
- * Read the file again, and take what may change without a restart (xr_config_take()). Returns how
- * many groups came. A disk that hangs at this moment hides a death of the engine until it is over.
+ * Read the file again, and take what may change without a restart (xr_config_take()); `rest`: what
+ * differs beyond that (xr_config_differs()). Returns how many groups came, or an error: all stays as
+ * it is. A disk that hangs at this moment hides a death of the engine until it is over.
  */
-int xr_warden_reload(struct xr_warden *w, struct xr_why *why);
+int xr_warden_reload(struct xr_warden *w, struct xr_why *rest, struct xr_why *why);
 
 #endif

@@ -83,6 +83,7 @@ struct xr_engine {
 	uint64_t stall_said_ns;
 	uint64_t ended_ns;  /* end of the last turn */
 	uint64_t rested_ns; /* when it last had nothing to do, or gave way */
+	int received;	    /* datagrams, in the last turn that took any */
 	struct xr_path_test path;
 	struct xr_acquaintance known[XR_NODE_MAX + 1];
 	uint32_t strangers;  /* bit n: node n has not told yet what it knows of us (rule 18) */
@@ -126,8 +127,8 @@ void xr_engine_durable(struct xr_engine *e);
 void xr_engine_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r);
 /* After xr_engine_keys(): groups whose ids are new. All else would change what was promised. */
 void xr_engine_take(struct xr_engine *e, const struct xr_config_group *groups, uint32_t ngroups);
-/* Step down, say so, end. */
-void xr_engine_stop(struct xr_engine *e);
+/* Step down, say so, end: XR_CAUSE_SHUTDOWN or XR_CAUSE_ORPHAN. */
+void xr_engine_stop(struct xr_engine *e, enum xr_cause cause);
 
 /* Within a turn, from host->left(): a heartbeat that an answered datagram left (rule 15). */
 void xr_engine_left(struct xr_engine *e, const struct xr_event_rec *left);
@@ -170,7 +171,7 @@ void xr_group_message(struct xr_engine *e, uint32_t id, const struct xr_message 
 void xr_group_step_down_all(struct xr_engine *e, const struct xr_why_event *why);
 void xr_group_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r);
 
-/* receive.c: up to so many datagrams, and what they left. */
+/* receive.c: up to so many datagrams, and for no longer than a part of D; and what they left. */
 void xr_receive_all(struct xr_engine *e, int most);
 
 /* look.c: four times a second (rule 20). */

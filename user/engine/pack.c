@@ -66,9 +66,22 @@ void xr_outbox_record(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t 
 	memcpy(room(box, to, type, echo_ns, sizeof(*record)), record, sizeof(*record));
 }
 
+/* Many repetitions of one request are one question. */
+static bool is_said(const struct xr_datagram *d, const struct xr_ballot *ballot)
+{
+	const struct xr_ballot *b = (const struct xr_ballot *)(&d->wire + 1);
+
+	for (size_t i = 0; d->size && i < d->wire.count; i++)
+		if (!memcmp(&b[i], ballot, sizeof(*ballot)))
+			return true;
+	return false;
+}
+
 void xr_outbox_ballot(struct xr_outbox *box, uint8_t to, uint8_t type,
 		      const struct xr_ballot *ballot)
 {
+	if (is_said(&box->open[to][type], ballot))
+		return;
 	memcpy(room(box, to, type, 0, sizeof(*ballot)), ballot, sizeof(*ballot));
 }
 

@@ -21,6 +21,7 @@ struct xr_outbox {
 
 void xr_outbox_record(struct xr_outbox *box, uint8_t to, uint8_t type, uint64_t echo_ns,
 		      const struct xr_record *record);
+/* Nothing, if the datagram that is being filled says it already. */
 void xr_outbox_ballot(struct xr_outbox *box, uint8_t to, uint8_t type,
 		      const struct xr_ballot *ballot);
 /* Of introductions and path tests: sealed at once, XR_FACT_MAX at most. */

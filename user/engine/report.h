@@ -8,8 +8,7 @@
 
 /*
  * X(name, level, sentence). level: 3 error, 4 warning, 5 notice, 6 info (as in syslog).
- * In a sentence {group} (or how many of them) {term} {node} {cause} {ms} {note} are filled in
- * from the report.
+ * In a sentence {group} {term} {node} {cause} {ms} {note} are filled in from the report.
  */
 #define XR_REPORTS(X)                                                                           \
 	X(started, 5, "started: {note}")                                                        \
@@ -48,7 +47,7 @@ struct xr_report {
 	uint8_t node;	    /* the other node, 0 none */
 	uint8_t cause_node; /* the node that the cause speaks of, 0 none */
 	uint32_t cause_term;
-	uint32_t more;	   /* groups beside `group` of which the same is to be said; 0: it alone */
+	uint32_t more;	   /* reports like it that are told with it (engine/crowd.h) */
 	uint64_t cause_ns; /* the duration that the cause speaks of */
 	uint64_t took_ns;  /* {ms} of the sentence */
 	char group_name[16];

@@ -91,9 +91,16 @@ void xr_engine_give_way(struct xr_engine *e)
 	e->ended_ns = e->rested_ns = xr_engine_now_ns(e);
 }
 
+/* The host's timer has come, and no turn has served it yet. */
+static bool is_due(const struct xr_engine *e, uint64_t now_ns)
+{
+	return e->armed_ns && !xr_before(now_ns, e->armed_ns);
+}
+
 /*
  * Each turn begins here: find out whether this process itself stood still, then renew the
- * deadline (rule 8).
+ * deadline (rule 8). A turn that leaves a timer waiting does not: a loop that turns, and never comes
+ * to its timers, is as good as dead.
  */
 static void begin_turn(struct xr_engine *e)
 {
@@ -106,8 +113,11 @@ static void begin_turn(struct xr_engine *e)
 		after_stall(e, now_ns);
 	check_disk(e, now_ns, waits_ns);
 	XR_PAUSE;
-	*(volatile __u64 *)&c->alive_until_ns = (waits_ns ? waits_ns : now_ns) + stall_ns(e);
-	*(volatile __u64 *)&c->heard_ns = now_ns; /* the warden looks at it */
+	if (!is_due(e, now_ns)) {
+		*(volatile __u64 *)&c->alive_until_ns = (waits_ns ? waits_ns : now_ns) +
+							stall_ns(e);
+		*(volatile __u64 *)&c->heard_ns = now_ns; /* the warden looks at it */
+	}
 	if (now_ns - e->shown_ns > SHOW_NS) {
 		e->shown_ns = now_ns;
 		e->host->show(e->world, now_ns);
@@ -156,11 +166,17 @@ void xr_engine_begin(struct xr_engine *e)
 	end_turn(e);
 }
 
-void xr_engine_receive(struct xr_engine *e)
+/* Was it late because this loop had work, or because it did not run? */
+static void say_why_late(const struct xr_engine *e, uint64_t late_ns, struct xr_report *r)
 {
-	begin_turn(e);
-	xr_receive_all(e, DRAIN_TURN);
-	end_turn(e);
+	uint64_t worked_ns = e->ended_ns - e->armed_ns;
+
+	if ((int64_t)worked_ns > (int64_t)late_ns / 2)
+		snprintf(r->note, sizeof(r->note), "its last turn took %llu ms, with %d datagrams",
+			 (unsigned long long)((e->ended_ns - e->turned_ns) / NS_PER_MS),
+			 e->received);
+	else
+		snprintf(r->note, sizeof(r->note), "it did not get the CPU");
 }
 
 /* Late by half of D: it may be us who slept, not the leader. */
@@ -170,14 +186,15 @@ static bool is_late(struct xr_engine *e, uint64_t now_ns)
 
 	if (!e->armed_ns || (int64_t)late_ns < (int64_t)e->timing.min_timeout_ns / 2)
 		return false;
-	if (late_ns >= e->timing.min_timeout_ns && now_ns - e->stall_said_ns > NS_PER_S) {
+	if (late_ns >= e->timing.min_timeout_ns && now_ns - e->stall_said_ns > NS_PER_S &&
+	    now_ns - e->turned_ns < stall_ns(e)) { /* or after_stall() says it */
 		struct xr_report r = {
 			.at_ns = now_ns,
 			.kind = XR_REPORT_stalled,
 			.took_ns = late_ns,
-			.note = "it did not get the CPU",
 		};
 
+		say_why_late(e, late_ns, &r);
 		e->stall_said_ns = now_ns;
 		e->host->report(e->world, &r);
 	}
@@ -200,6 +217,18 @@ void xr_engine_timer(struct xr_engine *e)
 	}
 	while (!e->over && begun < BEGIN_TURN && (n = xr_timers_due(&e->timers, now_ns, due)))
 		begun += xr_group_timers(e, due, n, now_ns, late);
+	end_turn(e);
+}
+
+/* Whatever woke it, a turn serves the timer that is due: what arrives cannot keep it waiting. */
+void xr_engine_receive(struct xr_engine *e)
+{
+	if (is_due(e, xr_engine_now_ns(e))) {
+		xr_engine_timer(e);
+		return;
+	}
+	begin_turn(e);
+	xr_receive_all(e, DRAIN_TURN);
 	end_turn(e);
 }
 
@@ -233,16 +262,20 @@ void xr_engine_order(struct xr_engine *e, const struct xr_order *order, struct x
 	end_turn(e);
 }
 
-void xr_engine_stop(struct xr_engine *e)
+void xr_engine_stop(struct xr_engine *e, enum xr_cause cause)
 {
-	struct xr_why_event why = {.cause = XR_CAUSE_SHUTDOWN};
+	struct xr_why_event why = {.cause = cause};
+	bool asked = cause != XR_CAUSE_ORPHAN;
 
 	xr_group_step_down_all(e, &why);
 	if (e->over)
 		return; /* it has ended already */
 	xr_outbox_flush(&e->outbox);
-	xr_crowd_tell(&e->crowd, UINT64_MAX, e->host->report, e->world);
+	xr_crowd_end(&e->crowd, e->host->report, e->world);
 	e->env.control->alive_until_ns = 0;
-	xr_engine_say(e, XR_REPORT_stopped, "as asked; it led no group any more");
-	e->host->end(e->world, 0);
+	xr_engine_say(
+		e, XR_REPORT_stopped, "%s; it led no group any more",
+		asked ? "as asked"
+		      : "its warden was killed, and nobody would start it again: start xraftd");
+	e->host->end(e->world, asked ? 0 : 1);
 }

@@ -33,6 +33,8 @@ const struct xr_cause_words xr_cause_words[] = {
 	[XR_CAUSE_SHUTDOWN] = {"shutdown", "asked to stop"},
 	[XR_CAUSE_GONE] = {"gone", "the socket of node {node} is gone, no heartbeat for {ms} ms"},
 	[XR_CAUSE_ORDER] = {"order", "asked to step down"},
+	[XR_CAUSE_ORPHAN] = {"orphan", "its warden is gone"},
+	[XR_CAUSE_HAD_LEADER] = {"had_leader", "heard the leader of an earlier term {ms} ms ago"},
 	[XR_CAUSE_TRANSFER] = {"transfer", "asked to hand over to node {node}"},
 	[XR_CAUSE_STRANGER] = {"stranger",
 			       "a majority has not told yet what it knows of this node"},
@@ -83,10 +85,7 @@ static void fill_word(struct xr_text *t, const char *word, size_t len, const str
 {
 	uint8_t node = r->cause_node ? r->cause_node : r->node;
 
-	if (is(word, len, "group") && r->more)
-		xr_text_add(t, "%u more groups, like %.*s", r->more, (int)sizeof(r->group_name),
-			    r->group_name);
-	else if (is(word, len, "group"))
+	if (is(word, len, "group"))
 		xr_text_add(t, "%.*s", (int)sizeof(r->group_name), r->group_name);
 	else if (is(word, len, "note"))
 		xr_text_add(t, "%.*s", (int)sizeof(r->note), r->note);
@@ -124,6 +123,8 @@ void xr_words_report(struct xr_text *t, const struct xr_report *r)
 	t->len = 0;
 	t->s[0] = 0;
 	fill(t, xr_kind_words[r->kind].sentence, &(struct facts){r->node, r->term, r->took_ns}, r);
+	if (r->more)
+		xr_text_add(t, "; and %u more like it", r->more);
 	for (size_t i = 0; i < t->len; i++)
 		if ((unsigned char)t->s[i] < ' ' || t->s[i] == 0x7f)
 			t->s[i] = ' ';

@@ -15,13 +15,14 @@
  */
 
 /* Fields of /proc/PID/stat behind the name, which may hold spaces and parentheses itself. */
-uint64_t xr_status_pid_start(pid_t pid)
+static uint64_t read_stat(pid_t pid, char *state)
 {
 	_cleanup_file_ FILE *f = NULL;
 	unsigned long long start = 0;
-	char path[64], line[1024], state = 0, *rest;
+	char path[64], line[1024], *rest;
 	size_t len;
 
+	*state = 0;
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	f = fopen(path, "re");
 	if (!f)
@@ -32,9 +33,24 @@ uint64_t xr_status_pid_start(pid_t pid)
 	if (!rest || sscanf(rest + 1,
 			    " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
 			    "%*s %*s %llu",
-			    &state, &start) != 2)
+			    state, &start) != 2)
 		return 0;
-	return state == 'Z' || state == 'X' ? 0 : start;
+	return *state == 'Z' || *state == 'X' ? 0 : start;
+}
+
+uint64_t xr_status_pid_start(pid_t pid)
+{
+	char state;
+
+	return read_stat(pid, &state);
+}
+
+/* Then nobody resigns for the engine, or starts another one. */
+static bool is_stopped(pid_t pid)
+{
+	char state;
+
+	return read_stat(pid, &state) && (state == 'T' || state == 't');
 }
 
 uint64_t xr_status_netns(void)
@@ -338,11 +354,12 @@ json_t *xr_status_brief(const struct xr_maps *m, struct xr_why *why)
 	bool alive = xr_status_alive(c);
 	json_t *status;
 
-	status = json_pack("{s:i, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node",
-			   c->self, "cluster", json_name(c->cluster, sizeof(c->cluster)), "alive",
-			   alive, "answering", alive && xr_before(now_ns, deadline_ns), "pid",
-			   alive ? json_integer(c->pid) : json_null(), "warden",
-			   alive ? json_integer(c->warden_pid) : json_null(), "loop_age_ms",
+	status = json_pack("{s:i, s:o, s:b, s:b, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
+			   "node", c->self, "cluster", json_name(c->cluster, sizeof(c->cluster)),
+			   "alive", alive, "answering", alive && xr_before(now_ns, deadline_ns),
+			   "pid", alive ? json_integer(c->pid) : json_null(), "warden",
+			   alive ? json_integer(c->warden_pid) : json_null(), "warden_stopped",
+			   alive && is_stopped(c->warden_pid), "loop_age_ms",
 			   heard_ns ? json_age(now_ns, heard_ns) : json_null(), "nic",
 			   json_nic(c, alive), "timing", json_timing(c), "nodes", json_nodes(m),
 			   "summary", json_summary(m, alive), "counters", json_counters(m));

@@ -7,7 +7,7 @@
  *    "alive":true,       its process exists
  *    "answering":true,   and its deadline has not lapsed: a stopped or hung one is alive only
  *    "pid":4711,         the engine's; "warden":4710, its parent's
- *    "loop_age_ms":3.1,
+ *    "warden_stopped":false, "loop_age_ms":3.1,
  *    "nic":{"interface":"eth0", "mode":"native|generic|off",
  *           "attach":"dispatcher|single|none", "answers":true,
  *           "path":"untested|delivered|lost"},

@@ -42,16 +42,7 @@ node 3: follower, term 1, leader 1, voted for 1
   2020.000 ms  node 1  to disk: g0 term 2 vote 2
   2020.000 ms  node 1  prevote answer to node 2: g0 term 2, granted 1
   2020.000 ms  node 1  resignation to node 2: g0 term 1, heir 2
-  2020.000 ms  node 1  resignation to node 2: g0 term 1, heir 2
-  2020.000 ms  node 1  resignation to node 2: g0 term 1, heir 2
-  2020.000 ms  node 1  resignation to node 2: g0 term 1, heir 2
-  2020.000 ms  node 1  resignation to node 2: g0 term 1, heir 2
   2020.000 ms  node 1  resignation to node 3: g0 term 1, heir 2
-  2020.000 ms  node 1  resignation to node 3: g0 term 1, heir 2
-  2020.000 ms  node 1  resignation to node 3: g0 term 1, heir 2
-  2020.000 ms  node 1  resignation to node 3: g0 term 1, heir 2
-  2020.000 ms  node 1  resignation to node 3: g0 term 1, heir 2
-  2020.000 ms  node 1  the event loop stood still for 1500 ms; it asks before it acts: it did not get the CPU
   2021.000 ms  node 1  on disk: g0 term 2 vote 2
   2021.015 ms  node 1  view FOLLOW: g0 term 2 leader 2
   2021.015 ms  node 1  g0: votes for node 2 in term 2
