@@ -56,6 +56,27 @@ int xr_group_id(const struct xr_handle *h, const char *name);
 bool xr_is_leader(const struct xr_handle *h, int group, uint64_t *token);
 
 /*
+ * For how many nanoseconds the lease holds that xr_is_leader() tells of, if no further heartbeat is
+ * acked and the node does not give it up before: 0 where xr_is_leader() is false. *token as there.
+ * It grows again with each ack. What must have ended before the lease does, begins to end while
+ * there is still time for it.
+ */
+uint64_t xr_lease_left(const struct xr_handle *h, int group, uint64_t *token);
+
+/* As configured at this node; nanoseconds. */
+struct xr_lease_timing {
+	uint64_t lease_ns;     /* the most that xr_lease_left() returns */
+	uint64_t heartbeat_ns; /* about how often it is renewed */
+	/*
+	 * A node may give its lease up early, as on a step-down, and another one leads a moment later.
+	 * What the first one had begun, and ends by what xr_lease_left() last told it, has ended once
+	 * the second one has led for this long. So begin what must not run twice only then.
+	 */
+	uint64_t handover_ns;
+};
+void xr_timing(const struct xr_handle *h, struct xr_lease_timing *timing);
+
+/*
  * Who leads, as far as this node knows: a node's id, 0 if it knows of none, and *term. A hint for
  * routing requests; it promises nothing.
  */
@@ -69,6 +90,52 @@ bool xr_stale(const struct xr_handle *h);
 
 /* NULL does nothing. */
 void xr_close(struct xr_handle *h);
+
+/*
+ * ---- waiting for a change ----
+ *
+ * A watch is a handle that looks again and again, for one group, and opens itself anew when the maps
+ * are replaced, removed or made again, also where the node does not run yet. It needs neither the
+ * daemon nor its socket. One thread at a time uses a watch; after a fork, the parent alone.
+ */
+struct xr_watch;
+
+/* What is known now. All 0: nothing, or nobody leads. */
+struct xr_state {
+	uint64_t token;	     /* the term in which this node holds the lease; 0: it does not */
+	uint64_t left_ns;    /* xr_lease_left(), at the moment of the look */
+	unsigned int leader; /* xr_leader(), a hint */
+	uint64_t term;	     /* likewise */
+};
+
+/*
+ * Returns 0; -EINVAL: no such name can be; -ENOMEM, -EMFILE. The caller closes it. Whether the node
+ * is there, xr_watch_look() tells.
+ */
+int xr_watch_open(struct xr_watch **out, const char *cluster, unsigned int node, const char *group);
+
+/*
+ * The watch's descriptor: readable (POLLIN) when it is time to look, four times a heartbeat
+ * interval, at least each 20 ms and at most each ms, and at the moment at which the lease ends.
+ * A node that cannot be looked at is tried each 100 ms. It stays the watch's; do not read from it.
+ */
+int xr_watch_fd(const struct xr_watch *w);
+
+/*
+ * Look now, at any time. Returns 1 if token, leader or term are others than at the last look, 0 if
+ * not, or a negative errno where nothing can be known at present (then *now is all 0): those of
+ * xr_open(), or -ESRCH: the node has no group of this name. Look again when the descriptor says so.
+ */
+int xr_watch_look(struct xr_watch *w, struct xr_state *now);
+
+/* Why the last look returned an error, in a sentence; valid until the next look. */
+const char *xr_watch_why(const struct xr_watch *w);
+
+/* The timing of the node, as at the last look that told anything; false: there was none. */
+bool xr_watch_timing(const struct xr_watch *w, struct xr_lease_timing *timing);
+
+/* NULL does nothing. */
+void xr_watch_close(struct xr_watch *w);
 
 #ifdef __cplusplus
 }

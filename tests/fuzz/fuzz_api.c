@@ -23,13 +23,29 @@ static char folder[] = "/tmp/xraft-fuzz-XXXXXX";
 static struct xr_api *api;
 static char text[ANSWER_MAX + 1];
 
+const struct xr_origin *xr_reporter_origin(const struct xr_reporter *r)
+{
+	static const struct xr_origin origin = {"demo", 1, "0123456789abcdef"};
+
+	(void)r;
+	return &origin;
+}
+
+_Atomic uint8_t *xr_reporter_named(struct xr_reporter *r)
+{
+	static _Atomic uint8_t named[XR_GROUPS_MAX];
+
+	(void)r;
+	return named;
+}
+
 /* Called by a stream's own thread: one line, then silence that is short. */
-size_t xr_reporter_read(struct xr_reporter *r, uint64_t *cursor, char *line, size_t size,
-			int timeout_ms)
+size_t xr_reporter_read(struct xr_reporter *r, uint64_t *cursor, const struct xr_filter *f,
+			char *line, size_t size, int timeout_ms)
 {
 	static const char said[] = "{\"kind\":\"started\"}\n";
 
-	(void)r;
+	(void)r, (void)f;
 	(void)timeout_ms;
 	if (*cursor == 1) {
 		poll(NULL, 0, 1);

@@ -22,8 +22,10 @@ cluster() {
 	"$xr_root/scripts/cluster" "$@"
 }
 
+# finish [CODE]: where a trap does something before it, the code that there was.
+# shellcheck disable=SC2120
 finish() {
-	local rc=$?
+	local rc=${1-$?}
 	trap '' INT TERM HUP
 	if [[ -d $run ]]; then
 		if [[ $rc -ne 0 && $rc -ne $skip_code ]]; then

@@ -70,7 +70,8 @@ copy)
 	# The same machine a second time: address, hardware address, state.
 	clone=xr-$XR_CLUSTER-copy
 	ip netns add "$clone"
-	trap 'kill "${pid:-}" 2>/dev/null || true; ip netns delete "$clone"; finish' EXIT
+	copy=
+	trap 'rc=$?; kill $copy 2>/dev/null || true; ip netns delete "$clone"; finish $rc' EXIT
 	ip -n "xr-$XR_CLUSTER-sw" link add portcopy type veth peer name eth0 netns "$clone"
 	bridge=$(ip -n "xr-$XR_CLUSTER-sw" -j link show type bridge | jq -r '.[0].ifname')
 	ip -n "xr-$XR_CLUSTER-sw" link set portcopy master "$bridge" up
@@ -83,14 +84,14 @@ copy)
 	grep -q '^socket' "$work/conf" || sed -i "s|^state = .*|&\nsocket = $work/sock|" "$work/conf"
 	nsenter --net="/run/netns/$clone" unshare --mount --propagation private \
 		bash -c "mount -t bpf bpf /sys/fs/bpf && exec \"\$0\" --config '$work/conf'" "$(command -v xraftd)" 2>"$work/copy.log" &
-	pid=$!
+	copy=$!
 	told() {
 		cat "$run/node.$old.log" "$run/node.${rest[1]}.log" | grep -q "node $victim runs twice"
 	}
 	wait_for 20000 "a peer says that node $victim runs twice" told
 	wait_for 20000 "the first one ends" ended "hears two that both are node $victim"
 	copy_ended() {
-		grep -q "hears two that both are node $victim" "$work/copy.log" && ! kill -0 "$pid" 2>/dev/null
+		grep -q "hears two that both are node $victim" "$work/copy.log" && ! kill -0 "$copy" 2>/dev/null
 	}
 	wait_for 20000 "and so does its copy" copy_ended
 	agreed "$old" "${rest[1]}" || fail "the others have no leader any more"
@@ -99,9 +100,10 @@ recording)
 	# All that was said to the victim, and in an election too, is said again to its next lives.
 	frames catch "port$victim" "$work/heard" 1 "$old" 10
 	frames catch "port$victim" "$work/votes" 4 "${rest[1]}" 1 &
+	votes=$!
 	cluster crash "$old"
 	wait_for 15000 "another leader" agreed "${all[@]}"
-	kill $! 2>/dev/null || true
+	kill "$votes" 2>/dev/null || true
 	cat "$work/votes" >>"$work/heard" 2>/dev/null || true
 	cluster crash "$victim"
 	wait_for 15000 "the victim lives again" agreed "${all[@]}"
@@ -115,7 +117,7 @@ recording)
 		[[ $(($(counter "$victim" drop_life) - before)) -ge $sent ]]
 	}
 	wait_for 5000 "all $sent are dropped, as said to another life" dropped
-	agreed "${all[@]}" && [[ "$leader $term" == "$was" ]] || fail "a recording has moved somebody"
+	agreed "${all[@]}" || fail "after a recording they do not agree"
+	[[ "$leader $term" == "$was" ]] || fail "a recording has moved somebody"
 	;;
 esac
-trap finish EXIT

@@ -19,7 +19,8 @@ for n in "${all[@]}"; do
 	nsenter --net="/run/netns/xr-$XR_CLUSTER-$n" "$work/leader" "$XR_CLUSTER" "$n" g1 >"$work/said.$n" 2>&1 &
 	readers+=($!)
 done
-trap 'kill "${readers[@]}" 2>/dev/null || true; finish' EXIT
+code=
+trap 'code=$?; kill "${readers[@]}" 2>/dev/null || true; finish "$code"' EXIT
 
 acted() {
 	[[ $(tail -n 1 "$work/said.$1") == "acting with token $2" ]]

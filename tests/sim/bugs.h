@@ -224,7 +224,9 @@
 	X(fence_undone, "a fence beside other damage is undone", 20, 0, "engine") \
 	X(silence_not_told, "nobody is told of a peer that answers nothing", 20, 0, "engine") \
 	X(deaf_not_told, "nobody is told of a peer whose daemon answers nothing", 20, 0, "engine") \
-	X(all_are_asked, "peers are asked although they were just heard", 20, 0, "engine")
+	X(all_are_asked, "peers are asked although they were just heard", 20, 0, "engine") \
+	X(left_by_newest, "a lease is left for as long as the newest ack says", 16, 0, "xraft")            \
+	X(left_beyond_deadline, "a lease is left beyond the deadline", 16, 0, "xraft")
 /* clang-format on */
 
 enum xr_bug {

@@ -27,7 +27,19 @@ struct xr_reporter {
 	pthread_cond_t said;
 	char lines[16][64];
 	uint64_t n;
+	struct xr_origin origin;
+	_Atomic uint8_t named[XR_GROUPS_MAX];
 };
+
+const struct xr_origin *xr_reporter_origin(const struct xr_reporter *r)
+{
+	return &r->origin;
+}
+
+_Atomic uint8_t *xr_reporter_named(struct xr_reporter *r)
+{
+	return r->named;
+}
 
 static void say(struct xr_reporter *r, const char *line)
 {
@@ -38,8 +50,13 @@ static void say(struct xr_reporter *r, const char *line)
 	pthread_mutex_unlock(&r->lock);
 }
 
-size_t xr_reporter_read(struct xr_reporter *r, uint64_t *cursor, char *line, size_t size,
-			int timeout_ms)
+static bool is_wanted(const char *line, const struct xr_filter *f)
+{
+	return !f->n || strstr(line, f->groups[0].name);
+}
+
+size_t xr_reporter_read(struct xr_reporter *r, uint64_t *cursor, const struct xr_filter *f,
+			char *line, size_t size, int timeout_ms)
 {
 	struct timespec until;
 	size_t len = 0;
@@ -49,10 +66,14 @@ size_t xr_reporter_read(struct xr_reporter *r, uint64_t *cursor, char *line, siz
 	until.tv_sec += until.tv_nsec / (long)NS_PER_S;
 	until.tv_nsec %= (long)NS_PER_S;
 	pthread_mutex_lock(&r->lock);
+	if (*cursor == XR_FROM_OLDEST)
+		*cursor = 0;
 	if (*cursor > r->n)
 		*cursor = r->n;
 	while (*cursor == r->n && !pthread_cond_timedwait(&r->said, &r->lock, &until))
 		;
+	while (*cursor < r->n && !is_wanted(r->lines[*cursor], f))
+		++*cursor;
 	if (*cursor < r->n) {
 		len = strlen(r->lines[*cursor]);
 		assert_true(len < size);
@@ -89,7 +110,13 @@ static int setup_folder(void **state)
 	snprintf(f->dir, sizeof(f->dir), "/tmp/xraft-api-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	snprintf(f->path, sizeof(f->path), "%s/demo.1.sock", f->dir);
-	assert_int_equal(xr_maps_alloc(&f->maps, 1, &f->why), 0);
+	xr_origin_init(&f->reporter.origin, "demo", 1);
+	assert_int_equal(xr_maps_alloc(&f->maps, 3, &f->why), 0);
+	f->maps.groups[1] = (struct xr_group){
+		.voters = 0xe, .name = "main", .view = {.term = 7, .leader = 1, .mode = XR_LEAD}};
+	f->maps.groups[2] = (struct xr_group){.voters = 0xe,
+					      .name = "other",
+					      .view = {.term = 4, .leader = 3, .mode = XR_FOLLOW}};
 	f->maps.control->self = 1;
 	f->maps.control->pid = getpid();
 	strcpy(f->maps.control->cluster, "demo");
@@ -289,6 +316,13 @@ static void errors_are_json(void **state)
 	expect_error(f, "POST", "/v1/step-down?group=sixteen-and-more", 400);
 	expect_error(f, "POST", "/v1/step-down", 503); /* nobody takes orders here */
 	expect_error(f, "GET", "/v1/events?from=yesterday", 400);
+	expect_error(f, "GET", "/v1/events?since=yesterday", 400);
+	expect_error(f, "GET", "/v1/events?since=:1", 400);
+	expect_error(f, "GET", "/v1/events?since=0123456789abcdef:1x", 400);
+	expect_error(f, "GET", "/v1/events?since=0123456789abcdef:1&from=oldest", 400);
+	expect_error(f, "GET", "/v1/events?group=sixteen-and-more", 400);
+	expect_error(f, "GET", "/v1/events?group", 400);
+	expect_error(f, "GET", "/v1/events?group=nobody", 404);
 	assert_int_equal(ask(f, "POST", "/v1/status", &r), CURLE_OK);
 	assert_string_equal(r.allow, "GET");
 }
@@ -302,15 +336,77 @@ static void events_come_as_they_happen(void **state)
 	old_and_new = open_stream(f, "/v1/events?from=oldest");
 	assert_true(stream_brings(old_and_new, "before"));
 	new = open_stream(f, "/v1/events");
-	assert_true(stream_brings(new, "200 OK"));
+	assert_true(stream_brings(new, "other: follows")); /* the last state */
 	assert_null(strstr(got, "before"));
-	poll(NULL, 0, 100);
 	say(&f->reporter, "{\"event\":\"after\"}");
 	assert_true(stream_brings(old_and_new, "{\"event\":\"after\"}\n"));
 	assert_true(stream_brings(new, "\r\n{\"event\":\"after\"}\n"));
 	assert_null(strstr(got, "before"));
 	close(old_and_new);
 	close(new);
+}
+
+/* What is kept, the state of each group, what comes: in this order. */
+static void a_stream_begins_with_the_state(void **state)
+{
+	struct fixture *f = *state;
+	int fd;
+	char *before, *main_state, *other_state;
+
+	say(&f->reporter, "{\"event\":\"before\"}");
+	fd = open_stream(f, "/v1/events?from=oldest");
+	assert_true(stream_brings(fd, "other: follows node 3 in term 4"));
+	before = strstr(got, "before");
+	main_state = strstr(got, "main: leads in term 7");
+	other_state = strstr(got, "other: follows");
+	assert_true(before && main_state && before < main_state && main_state < other_state);
+	assert_non_null(strstr(got, "\"seq\":1,"));
+	assert_non_null(strstr(got, "\"leader\":1,\"role\":\"leader\""));
+	say(&f->reporter, "{\"event\":\"after\"}");
+	assert_true(stream_brings(fd, "after"));
+	close(fd);
+}
+
+static void a_stream_of_one_group(void **state)
+{
+	struct fixture *f = *state;
+	int fd = open_stream(f, "/v1/events?group=other&group=other");
+
+	assert_true(stream_brings(fd, "other: follows node 3 in term 4"));
+	assert_null(strstr(got, "main"));
+	assert_int_equal(f->reporter.named[2], 1); /* of which the engine then tells one by one */
+	assert_int_equal(f->reporter.named[1], 0);
+	say(&f->reporter, "{\"group\":\"main\"}");
+	say(&f->reporter, "{\"group\":\"other\"}");
+	assert_true(stream_brings(fd, "\"other\""));
+	assert_null(strstr(got, "main"));
+	close(fd);
+	for (int tries = 0; tries < 500 && f->reporter.named[2]; tries++)
+		poll(NULL, 0, 10);
+	assert_int_equal(f->reporter.named[2], 0);
+}
+
+/* Behind an event of this life; and what came of another life's is lost, and said so. */
+static void a_stream_goes_on_where_another_ended(void **state)
+{
+	struct fixture *f = *state;
+	char path[80];
+	int fd;
+
+	say(&f->reporter, "{\"event\":\"first\"}");
+	say(&f->reporter, "{\"event\":\"second\"}");
+	snprintf(path, sizeof(path), "/v1/events?since=%s:1", f->reporter.origin.epoch);
+	fd = open_stream(f, path);
+	assert_true(stream_brings(fd, "other: follows"));
+	assert_null(strstr(got, "first"));
+	assert_non_null(strstr(got, "second"));
+	assert_null(strstr(got, "\"lost\""));
+	close(fd);
+	fd = open_stream(f, "/v1/events?since=0123456789abcdef:7");
+	assert_true(stream_brings(fd, "other: follows"));
+	assert_non_null(strstr(got, "\"event\":\"lost\""));
+	assert_true(strstr(got, "\"event\":\"lost\"") < strstr(got, "first"));
+	close(fd);
 }
 
 static void stop_ends_open_streams(void **state)
@@ -469,6 +565,9 @@ int main(void)
 		RUNNING(only_root_may_ask),
 		RUNNING(errors_are_json),
 		RUNNING(events_come_as_they_happen),
+		RUNNING(a_stream_begins_with_the_state),
+		RUNNING(a_stream_of_one_group),
+		RUNNING(a_stream_goes_on_where_another_ended),
 		RUNNING(stop_ends_open_streams),
 		RUNNING(clients_that_leave_are_noticed),
 		RUNNING(a_living_one_is_not),

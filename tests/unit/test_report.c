@@ -65,7 +65,7 @@ static void start(void)
 {
 	struct xr_why why = {""};
 
-	if (xr_reporter_start(&reporter, "demo.1", &why))
+	if (xr_reporter_start(&reporter, "demo", 1, &why))
 		fail_msg("%s", why.text);
 }
 
@@ -86,7 +86,7 @@ static void put(uint32_t n)
 static json_t *next_json(uint64_t *cursor, int timeout_ms)
 {
 	char line[XR_REPORT_LINE_MAX];
-	size_t len = xr_reporter_read(reporter, cursor, line, sizeof(line), timeout_ms);
+	size_t len = xr_reporter_read(reporter, cursor, NULL, line, sizeof(line), timeout_ms);
 	json_t *json;
 
 	if (!len)
@@ -397,47 +397,125 @@ static void test_not_the_journal(void **state)
 /*
  * ---- JSON ----
  */
+static const char *string_of(const json_t *json, const char *name)
+{
+	return json_string_value(json_object_get(json, name));
+}
+
+static json_int_t number_of(const json_t *json, const char *name)
+{
+	return json_integer_value(json_object_get(json, name));
+}
+
+static json_t *json_of(const struct xr_report *r, uint64_t *cursor)
+{
+	xr_report(reporter, r);
+	return next_json(cursor, PATIENT_MS);
+}
+
 static void test_json(void **state)
 {
-	struct xr_report r = {.at_ns = 123456789012345,
+	struct xr_report r = {.at_ns = xr_now_ns(),
 			      .kind = XR_REPORT_election_started,
 			      .group = 1,
 			      .group_name = "main",
 			      .term = 5,
 			      .cause = XR_CAUSE_SILENCE,
 			      .cause_node = 2,
+			      .cause_term = 4,
 			      .cause_ns = 231000000};
-	static const char want[] =
-		"{\"at_ns\":123456789012345,\"event\":\"election_started\",\"group\":\"main\","
-		"\"term\":5,\"node\":2,\"cause\":\"silence\",\"cause_ns\":231000000,\"text\":"
-		"\"main: starts an election for term 5: no heartbeat from node 2 for 231 ms\"}\n";
-	char line[XR_REPORT_LINE_MAX];
+	uint64_t cursor = 0;
+	char day[32];
+	time_t now = time(NULL);
+	json_t *json;
+
+	(void)state;
+	start();
+	json = json_of(&r, &cursor);
+	strftime(day, sizeof(day), "%Y-%m-%dT%H:", gmtime(&now));
+	assert_int_equal(number_of(json, "schema"), 1);
+	assert_string_equal(string_of(json, "epoch"), xr_reporter_origin(reporter)->epoch);
+	assert_int_equal(strlen(string_of(json, "epoch")), 16);
+	assert_int_equal(number_of(json, "seq"), 1);
+	assert_memory_equal(string_of(json, "time"), day, strlen(day));
+	assert_int_equal(strlen(string_of(json, "time")), strlen("2026-01-01T00:00:00.000000Z"));
+	assert_int_equal(number_of(json, "at_ns"), r.at_ns);
+	assert_string_equal(string_of(json, "cluster"), "demo");
+	assert_int_equal(number_of(json, "node"), 1);
+	assert_string_equal(string_of(json, "event"), "election_started");
+	assert_string_equal(string_of(json, "group"), "main");
+	assert_int_equal(number_of(json, "term"), 5);
+	assert_string_equal(string_of(json, "cause"), "silence");
+	assert_int_equal(number_of(json, "cause_node"), 2);
+	assert_int_equal(number_of(json, "cause_term"), 4);
+	assert_int_equal(number_of(json, "cause_ns"), 231000000);
+	assert_string_equal(
+		string_of(json, "text"),
+		"main: starts an election for term 5: no heartbeat from node 2 for 231 ms");
+	assert_int_equal(json_object_size(json), 15);
+	assert_int_equal(cursor, 1);
+	json_decref(json);
+
+	/* what does not apply is left out */
+	r = (struct xr_report){.kind = XR_REPORT_started, .note = "3 groups"};
+	json = json_of(&r, &cursor);
+	assert_int_equal(json_object_size(json), 9);
+	assert_int_equal(number_of(json, "seq"), 2);
+	assert_true(number_of(json, "at_ns") > 0);
+	assert_string_equal(string_of(json, "text"), "started: 3 groups");
+	json_decref(json);
+	stop();
+}
+
+/* Who leads, whom it is about besides, and whom the cause speaks of, are three members. */
+static void test_json_nodes(void **state)
+{
+	struct xr_report r = {.kind = XR_REPORT_vote_refused, .node = 3, .cause_node = 2};
 	uint64_t cursor = 0;
 	json_t *json;
 
 	(void)state;
 	start();
-	xr_report(reporter, &r);
-	assert_int_equal(xr_reporter_read(reporter, &cursor, line, sizeof(line), PATIENT_MS),
-			 strlen(want));
-	assert_string_equal(line, want);
-	assert_int_equal(cursor, 1);
-
-	/* what does not apply is left out; the other node comes before the cause's */
-	r = (struct xr_report){.kind = XR_REPORT_started, .note = "3 groups"};
-	xr_report(reporter, &r);
-	json = next_json(&cursor, PATIENT_MS);
-	assert_int_equal(json_object_size(json), 3);
-	assert_true(json_integer_value(json_object_get(json, "at_ns")) > 0);
-	assert_string_equal(json_string_value(json_object_get(json, "event")), "started");
-	assert_string_equal(json_string_value(json_object_get(json, "text")), "started: 3 groups");
+	json = json_of(&r, &cursor);
+	assert_int_equal(number_of(json, "peer"), 3);
+	assert_int_equal(number_of(json, "cause_node"), 2);
+	assert_null(json_object_get(json, "leader"));
 	json_decref(json);
-
-	r = (struct xr_report){.kind = XR_REPORT_vote_refused, .node = 3, .cause_node = 2};
-	xr_report(reporter, &r);
-	json = next_json(&cursor, PATIENT_MS);
-	assert_int_equal(json_integer_value(json_object_get(json, "node")), 3);
+	r = (struct xr_report){.kind = XR_REPORT_elected, .cause_node = 2};
+	json = json_of(&r, &cursor);
+	assert_int_equal(number_of(json, "leader"), 1);
+	assert_null(json_object_get(json, "peer"));
 	json_decref(json);
+	r = (struct xr_report){.kind = XR_REPORT_following, .node = 3};
+	json = json_of(&r, &cursor);
+	assert_int_equal(number_of(json, "leader"), 3);
+	assert_null(json_object_get(json, "peer"));
+	json_decref(json);
+	stop();
+}
+
+/* Those of the groups named, and none that speaks of several. */
+static void test_filter(void **state)
+{
+	struct xr_report r = {.kind = XR_REPORT_elected, .group_name = "other"};
+	struct xr_filter filter = {.n = 1, .groups = {{.name = "main"}}};
+	uint64_t cursor = 0;
+	char line[XR_REPORT_LINE_MAX];
+
+	(void)state;
+	start();
+	xr_report(reporter, &r);
+	strcpy(r.group_name, "main");
+	r.more = 7;
+	xr_report(reporter, &r);
+	xr_report(reporter, &(struct xr_report){.kind = XR_REPORT_started});
+	r.more = 0;
+	r.term = 9;
+	xr_report(reporter, &r);
+	assert_true(xr_reporter_read(reporter, &cursor, &filter, line, sizeof(line), PATIENT_MS));
+	assert_non_null(strstr(line, "\"seq\":4,"));
+	assert_int_equal(cursor, 4);
+	assert_int_equal(xr_reporter_read(reporter, &cursor, &filter, line, sizeof(line), 0), 0);
 	stop();
 }
 
@@ -679,11 +757,12 @@ static void test_reader_times_out(void **state)
 	stop();
 }
 
-/* Only the last lines are kept; who comes late sees by the cursor what is missing. */
+/* Only the last lines are kept; who comes late is told what is missing. */
 static void test_old_lines_go(void **state)
 {
-	uint64_t cursor = 0, late = 0, newest = UINT64_MAX;
+	uint64_t cursor = 0, late = XR_FROM_OLDEST, newest = XR_FROM_NOW, lost = 3;
 	char small[40];
+	json_t *json;
 
 	(void)state;
 	start();
@@ -695,8 +774,15 @@ static void test_old_lines_go(void **state)
 	assert_int_equal(late, 11);
 	assert_int_equal(next_term(&newest, 0), -1);
 	assert_int_equal(newest, SLOTS + 10);
+	/* or, behind an event that it saw, how many */
+	json = next_json(&lost, 0);
+	assert_string_equal(string_of(json, "event"), "lost");
+	assert_int_equal(number_of(json, "lost"), 7);
+	assert_int_equal(number_of(json, "seq"), 10);
+	json_decref(json);
+	assert_int_equal(next_term(&lost, 0), 11);
 	/* half a line would be worse than none */
-	assert_int_equal(xr_reporter_read(reporter, &late, small, sizeof(small), 0), 0);
+	assert_int_equal(xr_reporter_read(reporter, &late, NULL, small, sizeof(small), 0), 0);
 	assert_int_equal(late, SLOTS + 10);
 	stop();
 }
@@ -855,6 +941,8 @@ int main(void)
 		TEST(test_journal),
 		TEST(test_not_the_journal),
 		TEST(test_json),
+		TEST(test_json_nodes),
+		TEST(test_filter),
 		TEST(test_order),
 		TEST(test_loss),
 		TEST(test_loss_in_order),

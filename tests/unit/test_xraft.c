@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mount.h>
@@ -21,7 +22,22 @@ static void pause_here(void);
 #define XR_PAUSE pause_here()
 #include "lib/xraft.c"
 
+/* A watch opens what the test hands it. */
+static int open_scripted(struct xr_handle **out, const char *cluster, unsigned int node, char *why,
+			 size_t size);
+static void close_scripted(struct xr_handle *handle);
+static bool stale_scripted(const struct xr_handle *handle);
+#define xr_open	 open_scripted
+#define xr_close close_scripted
+#define xr_stale stale_scripted
+#include "lib/watch.c"
+#undef xr_open
+#undef xr_close
+#undef xr_stale
+
 static struct xr_handle *h;
+static int open_error, opens;
+static bool replaced;
 static struct xr_group *g;
 static struct xr_acks *acks;
 static struct xr_control *control;
@@ -30,6 +46,27 @@ static void pause_here(void)
 {
 	if (between)
 		between(++pauses);
+}
+
+static int open_scripted(struct xr_handle **out, const char *cluster, unsigned int node, char *why,
+			 size_t size)
+{
+	(void)cluster, (void)node;
+	snprintf(why, size, "scripted");
+	opens++;
+	*out = open_error ? NULL : h;
+	return open_error;
+}
+
+static void close_scripted(struct xr_handle *handle)
+{
+	(void)handle;
+}
+
+static bool stale_scripted(const struct xr_handle *handle)
+{
+	(void)handle;
+	return replaced;
 }
 
 /* Node 1 of three leads group 1 in term 7, with an ack of node 2 a millisecond ago. */
@@ -41,7 +78,8 @@ static int start(void **state)
 
 	(void)state;
 	between = NULL;
-	pauses = 0;
+	pauses = open_error = opens = 0;
+	replaced = false;
 	h = calloc(1, sizeof(*h));
 	h->maps = none;
 	assert_int_equal(xr_maps_alloc(&h->maps, 2, &why), 0);
@@ -362,6 +400,139 @@ static void notices_that_the_maps_were_replaced(void **state)
 	assert_true(xr_stale(h));
 }
 
+/* What is left of 8.18 s is counted from the majority's newest ack, and ends with the deadline. */
+static void tells_what_is_left_of_the_lease(void **state)
+{
+	uint64_t now_ns = xr_now_ns(), token = 0, left_ns;
+
+	(void)state;
+	g->lead_since_ns = now_ns - 100 * NS_PER_S;
+	g->voters = 0x3e; /* of five */
+	acks->echo_ns[2] = now_ns - NS_PER_MS;
+	acks->echo_ns[3] = now_ns - 3 * NS_PER_S;
+	acks->echo_ns[4] = now_ns - 5 * NS_PER_S;
+	left_ns = xr_lease_left(h, 1, &token);
+	assert_in_range(left_ns, 4181 * NS_PER_MS, 5181818181);
+	assert_int_equal(token, 7);
+	control->alive_until_ns = xr_now_ns() + 2 * NS_PER_S;
+	assert_in_range(xr_lease_left(h, 1, NULL), NS_PER_S, 2 * NS_PER_S);
+	acks->echo_ns[3] = 0; /* node 4 remains, for a while */
+	acks->echo_ns[4] = now_ns - 9 * NS_PER_S;
+	assert_int_equal(xr_lease_left(h, 1, NULL), 0);
+}
+
+static void nothing_is_left_where_it_does_not_lead(void **state)
+{
+	(void)state;
+	assert_true(xr_lease_left(h, 1, NULL) > 0);
+	g->view.mode = XR_FOLLOW;
+	assert_int_equal(xr_lease_left(h, 1, NULL), 0);
+	assert_int_equal(xr_lease_left(h, -1, NULL), 0);
+	assert_int_equal(xr_lease_left(h, 2, NULL), 0);
+}
+
+/* Whose lease nobody else extends: always a whole one, within the deadline. */
+static void alone_it_has_a_whole_lease(void **state)
+{
+	struct xr_lease_timing timing;
+
+	(void)state;
+	g->voters = 2;
+	xr_timing(h, &timing);
+	assert_int_equal(timing.lease_ns, 10 * NS_PER_S * 900 / 1100);
+	assert_int_equal(timing.handover_ns, 10 * NS_PER_S);
+	assert_int_equal(xr_lease_left(h, 1, NULL), timing.lease_ns);
+}
+
+static struct xr_watch *watch(void)
+{
+	struct xr_watch *w;
+
+	assert_int_equal(xr_watch_open(&w, "demo", 1, ""), -EINVAL);
+	assert_int_equal(xr_watch_open(&w, "demo", 1, "sixteen-and-more"), -EINVAL);
+	assert_int_equal(xr_watch_open(&w, "demo", 1, "main"), 0);
+	return w;
+}
+
+static bool woken(const struct xr_watch *w)
+{
+	struct pollfd p = {.fd = xr_watch_fd(w), .events = POLLIN};
+
+	return poll(&p, 1, 60000) == 1;
+}
+
+static void a_watch_tells_of_each_change(void **state)
+{
+	struct xr_watch *w = watch();
+	struct xr_state now;
+
+	(void)state;
+	assert_true(woken(w));
+	assert_int_equal(xr_watch_look(w, &now), 1);
+	assert_int_equal(now.token, 7);
+	assert_int_equal(now.leader, 1);
+	assert_true(now.left_ns);
+	assert_true(woken(w)); /* again, without a change */
+	assert_int_equal(xr_watch_look(w, &now), 0);
+	g->view = (struct xr_view){.term = 8, .leader = 2, .mode = XR_FOLLOW};
+	assert_true(woken(w));
+	assert_int_equal(xr_watch_look(w, &now), 1);
+	assert_int_equal(now.token, 0);
+	assert_int_equal(now.left_ns, 0);
+	assert_int_equal(now.leader, 2);
+	assert_int_equal(now.term, 8);
+	xr_watch_close(w);
+	xr_watch_close(NULL);
+}
+
+/* Whatever becomes of the maps: first it knows nothing, then it opens what is there. */
+static void a_watch_outlives_the_maps(void **state)
+{
+	struct xr_watch *w = watch();
+	struct xr_state now;
+	struct xr_lease_timing timing;
+
+	(void)state;
+	open_error = -ENOENT;
+	assert_int_equal(xr_watch_look(w, &now), -ENOENT);
+	assert_string_equal(xr_watch_why(w), "scripted");
+	assert_false(xr_watch_timing(w, &timing));
+	open_error = 0;
+	assert_true(woken(w));
+	assert_int_equal(xr_watch_look(w, &now), 1);
+	assert_true(xr_watch_timing(w, &timing));
+	assert_int_equal(opens, 2);
+	replaced = true; /* but while it leads they are in use */
+	w->checked_ns = 0;
+	assert_int_equal(xr_watch_look(w, &now), 0);
+	assert_int_equal(opens, 2);
+	g->view.mode = XR_NONE; /* as the next start leaves them */
+	assert_int_equal(xr_watch_look(w, &now), 1);
+	w->checked_ns = 0;
+	open_error = -ENOENT;
+	assert_int_equal(xr_watch_look(w, &now), -ENOENT);
+	assert_int_equal(now.leader, 0);
+	open_error = 0;
+	g->view.mode = XR_LEAD;
+	assert_int_equal(xr_watch_look(w, &now), 1);
+	assert_int_equal(now.token, 7);
+	xr_watch_close(w);
+}
+
+static void a_watch_waits_for_its_group(void **state)
+{
+	struct xr_watch *w = watch();
+	struct xr_state now;
+
+	(void)state;
+	g->voters = 0;
+	assert_int_equal(xr_watch_look(w, &now), -ESRCH);
+	assert_non_null(strstr(xr_watch_why(w), "has no group main"));
+	g->voters = 0xe;
+	assert_int_equal(xr_watch_look(w, &now), 1);
+	xr_watch_close(w);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -383,6 +554,12 @@ int main(void)
 		T(makes_no_system_call),
 		T(says_why_it_cannot_open),
 		T(notices_that_the_maps_were_replaced),
+		T(tells_what_is_left_of_the_lease),
+		T(nothing_is_left_where_it_does_not_lead),
+		T(alone_it_has_a_whole_lease),
+		T(a_watch_tells_of_each_change),
+		T(a_watch_outlives_the_maps),
+		T(a_watch_waits_for_its_group),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,8 @@ struct cli {
 
 /* argv[0] is the subcommand's name. Returns an exit code. */
 int cli_status(const struct cli *cli, int argc, char **argv);
+int cli_check(const struct cli *cli, int argc, char **argv);
+int cli_run(const struct cli *cli, int argc, char **argv);
 int cli_watch(const struct cli *cli, int argc, char **argv);
 int cli_keygen(const struct cli *cli, int argc, char **argv);
 int cli_doctor(const struct cli *cli, int argc, char **argv);
@@ -66,11 +68,13 @@ bool cli_only_socket(const char *want);
 /* Each line of the answer, without its newline; return false to stop. */
 typedef bool (*cli_line_fn)(const char *line, void *arg);
 
-/* CLI_OK with a new reference; CLI_NOT_RUNNING: nobody listens; says what is wrong. */
+/* CLI_OK with a new reference; CLI_NOT_RUNNING: nobody listens, or it ended; says what is wrong. */
 int cli_get_json(const char *socket, const char *path, json_t **out);
 /* Says nothing, and waits for at most a second: for whoever can do without. */
 bool cli_try_json(const char *socket, const char *path, json_t **out);
 int cli_post_json(const char *socket, const char *path, json_t **out);
+/* Does anybody? Says nothing. */
+bool cli_daemon_listens(const char *path);
 int cli_get_lines(const char *socket, const char *path, cli_line_fn on_line, void *arg);
 
 #endif

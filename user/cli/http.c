@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <curl/curl.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "cli/cli.h"
 
@@ -88,7 +90,8 @@ static int explain(const char *socket, CURLcode err)
 		return cli_fail(CLI_NOT_RUNNING,
 				"the daemon at %s does not answer; is it stopped? See xraft status",
 				socket);
-	return cli_fail(CLI_FAILED, "the daemon at %s broke off: %s; see its log", socket,
+	return cli_fail(err == CURLE_OUT_OF_MEMORY ? CLI_FAILED : CLI_NOT_RUNNING,
+			"the daemon at %s broke off: %s; see its log", socket,
 			curl_easy_strerror(err));
 }
 
@@ -108,7 +111,7 @@ static int request(const char *socket, const char *path, bool post, struct body 
 {
 	__attribute__((cleanup(free_curl))) CURL *curl = curl_easy_init();
 	cli_line_fn on_line = b->on_line;
-	char url[256];
+	char url[2048];
 	CURLcode err;
 	long code = 0;
 
@@ -168,6 +171,18 @@ bool cli_try_json(const char *socket, const char *path, json_t **out)
 int cli_post_json(const char *socket, const char *path, json_t **out)
 {
 	return ask_json(socket, path, true, out);
+}
+
+bool cli_daemon_listens(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	_cleanup_fd_ int fd = -1;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return false;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	strcpy(address.sun_path, path);
+	return connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
 }
 
 int cli_get_lines(const char *socket, const char *path, cli_line_fn on_line, void *arg)

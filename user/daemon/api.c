@@ -11,8 +11,9 @@
 
 #include "common/thread.h"
 #include "daemon/api.h"
-#include "daemon/peers.h"
 #include "daemon/looks.h"
+#include "daemon/peers.h"
+#include "daemon/stream.h"
 #include "lib/status.h"
 
 #define CONNECTIONS_MAX	   32
@@ -71,6 +72,20 @@ static enum MHD_Result answer_error(struct MHD_Connection *c, unsigned int code,
 	return answer(c, code, body, allow);
 }
 
+static unsigned int code_of(int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return MHD_HTTP_NOT_FOUND;
+	case -EINVAL:
+		return MHD_HTTP_BAD_REQUEST;
+	case -ETIMEDOUT:
+		return MHD_HTTP_SERVICE_UNAVAILABLE;
+	default:
+		return MHD_HTTP_CONFLICT;
+	}
+}
+
 static enum MHD_Result get_status(struct xr_api *api, struct MHD_Connection *c)
 {
 	struct xr_why why;
@@ -99,9 +114,9 @@ static enum MHD_Result get_looks(struct xr_api *api, struct MHD_Connection *c)
 /*
  * ---- a stream of events ----
  */
-struct stream {
+struct client {
 	struct xr_api *api;
-	uint64_t cursor;
+	struct xr_stream *stream;
 	size_t len, sent; /* of `line` */
 	char line[LINE_MAX_BYTES];
 };
@@ -110,9 +125,9 @@ struct stream {
  * Called in the connection's own thread, so that it may wait. 0: nothing yet, ask again; between
  * two calls libmicrohttpd notices a client that has left.
  */
-static ssize_t stream_read(void *arg, uint64_t pos, char *buf, size_t max)
+static ssize_t client_read(void *arg, uint64_t pos, char *buf, size_t max)
 {
-	struct stream *s = arg;
+	struct client *s = arg;
 	size_t n;
 
 	(void)pos;
@@ -120,8 +135,7 @@ static ssize_t stream_read(void *arg, uint64_t pos, char *buf, size_t max)
 		s->sent = s->len = 0;
 		if (atomic_load(&s->api->stopping))
 			return MHD_CONTENT_READER_END_OF_STREAM;
-		s->len = xr_reporter_read(s->api->reporter, &s->cursor, s->line, sizeof(s->line),
-					  EVENT_WAIT_MS);
+		s->len = xr_stream_next(s->stream, s->line, sizeof(s->line), EVENT_WAIT_MS);
 	}
 	n = s->len - s->sent < max ? s->len - s->sent : max;
 	memcpy(buf, s->line + s->sent, n);
@@ -129,36 +143,68 @@ static ssize_t stream_read(void *arg, uint64_t pos, char *buf, size_t max)
 	return (ssize_t)n;
 }
 
-static void stream_end(void *arg)
+static void client_end(void *arg)
 {
-	struct stream *s = arg;
+	struct client *s = arg;
 
 	atomic_fetch_sub(&s->api->streams, 1);
+	xr_stream_close(s->stream);
 	free(s);
+}
+
+/* Each group=NAME. Too many, or too long a name, is none that there is. */
+static enum MHD_Result take_argument(void *arg, enum MHD_ValueKind kind, const char *key,
+				     const char *value)
+{
+	struct xr_stream_query *q = arg;
+	struct xr_filter *f = &q->filter;
+
+	(void)kind;
+	if (!strcmp(key, "from"))
+		q->from = value ? value : "";
+	if (!strcmp(key, "since"))
+		q->since = value ? value : "";
+	if (strcmp(key, "group"))
+		return MHD_YES;
+	if (!value || strlen(value) >= sizeof(f->groups[0].name) || f->n == XR_FILTER_MAX) {
+		f->n = XR_FILTER_MAX + 1;
+		return MHD_NO;
+	}
+	for (size_t i = 0; i < f->n; i++)
+		if (!strcmp(f->groups[i].name, value))
+			return MHD_YES;
+	snprintf(f->groups[f->n++].name, sizeof(f->groups[0].name), "%s", value);
+	return MHD_YES;
 }
 
 static enum MHD_Result get_events(struct xr_api *api, struct MHD_Connection *c)
 {
-	const char *from = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "from");
+	struct xr_stream_query query = {0};
 	struct MHD_Response *r;
 	enum MHD_Result queued;
-	struct stream *s;
+	struct xr_why why = {""};
+	struct client *s;
+	int err;
 
-	if (from && strcmp(from, "oldest"))
+	MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, take_argument, &query);
+	if (query.filter.n > XR_FILTER_MAX)
 		return answer_error(c, MHD_HTTP_BAD_REQUEST,
-				    "from can only be \"oldest\"; leave it out for what comes next",
-				    NULL);
+				    "group=NAME takes the name of a group, at most 64 times", NULL);
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return MHD_NO;
 	s->api = api;
-	s->cursor = from ? 0 : UINT64_MAX;
+	err = xr_stream_open(&s->stream, api->reporter, api->maps, &query, &why);
+	if (err) {
+		free(s);
+		return answer_error(c, code_of(err), why.text, NULL);
+	}
 	MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, 0u); /* silence is normal */
 	atomic_fetch_add(&api->streams, 1);
-	r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, LINE_MAX_BYTES, stream_read, s,
-					      stream_end);
+	r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, LINE_MAX_BYTES, client_read, s,
+					      client_end);
 	if (!r) {
-		stream_end(s);
+		client_end(s);
 		return MHD_NO;
 	}
 	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, "application/x-ndjson");
@@ -171,20 +217,6 @@ static enum MHD_Result get_events(struct xr_api *api, struct MHD_Connection *c)
 /*
  * ---- orders ----
  */
-static unsigned int code_of(int err)
-{
-	switch (err) {
-	case -ENOENT:
-		return MHD_HTTP_NOT_FOUND;
-	case -EINVAL:
-		return MHD_HTTP_BAD_REQUEST;
-	case -ETIMEDOUT:
-		return MHD_HTTP_SERVICE_UNAVAILABLE;
-	default:
-		return MHD_HTTP_CONFLICT;
-	}
-}
-
 static bool read_order(struct MHD_Connection *c, struct xr_order *order)
 {
 	const char *group = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "group");

@@ -4,7 +4,11 @@
  *
  *   GET /v1/status                 the object of lib/status.h, and "looks" as of daemon/looks.h
  *   GET /v1/looks                  {"node", "pid" of the engine that answers, "looks"}
- *   GET /v1/events[?from=oldest]   the reporter's JSON lines as they come, until either side ends
+ *   GET /v1/peers                  what the other nodes tell now, of daemon/peers.h
+ *   GET /v1/events[?from=oldest | ?since=EPOCH:SEQ][&group=NAME]...
+ *                                  events as lines of JSON (events.schema.json), until either side
+ *                                  ends: those kept that were asked for, the state of each group,
+ *                                  then what happens; of these groups alone, if any is named
  *   POST /v1/step-down[?group=NAME[&to=NODE]]
  *                                  lead that group no longer, or any; NODE goes first. {"groups":
  *                                  how many it led, "term": of the last}. 409: it does not lead

@@ -4,7 +4,6 @@
  * one consumer and goes on; the reporter's thread makes the sentence, keeps it as a line of JSON
  * for those who watch, and prints it. Only that thread waits for stderr.
  */
-#include <jansson.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -18,7 +17,7 @@
 #include "engine/words.h"
 
 #define SLOTS	     4096 /* reports on their way */
-#define LINES	     4096 /* of JSON kept */
+#define LINES	     4096 /* kept */
 #define LAST_WAIT_MS 2000 /* for a stderr that nobody reads, when told to stop */
 #define POLL_MS	     100
 #define STACK_SIZE   (256 * 1024) /* it may be locked in memory */
@@ -26,6 +25,13 @@
 struct slot {
 	struct xr_report report;
 	uint64_t lost; /* reports lost before this one, ever */
+};
+
+/* Of JSON, kept. */
+struct line {
+	char *text;
+	char group[XR_NAME_SIZE]; /* that it is about; "": of the node, or of several groups */
+	bool to_all;		  /* also to those who named groups */
 };
 
 struct xr_reporter {
@@ -42,11 +48,13 @@ struct xr_reporter {
 	pthread_t thread;
 	char name[40];
 	bool journal; /* stderr is the journal */
+	struct xr_origin origin;
+	_Atomic uint8_t named[XR_GROUPS_MAX]; /* by group id: how many filters name it */
 
 	pthread_mutex_t lock; /* for what follows; the election thread never takes it */
 	pthread_cond_t changed;
-	char *lines[LINES];
-	uint64_t nlines; /* ever; number n is in lines[n % LINES] */
+	struct line lines[LINES];
+	uint64_t nlines; /* ever; number n, from 1, is in lines[(n - 1) % LINES] */
 	int readers;	 /* inside xr_reporter_read() */
 	bool ended;
 
@@ -54,86 +62,76 @@ struct xr_reporter {
 };
 
 /*
- * ---- JSON, for those who watch ----
+ * ---- lines, for those who watch ----
  */
-
-/* A note cut in the middle of a character is no UTF-8: then plain ASCII of it. */
-static json_t *json_text(const char *s, size_t max)
+static void keep_line(struct xr_reporter *p, struct line line)
 {
-	size_t len = strnlen(s, max);
-	json_t *json = json_stringn(s, len);
-	char plain[sizeof(((struct xr_text *)0)->s)];
+	struct line *place;
 
-	if (json)
-		return json;
-	for (size_t i = 0; i < len; i++)
-		plain[i] = (unsigned char)s[i] < 0x80 ? s[i] : '?';
-	return json_stringn(plain, len);
-}
-
-static void set_number(json_t *object, const char *name, uint64_t value)
-{
-	if (value)
-		json_object_set_new(object, name, json_integer((json_int_t)value));
-}
-
-/* Allocated, without a newline; NULL if memory is short. */
-static char *make_json(const struct xr_report *r, const struct xr_text *t)
-{
-	json_t *object = json_object();
-	char *line;
-
-	set_number(object, "at_ns", r->at_ns);
-	json_object_set_new(object, "event", json_string(xr_kind_words[r->kind].name));
-	if (r->group_name[0])
-		json_object_set_new(object, "group",
-				    json_text(r->group_name, sizeof(r->group_name)));
-	set_number(object, "more", r->more);
-	set_number(object, "term", r->term);
-	set_number(object, "node", r->node ? r->node : r->cause_node);
-	if (r->cause)
-		json_object_set_new(object, "cause", json_string(xr_cause_words[r->cause].word));
-	set_number(object, "cause_ns", r->cause_ns);
-	set_number(object, "took_ns", r->took_ns);
-	json_object_set_new(object, "text", json_text(t->s, t->len));
-	line = json_dumps(object, JSON_COMPACT);
-	json_decref(object);
-	return line;
-}
-
-static void keep_line(struct xr_reporter *p, char *line)
-{
-	char **place;
-
-	if (!line)
+	if (!line.text)
 		return;
 	pthread_mutex_lock(&p->lock);
 	place = &p->lines[p->nlines++ % LINES];
-	free(*place);
+	free(place->text);
 	*place = line;
 	pthread_cond_broadcast(&p->changed);
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* The line at *cursor, which moves behind it; 0 if there is none yet. Under the lock. */
-static size_t take_line(struct xr_reporter *p, uint64_t *cursor, char *line, size_t size)
+static bool is_wanted(const struct line *l, const struct xr_filter *f)
+{
+	if (!f || !f->n || l->to_all)
+		return true;
+	for (size_t i = 0; l->group[0] && i < f->n; i++)
+		if (!strncmp(l->group, f->groups[i].name, sizeof(l->group)))
+			return true;
+	return false;
+}
+
+/* The cursor points to what is no longer kept: move it, and say so. */
+static char *tell_gap(const struct xr_reporter *p, uint64_t *cursor, uint64_t oldest)
+{
+	uint64_t count = oldest - *cursor;
+	char text[80];
+
+	snprintf(text, sizeof(text), "%llu events are no longer kept", (unsigned long long)count);
+	*cursor = oldest;
+	return xr_event_lost(&p->origin, oldest, count, text);
+}
+
+static size_t copy_line(char *line, size_t size, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len + 2 > size)
+		return 0; /* half a line would be worse than none */
+	snprintf(line, size, "%s\n", text);
+	return len + 1;
+}
+
+/* The next line behind *cursor that is wanted; 0 if there is none yet. Under the lock. */
+static size_t take_line(struct xr_reporter *p, uint64_t *cursor, const struct xr_filter *f,
+			char *line, size_t size)
 {
 	uint64_t oldest = p->nlines > LINES ? p->nlines - LINES : 0;
+	size_t len = 0;
 
+	if (*cursor == XR_FROM_OLDEST)
+		*cursor = oldest;
 	if (*cursor > p->nlines)
 		*cursor = p->nlines;
-	if (*cursor < oldest)
-		*cursor = oldest;
-	while (*cursor < p->nlines) {
-		const char *kept = p->lines[(*cursor)++ % LINES];
-		size_t len = strlen(kept);
+	if (*cursor < oldest) {
+		_cleanup_free_ char *gap = tell_gap(p, cursor, oldest);
 
-		if (len + 2 > size)
-			continue; /* half a line would be worse than none */
-		snprintf(line, size, "%s\n", kept);
-		return len + 1;
+		len = gap ? copy_line(line, size, gap) : 0;
 	}
-	return 0;
+	while (!len && *cursor < p->nlines) {
+		const struct line *kept = &p->lines[(*cursor)++ % LINES];
+
+		if (is_wanted(kept, f))
+			len = copy_line(line, size, kept->text);
+	}
+	return len;
 }
 
 static void add_ms(struct timespec *t, int ms)
@@ -146,8 +144,8 @@ static void add_ms(struct timespec *t, int ms)
 	}
 }
 
-size_t xr_reporter_read(struct xr_reporter *p, uint64_t *cursor, char *line, size_t size,
-			int timeout_ms)
+size_t xr_reporter_read(struct xr_reporter *p, uint64_t *cursor, const struct xr_filter *f,
+			char *line, size_t size, int timeout_ms)
 {
 	struct timespec until;
 	size_t len;
@@ -157,7 +155,7 @@ size_t xr_reporter_read(struct xr_reporter *p, uint64_t *cursor, char *line, siz
 	add_ms(&until, timeout_ms > 0 ? timeout_ms : 0);
 	pthread_mutex_lock(&p->lock);
 	p->readers++;
-	while (!(len = take_line(p, cursor, line, size)) && !p->ended && !err && timeout_ms > 0)
+	while (!(len = take_line(p, cursor, f, line, size)) && !p->ended && !err && timeout_ms > 0)
 		err = pthread_cond_timedwait(&p->changed, &p->lock, &until);
 	p->readers--;
 	if (p->ended)
@@ -270,12 +268,16 @@ static void print_line(struct xr_reporter *p, const struct xr_report *r, const s
  */
 
 /* First to those who watch: they need not wait for stderr. */
-static void hand_out(struct xr_reporter *p, const struct xr_report *r)
+static void hand_out(struct xr_reporter *p, const struct xr_report *r, bool to_all)
 {
+	struct line line = {.to_all = to_all};
 	struct xr_text t;
 
 	xr_words_report(&t, r);
-	keep_line(p, make_json(r, &t));
+	line.text = xr_event_report(&p->origin, p->nlines + 1, r, t.s, t.len);
+	if (!r->more)
+		memcpy(line.group, r->group_name, sizeof(line.group));
+	keep_line(p, line);
 	print_line(p, r, &t);
 }
 
@@ -290,7 +292,7 @@ static void tell_lost(struct xr_reporter *p, uint64_t lost)
 		 "%llu reports were lost here: they came faster than they could be printed",
 		 (unsigned long long)(lost - p->lost_told));
 	p->lost_told = lost;
-	hand_out(p, &r);
+	hand_out(p, &r, true);
 }
 
 /* Everything in the ring. The counter is read before `head`: what it counts came earlier. */
@@ -309,7 +311,7 @@ static void drain(struct xr_reporter *p)
 		slot = p->slots[tail % SLOTS];
 		atomic_store_explicit(&p->tail, ++tail, memory_order_release);
 		tell_lost(p, slot.lost);
-		hand_out(p, &slot.report);
+		hand_out(p, &slot.report, false);
 	}
 }
 
@@ -351,17 +353,28 @@ void xr_report(struct xr_reporter *p, const struct xr_report *report)
 	eventfd_write(p->wake_fd, 1);
 }
 
+const struct xr_origin *xr_reporter_origin(const struct xr_reporter *p)
+{
+	return &p->origin;
+}
+
+_Atomic uint8_t *xr_reporter_named(struct xr_reporter *p)
+{
+	return p->named;
+}
+
 static void release(struct xr_reporter *p)
 {
 	for (int i = 0; i < LINES; i++)
-		free(p->lines[i]);
+		free(p->lines[i].text);
 	pthread_cond_destroy(&p->changed);
 	pthread_mutex_destroy(&p->lock);
 	xr_close_fd(&p->wake_fd);
 	free(p);
 }
 
-int xr_reporter_start(struct xr_reporter **out, const char *name, struct xr_why *why)
+int xr_reporter_start(struct xr_reporter **out, const char *cluster, unsigned int node,
+		      struct xr_why *why)
 {
 	struct xr_reporter *p = aligned_alloc(_Alignof(struct xr_reporter), sizeof(*p));
 	pthread_condattr_t monotonic;
@@ -370,7 +383,8 @@ int xr_reporter_start(struct xr_reporter **out, const char *name, struct xr_why 
 	if (!p)
 		return xr_fail(why, -ENOMEM, "no memory for the reporter; free some");
 	memset(p, 0, sizeof(*p));
-	snprintf(p->name, sizeof(p->name), "%s", name);
+	snprintf(p->name, sizeof(p->name), "%s.%u", cluster, node);
+	xr_origin_init(&p->origin, cluster, node);
 	p->journal = stderr_is_journal();
 	tzset();
 	pthread_mutex_init(&p->lock, NULL);

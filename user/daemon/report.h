@@ -7,7 +7,7 @@
 #ifndef XRAFT_REPORT_H
 #define XRAFT_REPORT_H
 
-#include "engine/report.h"
+#include "daemon/event.h"
 
 #define XR_REPORT_LINE_MAX 3072 /* no JSON line is longer, newline and NUL included */
 
@@ -20,9 +20,10 @@ struct xr_reporter;
 __attribute__((format(printf, 3, 4))) void xr_say(const char *name, int level, const char *fmt,
 						  ...);
 
-/* Starts the thread. `name` stands before each line ("demo.1"). stderr gets lines with a syslog
+/* Starts the thread. "CLUSTER.NODE" stands before each line. stderr gets lines with a syslog
  * level prefix <N> only when it is the journal ($JOURNAL_STREAM), a time of day otherwise. */
-int xr_reporter_start(struct xr_reporter **out, const char *name, struct xr_why *why);
+int xr_reporter_start(struct xr_reporter **out, const char *cluster, unsigned int node,
+		      struct xr_why *why);
 
 /* From one thread only; never blocks, allocates or locks. A full ring counts a loss, which is
  * reported once there is room. */
@@ -35,14 +36,36 @@ void xr_report(struct xr_reporter *r, const struct xr_report *report);
  */
 void xr_reporter_stop(struct xr_reporter *r);
 
+/* Groups of which somebody wants to hear; n 0: of all, and of the node itself. */
+#define XR_FILTER_MAX 64
+struct xr_filter {
+	size_t n;
+	struct {
+		char name[XR_NAME_SIZE];
+		uint32_t id;
+	} groups[XR_FILTER_MAX];
+};
+
+#define XR_FROM_NOW    UINT64_MAX
+#define XR_FROM_OLDEST (UINT64_MAX - 1)
+
 /*
- * Read the JSON lines that the reporter keeps (the last 4096). `*cursor` is the next line's
- * number; 0 at first begins with the oldest kept, UINT64_MAX with the next to come. Waits until
- * there is a line or `timeout_ms` has passed. Returns the length of the line, newline included,
- * or 0. A line that does not fit is skipped; XR_REPORT_LINE_MAX is enough for all. Callable from
- * any thread of normal priority.
+ * Read the lines of JSON that the reporter keeps (the last 4096). `*cursor` is the sequence number
+ * of the last line that was read, or one of the above. Where lines behind it are no longer kept, the
+ * next one is an event "lost". Waits until there is a line that the filter (NULL: all) wants, or
+ * `timeout_ms` has passed. Returns the length of the line, newline included, or 0. A line that does
+ * not fit is skipped; XR_REPORT_LINE_MAX is enough for all. Callable from any thread of normal
+ * priority.
  */
-size_t xr_reporter_read(struct xr_reporter *r, uint64_t *cursor, char *line, size_t size,
-			int timeout_ms);
+size_t xr_reporter_read(struct xr_reporter *r, uint64_t *cursor, const struct xr_filter *f,
+			char *line, size_t size, int timeout_ms);
+
+const struct xr_origin *xr_reporter_origin(const struct xr_reporter *r);
+
+/*
+ * [XR_GROUPS_MAX] By group id, how many filters name it: the engine then tells of that group one by
+ * one. Any thread counts up and down.
+ */
+_Atomic uint8_t *xr_reporter_named(struct xr_reporter *r);
 
 #endif

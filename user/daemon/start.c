@@ -67,6 +67,7 @@ static int init_engine(struct xr_node *n, struct xr_why *why)
 	e->host = &xr_node_host;
 	e->world = n;
 	e->looks = w->looks;
+	e->named = xr_reporter_named(n->reporter);
 	memcpy(e->peers, w->config.nodes, sizeof(e->peers));
 	xr_engine_keys(e, w->config.keys, w->config.nkeys);
 	if (getrandom(&e->random, sizeof(e->random), 0) != sizeof(e->random))
@@ -86,7 +87,7 @@ static int start_threads(struct xr_node *n, struct xr_why *why)
 	int err = xr_orders_init(&n->orders, why);
 
 	if (!err)
-		err = xr_reporter_start(&n->reporter, w->name, why);
+		err = xr_reporter_start(&n->reporter, w->config.cluster, w->config.self, why);
 	if (!err)
 		err = init_engine(n, why);
 	if (!err)

@@ -60,6 +60,8 @@ struct xr_engine {
 	void *world;
 	struct xr_looks *looks; /* not owned */
 	struct xr_crowd crowd;	/* of reports */
+	/* By group id, not 0: somebody asked for each report of this group. NULL: nobody ever does. */
+	const _Atomic uint8_t *named;
 
 	struct xr_member *members; /* [env.ngroups], by id; voters 0: none */
 	struct xr_quiet *quiet;	   /* [env.ngroups] */

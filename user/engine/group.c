@@ -167,7 +167,7 @@ static void report(struct xr_engine *e, const struct xr_member *m, const struct 
 		if (is_doubtful(&r))
 			xr_introduce_doubt(e, r.at_ns);
 		memcpy(r.group_name, record_of(e, m)->name, sizeof(r.group_name));
-		if (!xr_crowd_hold(&e->crowd, &r))
+		if ((e->named && e->named[m->raft.group]) || !xr_crowd_hold(&e->crowd, &r))
 			e->host->report(e->world, &r);
 	}
 }

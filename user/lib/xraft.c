@@ -169,19 +169,69 @@ static bool is_usable(const struct xr_handle *h)
 	return clock == FORKED ? look_at_clock(h) : clock == SAME_CLOCK;
 }
 
+/* False: at some moment during the call this node held no lease, or it cannot be told (rule 16). */
+static inline bool read_lease(const struct xr_handle *h, int group, struct xr_lease *lease)
+{
+	if (group < 0 || (size_t)group >= h->maps.ngroups || !is_usable(h))
+		return false;
+	return xr_lease_look(&h->maps, (size_t)group, lease) && lease->timens == h->timens &&
+	       is_by_same_clock(h, lease->now_ns);
+}
+
 bool xr_is_leader(const struct xr_handle *h, int group, uint64_t *token)
 {
 	struct xr_lease lease;
 
-	if (group < 0 || (size_t)group >= h->maps.ngroups || !is_usable(h))
-		return false;
-	if (!xr_lease_look(&h->maps, (size_t)group, &lease))
-		return false;
-	if (lease.timens != h->timens || !is_by_same_clock(h, lease.now_ns))
+	if (!read_lease(h, group, &lease))
 		return false;
 	if (token)
 		*token = lease.view.view.term;
 	return true;
+}
+
+/*
+ * How old the majority-th newest echo of a lease that holds is, by the function that counts them
+ * (rule 5): the shortest window in which there is a majority.
+ */
+static uint64_t quorum_age_ns(uint8_t self, uint64_t lease_ns, const struct xr_lease *l)
+{
+	uint64_t age_ns = lease_ns - 1;
+
+	if (xr_quorum_fresh(&l->group, &l->acks, self, l->now_ns, 0))
+		return 0; /* of itself alone */
+	xr_each_node(node) {
+		uint64_t this_ns = l->now_ns - l->acks.echo_ns[node];
+
+		if (this_ns < age_ns &&
+		    xr_quorum_fresh(&l->group, &l->acks, self, l->now_ns, this_ns + 1))
+			age_ns = this_ns;
+	}
+	return age_ns;
+}
+
+uint64_t xr_lease_left(const struct xr_handle *h, int group, uint64_t *token)
+{
+	uint64_t left_ns, alive_ns, lease_ns = xr_lease_ns(h->maps.control);
+	struct xr_lease lease;
+
+	if (!read_lease(h, group, &lease))
+		return 0;
+	if (token)
+		*token = lease.view.view.term;
+	left_ns = lease_ns - quorum_age_ns(h->maps.control->self, lease_ns, &lease);
+	alive_ns = lease.deadline_ns - lease.now_ns;
+	return left_ns < alive_ns ? left_ns : alive_ns;
+}
+
+void xr_timing(const struct xr_handle *h, struct xr_lease_timing *timing)
+{
+	const struct xr_control *c = h->maps.control;
+
+	*timing = (struct xr_lease_timing){
+		.lease_ns = xr_lease_ns(c),
+		.heartbeat_ns = c->heartbeat_us * NS_PER_US,
+		.handover_ns = c->min_timeout_us * NS_PER_US,
+	};
 }
 
 unsigned int xr_leader(const struct xr_handle *h, int group, uint64_t *term)
