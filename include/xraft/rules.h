@@ -22,15 +22,20 @@ struct xr_from {
 	__u16 port;  /* host order */
 };
 
+/* XR_RECORDS, rounded up so that a mask bounds an index. */
+#define XR_SLOTS 128
+
 /* What one run remembers between its two passes over the records. */
 struct xr_run {
 	__u32 stamped; /* records whose contact or mark this run moved: it must answer (rule 15) */
 	__u32 refused;
 	__u32 answered;
 	__u32 up; /* records that only the daemon can decide */
-	__u32 term[64];
-	__u8 reason[64]; /* enum xr_reason */
+	__u32 term[XR_SLOTS];
+	__u8 reason[XR_SLOTS]; /* enum xr_reason */
 };
+
+_Static_assert(XR_RECORDS <= XR_SLOTS, "a slot a record");
 
 /*
  * ---- one word, one stamp ----
@@ -139,13 +144,20 @@ static __always_inline int xr_may_lead(const struct xr_group *g, const struct xr
 	       xr_quorum_fresh(g, acks, c->self, now, lapse_ns);
 }
 
-/* Rule 18: `node` has made a promise in `term`, and may be asked for it when it has forgotten. */
+/*
+ * Rule 18: `node` has made a promise in `term`, and may be asked for it when it has forgotten. The
+ * newest stays, whoever else stores one meanwhile (rule 13).
+ */
 static __always_inline void xr_know_term(struct xr_acks *acks, __u8 node, __u32 term)
 {
-	volatile __u32 *known = &acks->term[node];
+	__u32 *known = &acks->term[node];
 
-	if (*known < term)
-		*known = term;
+	for (int tries = 0; tries < 4; tries++) {
+		__u32 old = *(volatile __u32 *)known;
+
+		if (old >= term || __sync_val_compare_and_swap(known, old, term) == old)
+			return;
+	}
 }
 
 /*
@@ -213,6 +225,7 @@ static __always_inline enum xr_reason xr_rule_ack(struct xr_group *g, struct xr_
 	if (xr_before(h->echo_ns, g->lead_since_ns) || xr_before(now, h->echo_ns))
 		return XR_R_ack_ignored;
 	XR_PAUSE;
+	asm volatile("" : "+r"(node)); /* one register: the verifier checks that which is used */
 	if (node > XR_NODE_MAX)
 		return XR_R_drop_group;
 	xr_stamp(&acks->echo_ns[node], h->echo_ns);
@@ -275,7 +288,7 @@ static __always_inline void *xr_body(const struct xr_wire *h, const void *end, _
 
 /*
  * Bodies are walked by callback (bpf_loop in the kernel), so that the verifier proves one step and
- * not fifty-eight. A step returns 1 to stop.
+ * not eighty-seven. A step returns 1 to stop.
  */
 typedef long (*xr_step)(__u32 i, void *arg);
 static __always_inline void xr_env_each(__u32 count, xr_step step, void *arg);
@@ -299,10 +312,9 @@ static __always_inline void xr_tag_record(struct xr_sip *sip, const struct xr_re
 {
 	const __u64 *word = (const __u64 *)rec;
 
-	_Static_assert(sizeof(*rec) == 3 * sizeof(*word), "wire layout");
+	_Static_assert(sizeof(*rec) == 2 * sizeof(*word), "wire layout");
 	xr_sip_word(sip, word[0]);
 	xr_sip_word(sip, word[1]);
-	xr_sip_word(sip, word[2]);
 }
 
 /*
@@ -464,14 +476,14 @@ static __always_inline long xr_step_heartbeat(__u32 i, void *arg)
 	g = xr_env_group(w->env, rec->group);
 	if (g)
 		reason = xr_rule_heartbeat(g, xr_env_control(w->env), w->h, rec, w->now);
-	run->reason[i & 63] = reason;
+	run->reason[i & (XR_SLOTS - 1)] = reason;
 	if (xr_is_stamped(reason)) {
 		run->stamped++;
 		xr_env_count(w->env, reason);
 		xr_record_set_flags(rec, reason == XR_R_heartbeat_answered ? XR_ACKED : XR_PENDING);
 	} else if (reason == XR_R_heartbeat_refused) {
 		run->refused++;
-		run->term[i & 63] = xr_view_read(g).view.term;
+		run->term[i & (XR_SLOTS - 1)] = xr_view_read(g).view.term;
 	} else if (reason == XR_R_pass_heartbeat) {
 		run->up++;
 	}
@@ -488,7 +500,7 @@ static __always_inline long xr_step_write_rest(__u32 i, void *arg)
 
 	if (!rec)
 		return 1;
-	reason = run->reason[i & 63];
+	reason = run->reason[i & (XR_SLOTS - 1)];
 	if (xr_is_stamped(reason))
 		return 0;
 	if (reason == XR_R_pass_heartbeat) {
@@ -497,7 +509,7 @@ static __always_inline long xr_step_write_rest(__u32 i, void *arg)
 	}
 	xr_env_count(w->env, reason);
 	if (reason == XR_R_heartbeat_refused)
-		rec->term = run->term[i & 63];
+		rec->term = run->term[i & (XR_SLOTS - 1)];
 	xr_record_set_flags(rec, reason == XR_R_heartbeat_refused ? XR_REFUSED : XR_PENDING);
 	return 0;
 }
@@ -562,7 +574,7 @@ static __always_inline long xr_step_poll(__u32 i, void *arg)
 		run->answered++;
 	else if (reason == XR_R_pass_poll)
 		run->up++;
-	run->reason[i & 63] = reason;
+	run->reason[i & (XR_SLOTS - 1)] = reason;
 	xr_env_count(w->env, reason);
 	return 0;
 }
@@ -571,11 +583,13 @@ static __always_inline long xr_step_write_beat(__u32 i, void *arg)
 {
 	struct xr_walk *w = arg;
 	struct xr_record *rec = xr_walk_record(w, i);
+	struct xr_run *run = xr_env_run(w->env);
+	int answered;
 
 	if (!rec)
 		return 1;
-	xr_record_set_flags(
-		rec, xr_env_run(w->env)->reason[i & 63] == XR_R_poll_answered ? 0 : XR_PENDING);
+	answered = run->reason[i & (XR_SLOTS - 1)] == XR_R_poll_answered;
+	xr_record_set_flags(rec, answered ? 0 : XR_PENDING);
 	return 0;
 }
 

@@ -18,7 +18,7 @@
 #define XR_PORT		7007
 
 #define XR_NODE_MAX	9    /* node ids are 1 ... 9 */
-#define XR_DATAGRAM_MAX 1440 /* 58 records; a 1500-byte IPv6 packet has room for 1452 bytes */
+#define XR_DATAGRAM_MAX 1440 /* 87 records; a 1500-byte IPv6 packet has room for 1452 bytes */
 
 #define xr_each_node(node) for (__u8 node = 1; (node) <= XR_NODE_MAX; (node)++)
 
@@ -28,13 +28,13 @@
 		if (!(1u << (node) & (mask))) { \
 		} else
 
-/* What follows the header `count` times, and its size in 64-bit words. */
-enum xr_body {
-	XR_BODY_NONE = 0,
-	XR_BODY_FACT = 2,
-	XR_BODY_RECORD = 3,
-	XR_BODY_BALLOT = 5,
-};
+/* What follows the header `count` times. */
+enum xr_body { XR_BODY_NONE, XR_BODY_FACT, XR_BODY_RECORD, XR_BODY_BALLOT };
+
+/* The size of each in 64-bit words. */
+#define XR_WORDS_FACT	2
+#define XR_WORDS_RECORD 2
+#define XR_WORDS_BALLOT 5
 
 enum xr_place { XR_AT_DAEMON, XR_AT_NIC };
 
@@ -97,14 +97,16 @@ struct xr_wire {
 #define XR_REFUSED 0x2 /* of an older term; `term` is now the refuser's own */
 #define XR_PENDING 0x4 /* not decided here; the daemon was told, ask again (rule 15) */
 
-/* 24 bytes: one group in a heartbeat, its answer or a poll. */
+/*
+ * 16 bytes: one group in a heartbeat, its answer or a poll. A group without entries pays for no
+ * more; what a log needs is for a body of its own.
+ */
 struct xr_record {
 	__u32 group;
 	__u32 term;
 	__u16 digest; /* of the group's name and voters (rule 10) */
 	__u16 flags;
-	__u32 spare;
-	__u64 commit; /* commit index; 0 until there is a log */
+	__u32 spare; /* zero */
 };
 
 /* Flags of a vote body. */
@@ -170,12 +172,12 @@ struct xr_fact {
 #define XR_FACT_MAX   ((XR_DATAGRAM_MAX - sizeof(struct xr_wire)) / sizeof(struct xr_fact))
 #define XR_RECORD_MAX ((XR_DATAGRAM_MAX - sizeof(struct xr_wire)) / sizeof(struct xr_record))
 #define XR_BALLOT_MAX ((XR_DATAGRAM_MAX - sizeof(struct xr_wire)) / sizeof(struct xr_ballot))
-#define XR_RECORDS    58 /* XR_RECORD_MAX as a plain number, for loops the verifier bounds */
+#define XR_RECORDS    87 /* XR_RECORD_MAX as a plain number, for loops the verifier bounds */
 
 _Static_assert(sizeof(struct xr_wire) == 48, "wire layout");
-_Static_assert(sizeof(struct xr_fact) == 8 * XR_BODY_FACT, "wire layout");
-_Static_assert(sizeof(struct xr_record) == 8 * XR_BODY_RECORD, "wire layout");
-_Static_assert(sizeof(struct xr_ballot) == 8 * XR_BODY_BALLOT, "wire layout");
+_Static_assert(sizeof(struct xr_fact) == 8 * XR_WORDS_FACT, "wire layout");
+_Static_assert(sizeof(struct xr_record) == 8 * XR_WORDS_RECORD, "wire layout");
+_Static_assert(sizeof(struct xr_ballot) == 8 * XR_WORDS_BALLOT, "wire layout");
 _Static_assert(XR_RECORD_MAX == XR_RECORDS, "one datagram, one full MTU");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "fields are used as they are sent");
 
@@ -232,7 +234,9 @@ static inline const char *xr_type_text(__u8 type)
 /* Size of one body of a datagram of this type in bytes; 0 for those that have none. */
 static inline __u32 xr_wire_body_size(__u8 type)
 {
-	return 8 * xr_type_body(type);
+#define X(name, number, body, answer, place, text) | (__u64)XR_WORDS_##body << 4 * (number)
+	return 8 * xr_type_look(0 XR_TYPES(X), type);
+#undef X
 }
 
 #endif

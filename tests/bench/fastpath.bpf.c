@@ -154,7 +154,7 @@ static __always_inline int floor_with(struct xdp_md *ctx, __u32 records, int pie
 BENCH_PROGRAM(reflect, reflect(ctx, 1) ? XDP_TX : XDP_ABORTED)
 BENCH_PROGRAM(floor_1, floor_with(ctx, 1, 0))
 BENCH_PROGRAM(floor_8, floor_with(ctx, 8, 0))
-BENCH_PROGRAM(floor_58, floor_with(ctx, 58, 0))
+BENCH_PROGRAM(floor_87, floor_with(ctx, 87, 0))
 BENCH_PROGRAM(socket, floor_with(ctx, 1, SOCKET))
 BENCH_PROGRAM(decision, floor_with(ctx, 1, SOCKET | DECISION))
 

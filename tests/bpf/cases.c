@@ -2,7 +2,7 @@
 /*
  * The table. By default node 2 sends node 1 a heartbeat of group 0 in term 7, which node 1
  * follows; with LEADS node 1 leads all groups in term 7. Nodes 1, 2 and 3 vote; node 4 is known
- * and does not; groups are 0 ... 63, and each has its own digest.
+ * and does not; groups are 0 ... 127, and each has its own digest.
  */
 #include <string.h>
 #include <linux/bpf.h>
@@ -38,6 +38,7 @@
 #define TELL           H(type, XR_TELL), H(lives, RIG_LIFE(2))
 #define LONG_D         W(control.min_timeout_us, 60000000) /* so that no case is about milliseconds */
 #define SEC            (__s64)NS_PER_S
+#define FIRST(n)       (((case_groups)1 << (n)) - 1) /* groups 0 ... n-1 */
 #define MARK(t, ns)    ((__u64)((t) & 0xffff) << 48 | (ns) >> 10)
 
 const struct nic_case nic_cases[] = {
@@ -88,22 +89,22 @@ const struct nic_case nic_cases[] = {
 	{"type beyond the last", SET(H(type, XR_TYPE_END)), DROP, ONE(drop_type)},
 	{"type 255", SET(H(type, 255)), DROP, ONE(drop_type)},
 	{"no records", SET(H(count, 0)), DROP, ONE(drop_short)},
-	{"more records than bytes", SET(H(count, 2), P(payload, 72)), DROP, ONE(drop_short)},
-	{"count that overflows", SET(H(count, 0xffff), P(payload, 72)), DROP, ONE(drop_short)},
-	{"more bytes than records", SET(P(payload, 96)), DROP, ONE(drop_short)},
-	{"seven bytes more", SET(P(payload, 79)), DROP, ONE(drop_short)},
-	{"header of the length that it once had", SET(P(payload, 64)), DROP, ONE(drop_short)},
-	{"path test with a record", SET(H(type, XR_PATH_TEST), P(payload, 72)), DROP, ONE(drop_short)},
+	{"more records than bytes", SET(H(count, 2), P(payload, 64)), DROP, ONE(drop_short)},
+	{"count that overflows", SET(H(count, 0xffff), P(payload, 64)), DROP, ONE(drop_short)},
+	{"more bytes than records", SET(P(payload, 80)), DROP, ONE(drop_short)},
+	{"seven bytes more", SET(P(payload, 71)), DROP, ONE(drop_short)},
+	{"header of the length that it once had", SET(P(payload, 56)), DROP, ONE(drop_short)},
+	{"path test with a ballot", SET(H(type, XR_PATH_TEST), P(payload, 88)), DROP, ONE(drop_short)},
 	{"path test with nothing", SET(H(type, XR_PATH_TEST), H(count, 0)), DROP, ONE(drop_short)},
 	{"ask of nothing", SET(ASK, H(count, 0)), DROP, ONE(drop_short)},
-	{"59 records", .records = 59, DROP, ONE(drop_short)},
+	{"88 records", .records = 88, DROP, ONE(drop_short)},
 	{"35 ballots", SET(H(type, XR_VOTE), H(count, 35)), DROP, ONE(drop_short)},
 	{"88 facts", SET(TELL, H(count, 88)), DROP, ONE(drop_short)},
 	{"no payload", SET(P(payload, 0)), DROP, ONE(drop_short)},
 	{"UDP length below its header", SET(P(udp_len, 7)), DROP, ONE(drop_short)},
 	{"UDP length 0", SET(P(udp_len, 0)), DROP, ONE(drop_short)},
-	{"UDP length beyond the frame", SET(H(count, 2), P(payload, 72), P(udp_len, 104)), DROP, ONE(drop_short)},
-	{"UDP length within the padding", SET(P(udp_len, 88), P(padding, 30)), DROP, ONE(drop_short)},
+	{"UDP length beyond the frame", SET(H(count, 2), P(payload, 64), P(udp_len, 88)), DROP, ONE(drop_short)},
+	{"UDP length within the padding", SET(P(udp_len, 80), P(padding, 30)), DROP, ONE(drop_short)},
 	{"second key", SET(H(key_id, 5)), ACKS},
 	{"unknown key id", SET(H(key_id, 6)), DROP, ONE(drop_key)},
 	{"unknown odd key id", SET(H(key_id, 7)), DROP, ONE(drop_key)},
@@ -161,7 +162,7 @@ const struct nic_case nic_cases[] = {
 	{"larger D", SET(H(min_timeout_us, 150001)), DROP, ONE(drop_timing)},
 	{"smaller D", SET(H(min_timeout_us, 149999)), ACKS},
 	{"larger D of an older term", SET(H(min_timeout_us, 150001), REC(0, term, 6)), TX, ONE(heartbeat_refused), .flags = {XR_REFUSED}},
-	{"group beyond the map", SET(REC(0, group, 64)), DROP, ONE(drop_group)},
+	{"group beyond the map", SET(REC(0, group, RIG_GROUPS)), DROP, ONE(drop_group)},
 	{"group far beyond the map", SET(REC(0, group, 0xffffffff)), DROP, ONE(drop_group)},
 	{"group that is not in use", SET(W(groups[0].voters, 0)), DROP, ONE(drop_group)},
 	{"wrong digest", SET(REC(0, digest, 0x1001)), DROP, ONE(drop_digest)},
@@ -192,12 +193,12 @@ const struct nic_case nic_cases[] = {
 
 	/* ---- rules 4 and 15: stamped is answered ---- */
 	{"withheld: a later stamp stands", SET(W_NOW(groups[0].contact_ns, 10 * SEC)), TX, ONE(heartbeat_withheld), .marked = 1, .flags = {XR_PENDING}},
-	{"58 records", .records = 58, TX, MOVED(N(heartbeat_answered, 58)), .stamped = (1ull << 58) - 1, .flags = {1, 1, 1, 1, 1, 1, 1, 1}},
-	{"58 records, the last of a newer term", .records = 58, SET(REC(57, term, 8)), TX, MOVED(N(heartbeat_answered, 57), N(heartbeat_pending, 1)),
-	 .stamped = (1ull << 57) - 1, .flags = {1, 1, 1, 1, 1, 1, 1, 1}, .events = 1},
+	{"87 records", .records = 87, TX, MOVED(N(heartbeat_answered, 87)), .stamped = FIRST(87), .flags = {1, 1, 1, 1, 1, 1, 1, 1}},
+	{"87 records, the last of a newer term", .records = 87, SET(REC(86, term, 8)), TX, MOVED(N(heartbeat_answered, 86), N(heartbeat_pending, 1)),
+	 .stamped = FIRST(86), .flags = {1, 1, 1, 1, 1, 1, 1, 1}, .events = 1},
 	{"some stamped, some up", .records = 3, SET(REC(1, term, 8), VIEW(2, mode, XR_NONE)), TX, MOVED(N(heartbeat_answered, 1), N(heartbeat_pending, 2)),
 	 .stamped = 1, .flags = {XR_ACKED, XR_PENDING, XR_PENDING}, .events = 2},
-	{"one of each", .records = 6, SET(REC(1, term, 8), REC(2, term, 6), REC(3, digest, 0), REC(4, group, 99), W(groups[5].replay, MARK(7, CASE_SENT))),
+	{"one of each", .records = 6, SET(REC(1, term, 8), REC(2, term, 6), REC(3, digest, 0), REC(4, group, RIG_GROUPS + 35), W(groups[5].replay, MARK(7, CASE_SENT))),
 	 TX, MOVED(N(heartbeat_answered, 1), N(heartbeat_pending, 1), N(heartbeat_refused, 1), N(drop_digest, 1), N(drop_group, 1), N(drop_replay, 1)),
 	 .stamped = 1, .flags = {XR_ACKED, XR_PENDING, XR_REFUSED, XR_PENDING, XR_PENDING, XR_PENDING}, .events = 1},
 	{"withheld and up", .records = 2, SET(W_NOW(groups[0].contact_ns, 10 * SEC), REC(1, term, 8)), TX, MOVED(N(heartbeat_withheld, 1), N(heartbeat_pending, 1)),
@@ -205,7 +206,7 @@ const struct nic_case nic_cases[] = {
 	{"refused and up, none stamped", .records = 2, SET(REC(0, term, 6), REC(1, term, 8)), PASS, ONE(pass_heartbeat)},
 	{"dropped and up", .records = 2, SET(REC(0, digest, 0), REC(1, term, 8)), PASS, ONE(pass_heartbeat)},
 	{"refused and dropped", .records = 2, SET(REC(0, term, 6), REC(1, digest, 0)), TX, MOVED(N(heartbeat_refused, 1), N(drop_digest, 1)), .flags = {XR_REFUSED, XR_PENDING}},
-	{"nothing but dropped", .records = 2, SET(REC(0, group, 70), REC(1, digest, 0)), DROP, MOVED(N(drop_group, 1), N(drop_digest, 1))},
+	{"nothing but dropped", .records = 2, SET(REC(0, group, RIG_GROUPS + 6), REC(1, digest, 0)), DROP, MOVED(N(drop_group, 1), N(drop_digest, 1))},
 	{"the same group twice", .records = 2, SET(REC(1, group, 0), REC(1, digest, 0x1000)), TX, MOVED(N(heartbeat_answered, 1), N(drop_replay, 1)),
 	 .stamped = 1, .flags = {XR_ACKED, XR_PENDING}},
 
@@ -227,7 +228,7 @@ const struct nic_case nic_cases[] = {
 
 	/* ---- rule 5: acks at the leader ---- */
 	{"ack", .role = LEADS, SET(ACK), DROP, ONE(ack_stamped), .acked = 1},
-	{"ack of 58 records", .role = LEADS, .records = 58, SET(ACK), DROP, MOVED(N(ack_stamped, 1), N(ack_ignored, 57)), .acked = 1},
+	{"ack of 87 records", .role = LEADS, .records = 87, SET(ACK), DROP, MOVED(N(ack_stamped, 1), N(ack_ignored, 86)), .acked = 1},
 	{"ack of an older term", .role = LEADS, SET(ACK, REC(0, term, 6)), DROP, ONE(ack_ignored)},
 	{"ack of a newer term", .role = LEADS, SET(ACK, REC(0, term, 8)), DROP, ONE(ack_ignored)},
 	{"ack at a follower", SET(ACK), DROP, ONE(ack_ignored)},
@@ -238,7 +239,7 @@ const struct nic_case nic_cases[] = {
 	{"echo in the future", .role = LEADS, SET(H(type, XR_ACK), REC(0, flags, XR_ACKED), P_NOW(d.h.echo_ns, 10 * SEC)), DROP, ONE(ack_ignored)},
 	{"ack that was overtaken", .role = LEADS, SET(ACK, W_NOW(acks[0].echo_ns[2], -50 * (__s64)NS_PER_MS)), DROP, ONE(ack_stamped), .known = 1},
 	{"ack, and a newer term is known", .role = LEADS, SET(ACK, W(acks[0].term[2], 9), W_NOW(acks[0].echo_ns[2], -50 * (__s64)NS_PER_MS)), DROP, ONE(ack_stamped)},
-	{"ack of an unknown group", .role = LEADS, SET(ACK, REC(0, group, 64)), DROP, ONE(drop_group)},
+	{"ack of an unknown group", .role = LEADS, SET(ACK, REC(0, group, RIG_GROUPS)), DROP, ONE(drop_group)},
 	{"ack with a wrong digest", .role = LEADS, SET(ACK, REC(0, digest, 0)), DROP, ONE(drop_digest)},
 	{"ack of a node that does not vote", .role = LEADS, SET(ACK, FROM(4)), DROP, ONE(drop_group)},
 	{"refusal with a newer term", .role = LEADS, SET(H(type, XR_ACK), REC(0, flags, XR_REFUSED), REC(0, term, 8)), PASS, ONE(pass_ack)},
@@ -259,8 +260,8 @@ const struct nic_case nic_cases[] = {
 	{"poll, acks of an earlier leadership", .role = LEADS, SET(POLL, W_NOW(groups[0].lead_since_ns, -5 * SEC), W_NOW(acks[0].echo_ns[2], -5 * SEC - 1)), PASS, ONE(pass_poll)},
 	{"poll of some that we lead", .role = LEADS, .records = 3, SET(POLL, VIEW(1, mode, XR_NONE), REC(2, digest, 0)),
 	 TX, MOVED(N(poll_answered, 1), N(pass_poll, 1), N(drop_digest, 1)), .flags = {0, XR_PENDING, XR_PENDING}},
-	{"poll of 58 groups", .role = LEADS, .records = 58, SET(POLL), TX, MOVED(N(poll_answered, 58))},
-	{"poll of an unknown group", .role = LEADS, SET(POLL, REC(0, group, 64)), DROP, ONE(drop_group)},
+	{"poll of 87 groups", .role = LEADS, .records = 87, SET(POLL), TX, MOVED(N(poll_answered, 87))},
+	{"poll of an unknown group", .role = LEADS, SET(POLL, REC(0, group, RIG_GROUPS)), DROP, ONE(drop_group)},
 	{"poll with a wrong digest", .role = LEADS, SET(POLL, REC(0, digest, 0)), DROP, ONE(drop_digest)},
 	{"poll of a node that does not vote", .role = LEADS, SET(POLL, FROM(4)), DROP, ONE(drop_group)},
 

@@ -18,6 +18,11 @@ struct case_set {
 	__u64 value;
 };
 
+/* A bit for each group. */
+typedef unsigned __int128 case_groups;
+
+_Static_assert(RIG_GROUPS <= 8 * sizeof(case_groups), "a bit for each group");
+
 enum case_role { FOLLOWS, LEADS };
 enum case_family { BOTH, IPV4, IPV6 };
 enum case_socket { OURS, NO_SOCKET, FOREIGN };
@@ -34,10 +39,10 @@ struct nic_case {
 		enum xr_reason reason;
 		unsigned count;
 	} moved[CASE_MOVED];	   /* these counters and no others; a count of 0 ends them */
-	__u64 stamped;		   /* bit n: contact and mark of group n moved */
-	__u64 marked;		   /* bit n: only the mark did */
-	__u64 acked;		   /* bit n: node 2's ack in group n moved to the echo */
-	__u64 known;		   /* bit n: only the term that is known of node 2 did */
+	case_groups stamped;	   /* bit n: contact and mark of group n moved */
+	case_groups marked;	   /* bit n: only the mark did */
+	case_groups acked;	   /* bit n: node 2's ack in group n moved to the echo */
+	case_groups known;	   /* bit n: only the term that is known of node 2 did */
 	__u16 flags[CASE_RECORDS]; /* of the first records of an answer */
 	unsigned events;
 };

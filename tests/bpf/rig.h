@@ -10,7 +10,7 @@
 #include <bpf/libbpf.h>
 #include "frame.h"
 
-#define RIG_GROUPS 64
+#define RIG_GROUPS 128 /* more than a datagram has records */
 #define RIG_EVENTS 128
 #define RIG_SELF   1
 

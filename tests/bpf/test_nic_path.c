@@ -353,7 +353,7 @@ static void same_datagram_twice(void **state)
 /* A full ring loses events, never answers; that it lost some is counted. */
 static void full_ring_is_counted(void **state)
 {
-	static const struct nic_case many = {.name = "ring", .records = 58};
+	static const struct nic_case many = {.name = "ring", .records = XR_RECORDS};
 	static struct outcome out;
 	__u64 began, ended, pending = 0, lost = 0;
 	struct packet p;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Rule 4 against rule 3, on the loaded program: one CPU runs heartbeats of 58 groups through it,
+ * Rule 4 against rule 3, on the loaded program: one CPU runs heartbeats of 87 groups through it,
  * another decides about these groups through the mmaped maps as the daemon does, both as fast as
  * they can and with nothing between them but the maps. (test_rules.c hammers the native build.)
  *

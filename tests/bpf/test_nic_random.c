@@ -113,14 +113,13 @@ static void random_socket(void)
  */
 static void random_record(struct xr_record *rec)
 {
-	rec->group = one_in(20) ? below(100) : below(8);
+	rec->group = one_in(20) ? below(RIG_GROUPS + 36) : below(8);
 	rec->term = some_term();
 	rec->digest = (__u16)(0x1000 + rec->group);
 	if (one_in(20))
 		rec->digest = (__u16)next();
 	rec->flags = one_in(6) ? (__u16)below(8) : 0;
 	rec->spare = one_in(20) ? (__u32)next() : 0;
-	rec->commit = next();
 }
 
 static __u64 some_lives(const struct xr_wire *h)
@@ -142,7 +141,7 @@ static void random_header(struct xr_wire *h, __u64 now)
 			      .key_id = 4,
 			      .min_timeout_us = 150000};
 	h->type = one_in(4) ? (__u8)below(XR_TYPE_END + 1) : types[below(ARRAY_SIZE(types))];
-	h->count = (__u16)(one_in(30) ? below(61) : 1 + below(5));
+	h->count = (__u16)(one_in(30) ? below(XR_RECORDS + 3) : 1 + below(5));
 	if (xr_type_body(h->type) == XR_BODY_BALLOT && h->count > XR_BALLOT_MAX)
 		h->count = XR_BALLOT_MAX;
 	h->sent_ns = SENT + (below(9) - 4) * ms;

@@ -291,7 +291,7 @@ static void check_sent(struct node *n, uint8_t to, const struct xr_wire *h, size
 	must(h->sent_ns >= s.now_ns, "was sent before it was");
 	must(xr_type_body(h->type) != XR_BODY_RECORD || h->sent_ns == s.now_ns,
 	     "a lease would count from elsewhere (rule 5)");
-	for (int i = 0; i < h->count && body != sizeof(struct xr_fact); i++)
+	for (int i = 0; i < h->count && xr_type_body(h->type) != XR_BODY_FACT; i++)
 		check_body(n, h, (const void *)((const uint8_t *)(h + 1) + i * body));
 }
 

@@ -352,7 +352,7 @@ static enum xr_reason check_lives(struct checked *k, __u8 type, __u64 said, __u6
 {
 	struct {
 		struct xr_wire h;
-		__u64 body[XR_BODY_BALLOT];
+		__u64 body[XR_WORDS_BALLOT];
 	} d = {.h = {.magic = XR_WIRE_MAGIC,
 		     .version = XR_WIRE_VERSION,
 		     .type = type,
@@ -409,6 +409,51 @@ static void lives_come_before_the_key(void **state)
 /*
  * ---- rule 18: what is known of others ----
  */
+#define KNOWERS	   4
+#define KNOWN_EACH 200000
+
+struct knower {
+	struct xr_acks *acks;
+	pthread_t thread;
+	__u32 step;
+	unsigned back;
+};
+
+static void *know_all(void *arg)
+{
+	struct knower *k = arg;
+	__u32 last = 0;
+
+	for (int i = 0; i < KNOWN_EACH; i++) {
+		__u32 known = *(volatile __u32 *)&k->acks->term[2];
+
+		k->back += known < last;
+		last = known;
+		xr_know_term(k->acks, 2, known + k->step);
+	}
+	return NULL;
+}
+
+/* Several CPUs learn of terms at a time, and none takes back what another has stored (rule 13). */
+static void known_term_is_atomic(void **state)
+{
+	struct xr_acks acks = {0};
+	struct knower k[KNOWERS] = {0};
+	unsigned back = 0;
+
+	(void)state;
+	for (int i = 0; i < KNOWERS; i++) {
+		k[i] = (struct knower){.acks = &acks, .step = 1 + (__u32)i};
+		assert_int_equal(pthread_create(&k[i].thread, NULL, know_all, &k[i]), 0);
+	}
+	for (int i = 0; i < KNOWERS; i++) {
+		pthread_join(k[i].thread, NULL);
+		back += k[i].back;
+	}
+	assert_int_equal(back, 0);
+	assert_true(acks.term[2] >= KNOWN_EACH);
+}
+
 static void known_term_only_rises(void **state)
 {
 	struct xr_acks acks = {0};
@@ -667,6 +712,7 @@ int main(void)
 		cmocka_unit_test(another_life_is_dropped),
 		cmocka_unit_test(lives_come_before_the_key),
 		cmocka_unit_test(known_term_only_rises),
+		cmocka_unit_test(known_term_is_atomic),
 		cmocka_unit_test(ack_lets_know_of_its_term),
 		cmocka_unit_test(overtaken_ack_lets_know_of_its_term),
 		cmocka_unit_test(answer_never_contradicts_vote),

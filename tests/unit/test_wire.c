@@ -36,8 +36,8 @@ _Static_assert(sizeof(struct xr_fact) == 16, "wire layout");
 _Static_assert(offsetof(struct xr_record, term) == 4, "wire layout");
 _Static_assert(offsetof(struct xr_record, digest) == 8, "wire layout");
 _Static_assert(offsetof(struct xr_record, flags) == 10, "wire layout");
-_Static_assert(offsetof(struct xr_record, commit) == 16, "wire layout");
-_Static_assert(sizeof(struct xr_record) == 24, "wire layout");
+_Static_assert(offsetof(struct xr_record, spare) == 12, "wire layout");
+_Static_assert(sizeof(struct xr_record) == 16, "wire layout");
 _Static_assert(offsetof(struct xr_ballot, digest) == 8, "wire layout");
 _Static_assert(offsetof(struct xr_ballot, flags) == 10, "wire layout");
 _Static_assert(offsetof(struct xr_ballot, round) == 12, "wire layout");
@@ -200,12 +200,10 @@ static const struct {
 	 {HEADER(XR_ACK, 1, 2, 1, R, S), .rec = {{GROUP(0, 7, 0xbeef), .flags = XR_ACKED}}}},
 	{"heartbeat-3",
 	 {HEADER(XR_HEARTBEAT, 2, 1, 3, S + 25 * MS, 0),
-	  .rec = {{GROUP(0, 7, 0xbeef), .commit = 41},
-		  {GROUP(7, 3, 0x1234)},
-		  {GROUP(100000, 8, 0xcafe)}}}},
+	  .rec = {{GROUP(0, 7, 0xbeef)}, {GROUP(7, 3, 0x1234)}, {GROUP(100000, 8, 0xcafe)}}}},
 	{"ack-3",
 	 {HEADER(XR_ACK, 1, 2, 3, R + 25 * MS, S + 25 * MS),
-	  .rec = {{GROUP(0, 7, 0xbeef), .flags = XR_ACKED, .commit = 41},
+	  .rec = {{GROUP(0, 7, 0xbeef), .flags = XR_ACKED},
 		  {GROUP(7, 9, 0x1234), .flags = XR_REFUSED},
 		  {GROUP(100000, 8, 0xcafe), .flags = XR_PENDING}}}},
 	{"poll",
@@ -486,12 +484,12 @@ static void rules_drop_another_life(void **state)
 static void limits(void **state)
 {
 	(void)state;
-	assert_int_equal(XR_RECORD_MAX, 58);
+	assert_int_equal(XR_RECORD_MAX, 87);
 	assert_int_equal(XR_BALLOT_MAX, 34);
 	assert_int_equal(XR_FACT_MAX, 87);
 	assert_int_equal(XR_DATAGRAM_MAX, 1440);
 	assert_true(XR_DATAGRAM_MAX <= 1500 - 40 - 8); /* in one packet, over IPv6, too */
-	assert_int_equal(HEADER_SIZE + 58 * sizeof(struct xr_record), XR_DATAGRAM_MAX);
+	assert_int_equal(HEADER_SIZE + 87 * sizeof(struct xr_record), XR_DATAGRAM_MAX);
 	for (int type = 0; type < 256; type++) {
 		int answer = xr_type_answer((__u8)type);
 
