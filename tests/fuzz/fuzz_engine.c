@@ -330,8 +330,11 @@ static void check_timer(struct node *n, uint32_t g, bool timer)
 	must(n->armed_ns <= (at_ns < s.now_ns ? s.now_ns : at_ns), "a timer is lost");
 }
 
-/* `waits_ns`: since when the disk kept a write, as the turn began. */
-static void check_turn(struct node *n, uint64_t waits_ns, bool timer)
+/*
+ * `waits_ns`: since when the disk kept a write, as the turn began; `alive_ns`: the deadline, which
+ * may stay where a timer was due.
+ */
+static void check_turn(struct node *n, uint64_t waits_ns, bool timer, uint64_t alive_ns)
 {
 	bool falls = (waits_ns && s.now_ns - waits_ns >= STALL_NS) ||
 		     (n->turned_ns && s.now_ns - n->turned_ns >= STALL_NS);
@@ -340,7 +343,8 @@ static void check_turn(struct node *n, uint64_t waits_ns, bool timer)
 	must(n->over || !n->failed, "goes on with a disk that failed (rule 7)");
 	if (n->over)
 		return;
-	must(n->control.alive_until_ns == (waits_ns ? waits_ns : s.now_ns) + STALL_NS,
+	must(n->control.alive_until_ns == (waits_ns ? waits_ns : s.now_ns) + STALL_NS ||
+		     n->control.alive_until_ns == alive_ns,
 	     "answers for too long (rule 8)");
 	for (uint32_t g = 0; g < GROUPS; g++) {
 		check_timer(n, g, timer);
@@ -651,14 +655,18 @@ static void start(struct node *n, uint8_t fate);
 
 static void enter(struct node *n, void (*turn)(struct xr_engine *e))
 {
-	const volatile uint64_t waits_ns = oldest_ns(n); /* not to be lost by longjmp() */
+	/* Not to be lost by longjmp(). */
+	const volatile uint64_t waits_ns = oldest_ns(n);
+	const volatile bool due = n->armed_ns && n->armed_ns <= s.now_ns;
+	const volatile uint64_t alive_ns = due ? n->control.alive_until_ns : 0;
 
 	s.acting = n;
 	for (uint32_t g = 0; g < GROUPS; g++)
 		n->ghost[g].beaten = 0;
 	if (!setjmp(s.died)) {
 		turn(&n->engine);
-		check_turn(n, waits_ns, turn == xr_engine_timer);
+		check_turn(n, waits_ns,
+			   turn == xr_engine_timer || (due && turn == xr_engine_receive), alive_ns);
 	} else {
 		n->over = true;
 	}

@@ -197,7 +197,7 @@
 	X(told_unasked, "an answer is believed to a question that is not open", 17, 100, "introduce") \
 	X(hints_for_ever, "each question of an unknown life is answered and asked back", 17, 0, "introduce") \
 	X(taken_twice, "votes, their answers and resignations sent again count again", 17, 0, "engine") \
-	X(marks_kept, "a peer's marks outlive its life", 17, 100, "") \
+	X(marks_kept, "a peer's marks outlive its life", 17, 400, "") \
 	X(mark_stays, "a mark that lies ahead of its leader stays there", 17, 0, "rules") \
 	X(mark_by_anybody, "any heartbeat moves a mark back", 17, 0, "rules") \
 	X(never_doubts, "nobody is asked again, whatever happens", 20, 0, "engine") \

@@ -272,6 +272,18 @@ int __wrap_xr_config_read(struct xr_config *c, const char *path, struct xr_why *
  * ---- an engine's life and death ----
  */
 
+/* Do its maps know more than the journal that it has found? */
+static bool is_older(struct node *n)
+{
+	for (int g = 0; g < n->w->groups; g++) {
+		const struct xr_vote *v = xr_journal_find(n->store.journal, g);
+
+		if (n->maps.groups[g].view.term > (v ? v->term : 0))
+			return true;
+	}
+	return false;
+}
+
 static void start_engine(struct node *n)
 {
 	struct xr_warden *w = &n->warden;
@@ -290,6 +302,11 @@ static void start_engine(struct node *n)
 	err = xr_engine_init(e, &w->nic.maps, n->store.journal, xr_warden_promise_until_ns(w),
 			     NULL);
 	if (err == -ESTALE && n->store.put_back) { /* somebody reads why, and restores the newest */
+		n->over = true;
+		n->wait_status = 1 << 8;
+		return;
+	}
+	if (!err && n->store.put_back && !is_older(n)) { /* it held more than was known of it */
 		n->over = true;
 		n->wait_status = 1 << 8;
 		return;

@@ -1589,6 +1589,21 @@ static void two_leaders_heard_while_the_disk_is_busy(void **state)
 	assert_int_equal(c->two_leaders, 1);
 }
 
+static void older_leader_heard_while_the_disk_is_busy_is_not_followed(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
+
+	(void)state;
+	stage_follow(c, 2, 1);
+	cluster_hear(c, 1, say_resign(2, 1, 3));
+	cluster_deliver(c, 1, say_vote(3, 2));
+	cluster_deliver(c, 1, say_heartbeat(c, 2, 1));
+	cluster_run_ms(c, 1);
+	assert_int_equal(c->node[1].disk.vote, 3);
+	assert_int_equal(c->node[1].group.view.term, 2);
+	assert_int_equal(c->node[1].group.view.mode, XR_NONE);
+}
+
 static void term_leap_is_refused_and_reported(void **state)
 {
 	static const enum xr_type types[] = {XR_HEARTBEAT, XR_VOTE, XR_PREVOTE};
@@ -1797,6 +1812,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(two_leaders_in_a_term_stop_a_follower),
 	cmocka_unit_test(two_leaders_in_a_term_stop_a_leader),
 	cmocka_unit_test(two_leaders_heard_while_the_disk_is_busy),
+	cmocka_unit_test(older_leader_heard_while_the_disk_is_busy_is_not_followed),
 	cmocka_unit_test(term_leap_is_refused_and_reported),
 	cmocka_unit_test(term_leap_in_an_answer_is_refused_and_reported),
 	cmocka_unit_test(largest_leap_is_taken),

@@ -424,7 +424,7 @@ static void differences_are_said_once(void **state)
 		{XR_FACT_max_timeout_us, 7, MAX_MS * 1000, "longest election timeout"},
 		{XR_FACT_heartbeat_us, 7, HEARTBEAT_MS * 1000, "heartbeat"},
 		{XR_FACT_drift_permille, 7, 100, "drift_permille is 7 there, 100 here"},
-		{XR_FACT_keys, 6ull << 32 | 1 << 6, 1, "keys in use"},
+		{XR_FACT_keys, 6ull << 32 | 1 << 6, 1, "keys that are accepted"},
 	};
 	_cleanup_cluster_ struct cluster *c = new_stage(3);
 

@@ -228,8 +228,8 @@ static int open_netlink(void)
 	};
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 
-	if (fd >= 0)
-		bind(fd, (struct sockaddr *)&a, sizeof(a));
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)))
+		xr_close_fd(&fd); /* it looks every two seconds all the same */
 	return fd;
 }
 

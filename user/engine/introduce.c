@@ -367,6 +367,12 @@ static void meet(struct xr_engine *e, uint8_t node, uint64_t life)
 	a->twice = twice;
 }
 
+/* While keys are rotated nodes seal with either: what they accept has to be alike. */
+static uint64_t comparable(int i, uint64_t value)
+{
+	return i == FACT(keys) ? (uint32_t)value : value;
+}
+
 /* What of its set-up is not as ours, in words. Bit n: fact XR_FACT_SELF + n. */
 static uint32_t differences(const struct xr_engine *e, const struct xr_acquaintance *a,
 			    struct xr_text *t)
@@ -378,19 +384,21 @@ static uint32_t differences(const struct xr_engine *e, const struct xr_acquainta
 		[FACT(heartbeat_us)] = "the heartbeat in us",
 		[FACT(drift_permille)] = "drift_permille",
 		[FACT(groups)] = "the digest of groups' ids, names and voters",
-		[FACT(keys)] = "the keys in use",
+		[FACT(keys)] = "the set of keys that are accepted (bit n: key n)",
 	};
 	struct xr_fact ours[XR_FACTS_SELF];
 	uint32_t differs = 0;
 
 	self_facts(e, ours);
 	for (int i = 0; i < XR_FACTS_SELF; i++) {
-		if (!names[i] || !a->facts[i].what || a->facts[i].value == ours[i].value)
+		uint64_t there = comparable(i, a->facts[i].value);
+		uint64_t here = comparable(i, ours[i].value);
+
+		if (!names[i] || !a->facts[i].what || there == here)
 			continue;
 		differs |= 1u << i;
 		xr_text_add(t, "%s%s is %llu there, %llu here", t->len ? "; " : "", names[i],
-			    (unsigned long long)a->facts[i].value,
-			    (unsigned long long)ours[i].value);
+			    (unsigned long long)there, (unsigned long long)here);
 	}
 	return differs;
 }

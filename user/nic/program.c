@@ -34,6 +34,8 @@ static void read_map(uint32_t id, struct xr_program *p)
 		p->groups_id = id;
 	else if (!strcmp(info.name, "xr_acks"))
 		p->acks_id = id;
+	else if (!strcmp(info.name, "xr_peers"))
+		p->peers_id = id;
 }
 
 static int read_program(int fd, struct xr_program *p)
@@ -193,6 +195,7 @@ static int open_maps(const struct xr_program *p, struct xr_maps *m, struct xr_wh
 	m->control_fd = bpf_map_get_fd_by_id(p->control_id);
 	m->groups_fd = bpf_map_get_fd_by_id(p->groups_id);
 	m->acks_fd = bpf_map_get_fd_by_id(p->acks_id);
+	m->peers_fd = bpf_map_get_fd_by_id(p->peers_id);
 	err = xr_maps_mmap(m, true, why);
 	if (!err && *(volatile __u32 *)&m->control->abi != XR_ABI)
 		err = xr_fail(why, -EPROTO, "its maps are of another version of xraft");

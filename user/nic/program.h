@@ -18,7 +18,7 @@ struct xr_program {
 	bool xraft;
 	char cluster[XR_NAME_SIZE];
 	uint8_t node;
-	uint32_t control_id, groups_id, acks_id; /* its maps; 0: it has no such map */
+	uint32_t control_id, groups_id, acks_id, peers_id; /* its maps; 0: it has no such */
 };
 
 struct xr_programs {
