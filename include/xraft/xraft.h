@@ -5,7 +5,8 @@
  * xr_is_leader() reads memory and clocks: no system call (but one after a fork, and one after the
  * wall clock was set), no lock, no allocation. So it is as true right after a crash of the daemon as
  * it is while the daemon is paused, and may be called from any thread and from a signal handler,
- * before each thing that only a leader may do.
+ * before each thing that only a leader may do. The kernel maps memory only for those who may write
+ * it: a process that may only read asks the kernel each time instead, in a few microseconds.
  *
  * What it promises: when it returns true with token T, then at a moment during the call this node
  * held the lease of term T, and no other node of the cluster held one; and a call that begins after
@@ -31,8 +32,8 @@ extern "C" {
 struct xr_handle;
 
 /*
- * Look at node `node` of `cluster`, which runs, or ran, on this machine. Needs root, or the right to
- * read and write its pins: the kernel maps memory only for those who may write it. The caller
+ * Look at node `node` of `cluster`, which runs, or ran, on this machine. Needs the right to read its
+ * pins: root has it, and the members of the group that the node's configuration names. The caller
  * closes the handle. Returns 0, or a negative errno with a sentence in `why` (cut to `size`, which
  * may be 0):
  *   -ENOENT  no such node here

@@ -78,7 +78,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	strcpy(maps.control->cluster, "demo");
 	maps.groups[1].voters = 0xe;
 	strcpy(maps.groups[1].name, "main");
-	must(!xr_api_start(&api, address.sun_path, &maps, &looks, NULL, NULL, &why), "%s",
+	must(!xr_api_start(&api, address.sun_path, 0, &maps, &looks, NULL, NULL, &why), "%s",
 	     why.text);
 	atexit(stop);
 	return 0;

@@ -22,11 +22,17 @@ cluster() {
 	"$xr_root/scripts/cluster" "$@"
 }
 
+# What a test started besides, and what else it has to take back; a trap of its own would lose $?.
+helpers=()
+clean_up() { :; }
+
 # finish [CODE]: where a trap does something before it, the code that there was.
 # shellcheck disable=SC2120
 finish() {
 	local rc=${1-$?}
 	trap '' INT TERM HUP
+	[[ ${#helpers[@]} -eq 0 ]] || kill "${helpers[@]}" 2>/dev/null || true
+	clean_up || true
 	if [[ -d $run ]]; then
 		if [[ $rc -ne 0 && $rc -ne $skip_code ]]; then
 			cluster status || true

@@ -139,7 +139,7 @@ second)
 		sed "s|^state.*|state = $work/$1|" "$run/node.$old.conf" >"$work/conf"
 		"${@:2}" xraftd --config "$work/conf" --new >"$work/said" 2>&1 || rc=$?
 		cat "$work/said"
-		[[ $rc == 1 ]] || fail "a second daemon of node $old ends with $rc"
+		[[ $rc == 75 ]] || fail "a second daemon of node $old ends with $rc"
 		grep -q "node $old of cluster $XR_CLUSTER runs on this machine already: process $pid holds" "$work/said" ||
 			fail "it does not say whose the node is"
 		[[ ! -e $work/$1 ]] || fail "it has made a state"
@@ -208,7 +208,9 @@ orphan)
 	as_before || fail "another daemon has moved something"
 
 	# A start fences the maps of the program that it finds.
-	trap 'rm -f "$pins-kept"; finish' EXIT
+	clean_up() {
+		rm -f "$pins-kept"
+	}
 	bpftool map pin pinned "$pins-$victim/xr_groups" "$pins-kept"
 	rm -rf "$pins-$victim"
 	cluster kill "$victim"

@@ -9,7 +9,7 @@ flags=$(PKG_CONFIG_PATH=$work/usr/lib/pkgconfig pkg-config --cflags --libs xraft
 # shellcheck disable=SC2086 # several words
 cc -Wall -Wextra -Werror -o "$work/leader" "$xr_root/tests/example/leader.c" $flags "-Wl,-rpath,$work/usr/lib" \
 	${XR_SANITIZED:+-fsanitize=address,undefined} || fail "the example does not compile"
-man -l "$work/usr/share/man/man3/libxraft.3" >/dev/null 2>&1 || say "no man(1) here to look at the manual page"
+[[ -e $work/usr/share/man/man3/libxraft.3 ]] || fail "the manual page is not installed"
 
 mapfile -t all < <(seq 1 3)
 up 3
@@ -17,10 +17,8 @@ up 3
 grep -q "no maps of node 257" "$work/said" || fail "it does not say which node is missing: $(cat "$work/said")"
 for n in "${all[@]}"; do
 	nsenter --net="/run/netns/xr-$XR_CLUSTER-$n" "$work/leader" "$XR_CLUSTER" "$n" g1 >"$work/said.$n" 2>&1 &
-	readers+=($!)
+	helpers+=($!)
 done
-code=
-trap 'code=$?; kill "${readers[@]}" 2>/dev/null || true; finish "$code"' EXIT
 
 acted() {
 	[[ $(tail -n 1 "$work/said.$1") == "acting with token $2" ]]
@@ -49,5 +47,5 @@ for fault in crash kill step-down; do
 done
 wait_for 15000 "all agree" agreed "${all[@]}"
 wait_for 5000 "node $leader acts with token $term" acted "$leader" "$term"
-kill "${readers[@]}"
+kill "${helpers[@]}"
 down

@@ -69,6 +69,12 @@ int xr_maps_open(struct xr_maps *m, const char *dir, bool writable, struct xr_wh
 	return xr_fail(why, -ENOENT, "%s", dir);
 }
 
+bool xr_maps_look(int fd, uint32_t key, void *value)
+{
+	(void)fd, (void)key, (void)value;
+	return false; /* these maps are mapped */
+}
+
 /* One, and asked by nobody whose clocks agree. */
 uint64_t xr_maps_timens(void)
 {

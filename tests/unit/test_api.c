@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <jansson.h>
 #include <poll.h>
 #include <pthread.h>
@@ -16,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "daemon/api.h"
 
@@ -88,6 +90,7 @@ size_t xr_reporter_read(struct xr_reporter *r, uint64_t *cursor, const struct xr
  */
 struct fixture {
 	char dir[64], path[96];
+	uint32_t readers;
 	struct xr_maps maps;
 	struct xr_looks looks;
 	struct xr_reporter reporter;
@@ -97,7 +100,8 @@ struct fixture {
 
 static int start(struct fixture *f, struct xr_api **api)
 {
-	return xr_api_start(api, f->path, &f->maps, &f->looks, &f->reporter, NULL, &f->why);
+	return xr_api_start(api, f->path, f->readers, &f->maps, &f->looks, &f->reporter, NULL,
+			    &f->why);
 }
 
 static int setup_folder(void **state)
@@ -301,6 +305,39 @@ static void only_root_may_ask(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 }
 
+/* In a child that is nobody's but this group's: GET answers, POST does not. */
+static int ask_as_reader(struct fixture *f, gid_t group)
+{
+	struct reply get, post;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (setgroups(1, &group) || setgid(54321) || setuid(54321) ||
+		    ask(f, "GET", "/v1/status", &get) != CURLE_OK ||
+		    ask(f, "POST", "/v1/step-down", &post) != CURLE_OK)
+			_exit(1);
+		_exit(get.code == 200 && post.code == 403 && strstr(post.body, "as root") ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void readers_ask_and_order_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	if (geteuid()) {
+		print_message("SKIPPED, NOT TESTED: needs root\n");
+		skip();
+	}
+	f->readers = 54322;
+	assert_int_equal(chmod(f->dir, 0755), 0);
+	assert_int_equal(start(f, &f->api), 0);
+	assert_int_equal(ask_as_reader(f, 54322), 0);
+	assert_int_equal(ask_as_reader(f, 54323), 1);
+}
+
 static void errors_are_json(void **state)
 {
 	struct fixture *f = *state;
@@ -497,9 +534,9 @@ static void a_path_that_cannot_be(void **state)
 	longer[0] = '/';
 	longer[sizeof(longer) - 1] = '\0';
 	assert_int_equal(
-		xr_api_start(&f->api, longer, &f->maps, &f->looks, &f->reporter, NULL, &f->why),
+		xr_api_start(&f->api, longer, 0, &f->maps, &f->looks, &f->reporter, NULL, &f->why),
 		-ENAMETOOLONG);
-	assert_int_equal(xr_api_start(&f->api, "/proc/nowhere/at/all", &f->maps, &f->looks,
+	assert_int_equal(xr_api_start(&f->api, "/proc/nowhere/at/all", 0, &f->maps, &f->looks,
 				      &f->reporter, NULL, &f->why),
 			 -ENOENT);
 	assert_non_null(strstr(f->why.text, "cannot listen"));
@@ -563,6 +600,7 @@ int main(void)
 		RUNNING(status_is_the_object_of_the_maps),
 		RUNNING(looks_tell_what_is_wrong),
 		RUNNING(only_root_may_ask),
+		FOLDER(readers_ask_and_order_nothing),
 		RUNNING(errors_are_json),
 		RUNNING(events_come_as_they_happen),
 		RUNNING(a_stream_begins_with_the_state),

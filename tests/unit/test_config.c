@@ -459,6 +459,7 @@ static void test_unwise(void **state)
 		{7, "interface = e\nuser = root", "user = root"},
 		{7, "interface = e\nuser = nobody", "user = nobody"},
 		{7, "interface = e\nrealtime = 91", "realtime = 91"},
+		{7, "interface = e\ngroup = games", NULL},
 		{7, "interface = e", NULL},
 	};
 	struct xr_why why = {""};

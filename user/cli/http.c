@@ -80,6 +80,11 @@ static size_t on_data(char *data, size_t size, size_t n, void *arg)
 
 static int explain(const char *socket, CURLcode err)
 {
+	if (err == CURLE_COULDNT_CONNECT && access(socket, W_OK) && errno == EACCES)
+		return cli_fail(CLI_FAILED,
+				"%s: no right to ask there; run as root, or as a member of the "
+				"group to which [self] group gives it",
+				socket);
 	if (err == CURLE_COULDNT_CONNECT)
 		return cli_fail(
 			CLI_NOT_RUNNING,

@@ -33,6 +33,7 @@ struct xr_api {
 	atomic_int streams; /* of events, open */
 	int listen_fd;	    /* until http owns it */
 	struct sockaddr_un address;
+	gid_t readers;
 	dev_t dev; /* the socket file, to remove ours only */
 	ino_t ino;
 };
@@ -217,6 +218,18 @@ static enum MHD_Result get_events(struct xr_api *api, struct MHD_Connection *c)
 /*
  * ---- orders ----
  */
+/* Of those whom the socket lets in. */
+static bool may_order(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct ucred who;
+	socklen_t size = sizeof(who);
+
+	return info && !getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &who, &size) &&
+	       (who.uid == 0 || who.uid == geteuid());
+}
+
 static bool read_order(struct MHD_Connection *c, struct xr_order *order)
 {
 	const char *group = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "group");
@@ -241,6 +254,11 @@ static enum MHD_Result post_step_down(struct xr_api *api, struct MHD_Connection 
 	char *body;
 	int err;
 
+	if (!may_order(c))
+		return answer_error(c, MHD_HTTP_FORBIDDEN,
+				    "orders are root's and the engine's user's, and reading is the "
+				    "group's; run xraft as root",
+				    NULL);
 	if (!read_order(c, &order))
 		return answer_error(c, MHD_HTTP_BAD_REQUEST,
 				    "give group=NAME, and perhaps to=NODE (1 to 9); or nothing, "
@@ -414,9 +432,11 @@ static int open_socket(struct xr_api *api, struct xr_why *why)
 		err = make_folder(path, 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	/* The mode that a socket has before bind() is the mode that its file gets. */
-	if (!err && (fd < 0 || fchmod(fd, 0600) ||
-		     bind(fd, (struct sockaddr *)&api->address, sizeof(api->address)) ||
-		     listen(fd, CONNECTIONS_MAX) || lstat(path, &st)))
+	if (!err &&
+	    (fd < 0 || fchmod(fd, 0600) ||
+	     bind(fd, (struct sockaddr *)&api->address, sizeof(api->address)) ||
+	     (api->readers && (lchown(path, (uid_t)-1, api->readers) || chmod(path, 0660))) ||
+	     listen(fd, CONNECTIONS_MAX) || lstat(path, &st)))
 		err = -errno;
 	if (err)
 		return xr_fail(why, err,
@@ -470,9 +490,9 @@ static int start_at_normal_priority(struct xr_api *api)
 	return api->http ? 0 : -ENOMEM;
 }
 
-int xr_api_start(struct xr_api **out, const char *path, const struct xr_maps *maps,
-		 const struct xr_looks *looks, struct xr_reporter *reporter,
-		 struct xr_orders *orders, struct xr_why *why)
+int xr_api_start(struct xr_api **out, const char *path, uint32_t readers,
+		 const struct xr_maps *maps, const struct xr_looks *looks,
+		 struct xr_reporter *reporter, struct xr_orders *orders, struct xr_why *why)
 {
 	struct xr_api *api;
 	int err;
@@ -486,6 +506,7 @@ int xr_api_start(struct xr_api **out, const char *path, const struct xr_maps *ma
 	api = calloc(1, sizeof(*api));
 	if (!api)
 		return xr_fail(why, -ENOMEM, "no memory for the API");
+	api->readers = readers;
 	api->maps = maps;
 	api->looks = looks;
 	api->reporter = reporter;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The daemon's ear for commands: HTTP/1.1 with JSON on a unix socket of mode 0600.
+ * The daemon's ear for commands: HTTP/1.1 with JSON on a unix socket, which root, the engine's user
+ * and the readers' group may use.
  *
  *   GET /v1/status                 the object of lib/status.h, and "looks" as of daemon/looks.h
  *   GET /v1/looks                  {"node", "pid" of the engine that answers, "looks"}
@@ -11,7 +12,8 @@
  *                                  then what happens; of these groups alone, if any is named
  *   POST /v1/step-down[?group=NAME[&to=NODE]]
  *                                  lead that group no longer, or any; NODE goes first. {"groups":
- *                                  how many it led, "term": of the last}. 409: it does not lead
+ *                                  how many it led, "term": of the last}. 409: it does not lead;
+ *                                  403: neither root nor the engine's user asks
  *
  * An error is {"error": "a sentence"} with a fitting status. It runs on threads of its own, all of
  * normal priority with all signals blocked, whatever the priority of the thread that starts it;
@@ -28,13 +30,14 @@
 struct xr_api;
 
 /*
- * Listen at `path`; its folder is made if only that is missing. A socket file that nobody listens
- * on is replaced; -EADDRINUSE: another daemon does; -EEXIST: it is no socket. `maps`, `looks`,
- * `reporter` and `orders` (NULL: it takes none) must outlive the API.
+ * Listen at `path`, for the group `readers` too (a gid; 0: none); its folder is made if only that is
+ * missing. A socket file that nobody listens on is replaced; -EADDRINUSE: another daemon does;
+ * -EEXIST: it is no socket. `maps`, `looks`, `reporter` and `orders` (NULL: it takes none) must
+ * outlive the API.
  */
-int xr_api_start(struct xr_api **out, const char *path, const struct xr_maps *maps,
-		 const struct xr_looks *looks, struct xr_reporter *reporter,
-		 struct xr_orders *orders, struct xr_why *why);
+int xr_api_start(struct xr_api **out, const char *path, uint32_t readers,
+		 const struct xr_maps *maps, const struct xr_looks *looks,
+		 struct xr_reporter *reporter, struct xr_orders *orders, struct xr_why *why);
 
 /* Ends open event streams, within half a second, for a process that then ends. NULL does nothing. */
 void xr_api_end_streams(struct xr_api *api);

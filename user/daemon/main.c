@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <sodium.h>
 #include <string.h>
+#include <sysexits.h>
 #include "daemon/process.h"
 
 struct options {
@@ -30,7 +31,10 @@ static void usage(FILE *out)
 	      "  -h, --help         print this\n"
 	      "\n"
 	      "Signals: SIGTERM steps down, then ends; SIGHUP reads keys and new groups again.\n"
-	      "Exit codes: 0 ended as asked, 1 failed (one sentence says why), 2 wrong usage.\n",
+	      "Exit codes: 0 ended as asked, 1 failed (one sentence says why), 2 wrong usage, 75 "
+	      "failed\n"
+	      "for a reason that may pass by itself: no address yet, no memory,\n"
+	      "an earlier life of the node that has not ended.\n",
 	      out);
 }
 
@@ -118,6 +122,23 @@ static int check(const struct xr_config *c)
 	return 0;
 }
 
+/* systemd tries again after EX_TEMPFAIL, and nothing else: the rest needs a person. */
+static int exit_code(int err)
+{
+	switch (err) {
+	case 0:
+		return 0;
+	case -EADDRNOTAVAIL:
+	case -EBUSY: /* an earlier life that hangs in the disk; another's program */
+	case -ENODEV:
+	case -EAGAIN:
+	case -ENOMEM:
+		return EX_TEMPFAIL;
+	default:
+		return 1;
+	}
+}
+
 /* Where stdin, stdout or stderr is closed, the journal would get its number, and then the log. */
 static void keep_standard_fds(void)
 {
@@ -154,5 +175,5 @@ int main(int argc, char **argv)
 	xr_config_free(&warden.config);
 	if (err < 0)
 		fprintf(stderr, "xraftd: %s\n", why.text);
-	return err ? 1 : 0;
+	return exit_code(err);
 }

@@ -426,6 +426,8 @@ int xr_warden_run(struct xr_warden *w, bool fresh, struct xr_why *why)
 		return 0;
 	if (!err)
 		err = xr_machine_user(&w->user, w->config.user, why);
+	if (!err)
+		err = xr_machine_readers(&w->user.readers, w->config.group, why);
 	if (err)
 		return err;
 	w->host = &xr_post_host;

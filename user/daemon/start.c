@@ -93,8 +93,8 @@ static int start_threads(struct xr_node *n, struct xr_why *why)
 	if (!err)
 		err = xr_writer_start(&n->writer, n->journal, journal_priority, why);
 	if (!err)
-		err = xr_api_start(&n->api, w->config.socket, &w->nic.maps, w->looks, n->reporter,
-				   &n->orders, why);
+		err = xr_api_start(&n->api, w->config.socket, w->user.readers, &w->nic.maps,
+				   w->looks, n->reporter, &n->orders, why);
 	return err;
 }
 

@@ -11,6 +11,35 @@
 #include "net/env.h"
 #include "nic/maps.h"
 
+/*
+ * What a call looks at: the maps, or copies of its own where it may not map them. Each look at such
+ * a copy is one system call.
+ */
+struct xr_sight {
+	const struct xr_group *group;
+	const struct xr_acks *acks;
+	const struct xr_control *control;
+	struct xr_group group_copy;
+	struct xr_acks acks_copy;
+	struct xr_control control_copy;
+};
+
+/* False: the kernel lets it look no more. */
+static inline bool xr_sight_group(const struct xr_maps *m, size_t group, struct xr_sight *s)
+{
+	s->group = m->copied ? &s->group_copy : &m->groups[group];
+	return !m->copied || xr_maps_look(m->groups_fd, (uint32_t)group, &s->group_copy);
+}
+
+static inline bool xr_sight_all(const struct xr_maps *m, size_t group, struct xr_sight *s)
+{
+	s->acks = m->copied ? &s->acks_copy : &m->acks[group];
+	s->control = m->copied ? &s->control_copy : m->control;
+	return xr_sight_group(m, group, s) &&
+	       (!m->copied || (xr_maps_look(m->acks_fd, (uint32_t)group, &s->acks_copy) &&
+			       xr_maps_look(m->control_fd, 0, &s->control_copy)));
+}
+
 /* What a look at a group took. */
 struct xr_lease {
 	union xr_word view;
@@ -33,25 +62,30 @@ static inline void xr_lease_copy(const struct xr_group *g, const struct xr_acks 
 /* True: at a moment during the call this node held the lease. `group` is below m->ngroups. */
 static inline bool xr_lease_look(const struct xr_maps *m, size_t group, struct xr_lease *l)
 {
-	const struct xr_control *c = m->control;
-	const struct xr_group *g = &m->groups[group];
+	struct xr_sight s;
 
 	atomic_thread_fence(memory_order_seq_cst);
-	l->view = xr_view_read(g);
+	if (!xr_sight_group(m, group, &s))
+		return false;
+	l->view = xr_view_read(s.group);
 	if (l->view.view.mode != XR_LEAD)
 		return false;
 	atomic_thread_fence(memory_order_acquire); /* nothing below is older than the view */
 	XR_PAUSE;
-	xr_lease_copy(g, &m->acks[group], l);
-	l->deadline_ns = *(const volatile __u64 *)&c->alive_until_ns;
-	l->timens = *(const volatile __u64 *)&c->timens;
+	if (!xr_sight_all(m, group, &s))
+		return false;
+	xr_lease_copy(s.group, s.acks, l);
+	l->deadline_ns = *(const volatile __u64 *)&s.control->alive_until_ns;
+	l->timens = *(const volatile __u64 *)&s.control->timens;
 	atomic_thread_fence(memory_order_seq_cst); /* and the clock not older than that */
 	XR_PAUSE;
 	l->now_ns = xr_now_ns();
 	atomic_thread_fence(memory_order_seq_cst);
 	XR_PAUSE;
-	return xr_view_read(g).word == l->view.word && xr_before(l->now_ns, l->deadline_ns) &&
-	       xr_quorum_fresh(&l->group, &l->acks, c->self, l->now_ns, xr_lease_ns(c));
+	return xr_sight_group(m, group, &s) && xr_view_read(s.group).word == l->view.word &&
+	       xr_before(l->now_ns, l->deadline_ns) &&
+	       xr_quorum_fresh(&l->group, &l->acks, s.control->self, l->now_ns,
+			       xr_lease_ns(s.control));
 }
 
 #endif

@@ -154,10 +154,12 @@ void xr_close(struct xr_handle *h)
 
 int xr_group_id(const struct xr_handle *h, const char *name)
 {
-	for (size_t id = 0; id < h->maps.ngroups; id++)
-		if (h->maps.groups[id].voters &&
-		    !strncmp(h->maps.groups[id].name, name, XR_NAME_SIZE))
-			return (int)id;
+	struct xr_sight s;
+
+	for (int id = 0; (size_t)id < h->maps.ngroups && xr_sight_group(&h->maps, (size_t)id, &s);
+	     id++)
+		if (s.group->voters && !strncmp(s.group->name, name, XR_NAME_SIZE))
+			return id;
 	return -1;
 }
 
@@ -236,11 +238,13 @@ void xr_timing(const struct xr_handle *h, struct xr_lease_timing *timing)
 
 unsigned int xr_leader(const struct xr_handle *h, int group, uint64_t *term)
 {
+	struct xr_sight s;
 	union xr_word v;
 
-	if (group < 0 || (size_t)group >= h->maps.ngroups)
+	if (group < 0 || (size_t)group >= h->maps.ngroups ||
+	    !xr_sight_group(&h->maps, (size_t)group, &s))
 		return 0;
-	v = xr_view_read(&h->maps.groups[group]);
+	v = xr_view_read(s.group);
 	if (term)
 		*term = v.view.term;
 	return v.view.mode == XR_NONE ? 0 : v.view.leader;

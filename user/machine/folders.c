@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* User, state folder, the socket's folder. */
 #include <dirent.h>
+#include <grp.h>
 #include <linux/magic.h>
 #include <pwd.h>
 #include <string.h>
@@ -32,6 +33,19 @@ int xr_machine_user(struct xr_user *user, const char *name, struct xr_why *why)
 	*user = (struct xr_user){.uid = p->pw_uid, .gid = p->pw_gid};
 	snprintf(user->name, sizeof(user->name), "%s", p->pw_name);
 	return 0;
+}
+
+int xr_machine_readers(uint32_t *gid, const char *name, struct xr_why *why)
+{
+	const struct group *g = geteuid() ? NULL : getgrnam(name[0] ? name : "xraft");
+
+	*gid = g ? g->gr_gid : 0;
+	if (g || geteuid() || !name[0])
+		return 0;
+	return xr_fail(why, -ENOENT,
+		       "there is no group %s, whose members may read what this node knows; make "
+		       "it: groupadd --system %s, or correct [self] group",
+		       name, name);
 }
 
 /* The folder above, as dirname(). */
@@ -191,6 +205,28 @@ static void look_at_state(const char *dir, enum xr_occasion when, struct xr_find
 	look_at_medium(is_folder(above) ? above : top, true, f);
 }
 
+/* systemd mounts it for root alone. */
+static void look_at_readers(const struct xr_config *c, struct xr_findings *f)
+{
+	const char *name = c->group[0] ? c->group : "xraft";
+	struct xr_why why;
+	struct statfs fs;
+	struct stat st;
+	uint32_t gid;
+
+	if (xr_machine_readers(&gid, c->group, &why))
+		xr_find(f, XR_WRONG, "group", "%s", why.text);
+	if (!gid || statfs("/sys/fs/bpf", &fs) || fs.f_type != BPF_FS_MAGIC ||
+	    stat("/sys/fs/bpf", &st))
+		return;
+	if (!(st.st_mode & S_IXOTH) && !(st.st_mode & S_IXGRP && st.st_gid == gid))
+		xr_find(f, XR_UNWISE, "group",
+			"members of group %s cannot pass /sys/fs/bpf (mode %03o), so only root "
+			"can read this node's maps; chgrp %s /sys/fs/bpf && chmod 0710 "
+			"/sys/fs/bpf, at each boot (tmpfiles.d/xraft.conf does it)",
+			name, st.st_mode & 0777, name);
+}
+
 void xr_machine_folders(const struct xr_config *c, enum xr_occasion when, struct xr_findings *f)
 {
 	struct xr_user user;
@@ -200,6 +236,7 @@ void xr_machine_folders(const struct xr_config *c, enum xr_occasion when, struct
 
 	if (xr_machine_user(&user, c->user, &why))
 		xr_find(f, XR_WRONG, "user", "%s", why.text);
+	look_at_readers(c, f);
 	look_at_state(c->state_dir, when, f);
 	folder_of(c->socket, folder);
 	if (!lstat(c->socket, &st) && !S_ISSOCK(st.st_mode))

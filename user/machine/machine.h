@@ -8,6 +8,7 @@
 struct xr_user {
 	char name[32];
 	uint32_t uid, gid;
+	uint32_t readers; /* xr_machine_readers() */
 };
 
 /*
@@ -15,6 +16,12 @@ struct xr_user {
  * belong to it. For whoever is not root it is himself, since he becomes nobody.
  */
 int xr_machine_user(struct xr_user *user, const char *name, struct xr_why *why);
+
+/*
+ * The gid of those who may read pins and socket: of the group of this name, or xraft where it is ""
+ * and there is one. 0: root alone, as for whoever is not root.
+ */
+int xr_machine_readers(uint32_t *gid, const char *name, struct xr_why *why);
 
 enum xr_occasion {
 	XR_OCCASION_CHECK,	 /* a person asks */

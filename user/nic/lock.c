@@ -23,12 +23,13 @@ int xr_nic_bpffs(struct xr_why *why)
 	struct statfs fs;
 
 	if (!statfs("/sys/fs/bpf", &fs) && fs.f_type != BPF_FS_MAGIC &&
-	    mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=0700"))
+	    mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=0711"))
 		return xr_fail(why, -errno,
 			       "cannot mount bpffs on /sys/fs/bpf: %m; run as root, or mount it: "
 			       "mount -t bpf bpf /sys/fs/bpf");
-	if (mkdir(XR_BPFFS_DIR, 0700) && errno != EEXIST)
+	if (mkdir(XR_BPFFS_DIR, 0755) && errno != EEXIST)
 		return xr_fail(why, -errno, "cannot create %s: %m; run as root", XR_BPFFS_DIR);
+	chmod(XR_BPFFS_DIR, 0755); /* which nodes there are is no secret; each has its readers */
 	return 0;
 }
 

@@ -68,8 +68,10 @@ static int open_failed(const char *dir, const struct pin *pin, int err, struct x
 			       "remove the rest with xraft detach",
 			       dir, pin->name);
 	if (err == -EACCES || err == -EPERM)
-		return xr_fail(why, -EACCES, "%s/%s: no right to open it; run as root", dir,
-			       pin->name);
+		return xr_fail(why, -EACCES,
+			       "%s/%s: no right to open it; run as root, or as a member of the "
+			       "group to which [self] group gives it",
+			       dir, pin->name);
 	return xr_fail(why, err, "%s/%s: cannot be opened: %s; see xraft doctor", dir, pin->name,
 		       strerror(-err));
 }
@@ -92,7 +94,11 @@ static int open_pin(struct xr_maps *m, const char *dir, const struct pin *pin, b
 	struct bpf_map_info info;
 	int err, fd;
 
-	fd = get_pin(dir, pin, writable || pin->mapped);
+	fd = get_pin(dir, pin, writable || (pin->mapped && !m->copied));
+	if (fd == -EACCES && !writable && pin->mapped) {
+		m->copied = true;
+		fd = get_pin(dir, pin, false);
+	}
 	if (fd < 0)
 		return open_failed(dir, pin, fd, why);
 	*pin_fd(m, pin) = fd;
@@ -129,6 +135,11 @@ static int drop_write_access(struct xr_maps *m, const char *dir, struct xr_why *
 		*pin_fd(m, &pins[i]) = fd;
 	}
 	return 0;
+}
+
+bool xr_maps_look(int fd, uint32_t key, void *value)
+{
+	return !bpf_map_lookup_elem(fd, &key, value);
 }
 
 static size_t page_round(size_t size)
@@ -185,16 +196,34 @@ static void *map_memory(int fd, size_t size, bool writable)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* Control last: what it says of the time is not older than what it is compared with. */
+static bool copy_all(struct xr_maps *m)
+{
+	for (uint32_t id = 0; id < m->ngroups; id++)
+		if (!xr_maps_look(m->groups_fd, id, &m->groups[id]) ||
+		    !xr_maps_look(m->acks_fd, id, &m->acks[id]))
+			return false;
+	for (uint32_t node = 0; node <= XR_NODE_MAX; node++)
+		if (!xr_maps_look(m->peers_fd, node, &m->peers[node]))
+			return false;
+	return xr_maps_look(m->control_fd, 0, m->control);
+}
+
 static int map_all(struct xr_maps *m, size_t ngroups, bool writable)
 {
+	bool own = m->copied;
 	int err;
 
 	m->ngroups = ngroups;
-	m->groups = map_memory(m->groups_fd, groups_size(ngroups), writable);
-	m->acks = m->groups ? map_memory(m->acks_fd, acks_size(ngroups), writable) : NULL;
-	m->peers = m->acks ? map_memory(m->peers_fd, peers_size(), writable) : NULL;
-	m->control = m->peers ? map_memory(m->control_fd, control_size(), writable) : NULL;
-	if (m->control)
+	writable |= own;
+	m->groups = map_memory(own ? -1 : m->groups_fd, groups_size(ngroups), writable);
+	if (m->groups)
+		m->acks = map_memory(own ? -1 : m->acks_fd, acks_size(ngroups), writable);
+	if (m->acks)
+		m->peers = map_memory(own ? -1 : m->peers_fd, peers_size(), writable);
+	if (m->peers)
+		m->control = map_memory(own ? -1 : m->control_fd, control_size(), writable);
+	if (m->control && (!own || copy_all(m)))
 		return 0;
 	err = errno ? -errno : -ENOMEM;
 	unmap(m);
@@ -250,7 +279,7 @@ int xr_maps_open(struct xr_maps *m, const char *dir, bool writable, struct xr_wh
 		err = xr_maps_mmap(m, writable, why);
 	if (!err)
 		err = check_abi(m, dir, why);
-	if (!err && !writable)
+	if (!err && !writable && !m->copied)
 		err = drop_write_access(m, dir, why);
 	if (err)
 		xr_maps_close(m);

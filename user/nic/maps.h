@@ -12,6 +12,7 @@ struct xr_maps {
 	struct xr_peer *peers;	 /* [XR_NODE_MAX + 1] */
 	struct xr_control *control;
 	size_t ngroups;
+	bool copied; /* the arrays are ours, as the maps were when they were opened: xr_maps_look() */
 	/* -1 where the kernel refuses BPF and the arrays above are plain memory. */
 	int groups_fd, acks_fd, control_fd, peers_fd, stats_fd, events_fd, key_fd, socket_fd;
 };
@@ -34,9 +35,13 @@ int *xr_maps_fd(struct xr_maps *m, size_t i);
 
 /*
  * Open what is pinned in `dir`. Read-only unless `writable`; -ENOENT: no pins; -EPROTO: of another
- * ABI (sizes and XR_ABI are compared); -EACCES. On failure nothing is left open.
+ * ABI (sizes and XR_ABI are compared); -EACCES. On failure nothing is left open. The kernel maps
+ * memory only for those who may write: a reader without that right gets copies of the arrays.
  */
 int xr_maps_open(struct xr_maps *m, const char *dir, bool writable, struct xr_why *why);
+
+/* Copy the value under this key, by a system call; every aligned word of it is whole. */
+bool xr_maps_look(int fd, uint32_t key, void *value);
 
 /* mmap groups, acks, peers and control of a set of which the descriptors are open. */
 int xr_maps_mmap(struct xr_maps *m, bool writable, struct xr_why *why);

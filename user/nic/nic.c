@@ -158,14 +158,23 @@ static int map_fd(struct xr_nic *nic, const char *name)
 	return dup(bpf_map__fd(bpf_object__find_map_by_name(nic->object, name)));
 }
 
+/* Reading is the readers', writing root's. Refused rights cost readers, not elections. */
+static void admit(const char *path, uint32_t readers, mode_t alone, mode_t together)
+{
+	if (chmod(path, alone) || chown(path, (uid_t)-1, readers) || !readers)
+		return;
+	chmod(path, together);
+}
+
 /* Pin what is not pinned yet, and take hold of the memory. */
-static int take_maps(struct xr_nic *nic, const char *dir, struct xr_why *why)
+static int take_maps(struct xr_nic *nic, const char *dir, uint32_t readers, struct xr_why *why)
 {
 	struct xr_maps *m = &nic->maps;
 	char path[512];
 
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return xr_fail(why, -errno, "cannot create %s: %m", dir);
+	admit(dir, readers, 0700, 0750);
 	for (size_t i = 0; xr_maps_name(i); i++) {
 		int *fd = xr_maps_fd(m, i);
 
@@ -173,7 +182,7 @@ static int take_maps(struct xr_nic *nic, const char *dir, struct xr_why *why)
 		snprintf(path, sizeof(path), "%s/%s", dir, xr_maps_name(i));
 		if (access(path, F_OK) && bpf_obj_pin(*fd, path))
 			return xr_fail(why, -errno, "cannot pin %s: %m", path);
-		chmod(path, 0600);
+		admit(path, readers, 0600, 0640);
 	}
 	m->key_fd = map_fd(nic, "xr_key");
 	m->socket_fd = map_fd(nic, "xr_socket");
@@ -201,7 +210,7 @@ static int attempt(struct xr_nic *nic, const struct xr_nic_opts *o, enum xr_nic_
 		err = xr_attach(nic->object, o, mode, nic->ifindex, &nic->attach, why);
 	}
 	if (!err)
-		err = take_maps(nic, dir, why);
+		err = take_maps(nic, dir, o->readers, why);
 	if (err) {
 		xr_maps_close(&nic->maps);
 		bpf_object__close(nic->object);

@@ -18,7 +18,8 @@ struct xr_nic_opts {
 	uint8_t node;
 	const char *interface;
 	enum xr_xdp want;
-	size_t ngroups; /* group ids are below it */
+	size_t ngroups;	  /* group ids are below it */
+	uint32_t readers; /* gid of the group that may read what is pinned; 0: root alone */
 };
 
 struct xr_nic {

@@ -1,0 +1,165 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The Debian packages on a machine with systemd: installed, started by the unit, upgraded, removed,
+# purged. The machine is this one's files under an overlay, in which all that is written is lost in
+# the end, with a systemd of its own; its network is that of node 1 of a cluster.
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+if [[ ! ${XR_INSIDE-} ]]; then
+	for tool in dpkg systemd-analyze systemd-sysusers cpack dpkg-shlibdeps; do
+		command -v "$tool" >/dev/null || skip "there is no $tool here"
+	done
+	grep -qw overlay /proc/filesystems || skip "this kernel has no overlayfs"
+	[[ -x /lib/systemd/systemd ]] || skip "there is no systemd here"
+	! dpkg-query -W xraft 2>/dev/null | grep -q . || skip "xraft is installed on this machine"
+	XR_INSIDE=1 unshare --mount --propagation private "${BASH_SOURCE[0]}"
+	exit
+fi
+packages=$XR_BUILD/package
+rm -f "$packages"/*.deb
+for release in 1 2; do
+	nice "$xr_root/scripts/package" --dir "$packages" --release "$release" >/dev/null || fail "scripts/package"
+done
+
+# ---- a machine ----
+
+cluster up 3 --no-daemons --no-build --owner $$
+root=$work/root up=$work/overlay/up
+mkdir -p "$root" "$work/overlay"
+mount -t tmpfs none "$work/overlay"
+mkdir -p "$up" "$work/overlay/work"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$up,workdir=$work/overlay/work" "$root"
+# Of what a boot does it does nothing: it would do it to this machine.
+rm -rf "$root"/{etc,lib}/systemd/system/{sysinit,multi-user,basic,sockets,timers}.target.wants
+rm -rf "$root"/{etc,var/lib,run}/xraft "$root/etc/systemd/system/xraftd.service"*
+! grep -q '^xraft:' /etc/passwd || chroot "$root" userdel xraft
+cat >"$work/boot" <<-END
+	cd "$root"
+	mount --rbind /dev dev
+	mount -t proc none proc
+	mount -t sysfs none sys
+	mount -t bpf -o mode=0700 none sys/fs/bpf
+	mount -t tmpfs -o mode=0755 none run
+	mkdir run/lock
+	mount -t tmpfs none sys/fs/cgroup
+	mkdir sys/fs/cgroup/unified
+	mount -t cgroup2 none sys/fs/cgroup/unified
+	exec chroot . env -i container=xraft PATH=$PATH /lib/systemd/systemd --system --unit=basic.target
+END
+nsenter "--net=/run/netns/xr-$XR_CLUSTER-1" setsid setpriv --pdeathsig KILL \
+	unshare --mount --pid --fork --kill-child --uts --ipc --cgroup \
+	bash "$work/boot" </dev/null >"$work/console" 2>&1 &
+machine=$! init='' said_all=''
+boots() {
+	init=$(pgrep -P "$machine" -x systemd) && in_machine systemctl is-active -q basic.target 2>/dev/null
+}
+in_machine() {
+	nsenter --all --target "$init" --root --wd env PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
+}
+clean_up() {
+	trap - ERR
+	[[ $said_all ]] || in_machine systemctl --no-pager --full --lines 30 status xraftd || true
+	kill -KILL "$machine" 2>/dev/null || true
+	wait "$machine" 2>/dev/null || true
+	umount -l "$root" "$work/overlay"
+}
+wait_for 60000 "the machine has started" boots
+in_machine systemctl start systemd-journald.service
+
+# Its pins are there, and its processes have other numbers.
+node() {
+	if [[ $1 == 1 ]]; then in_machine xraft status --json; else xraft -n "$XR_CLUSTER.$1" status --json; fi
+}
+
+# ---- installed ----
+
+install_release() {
+	cp "$packages"/*-"$1"_*.deb "$root/mnt/"
+	in_machine sh -c "dpkg --install /mnt/*-$1_*.deb && rm /mnt/*.deb" >"$work/out" 2>&1 || fail "$(cat "$work/out")"
+}
+in_machine find / -xdev -not -path '/tmp/*' -not -path '/proc/*' >"$work/before"
+install_release 1
+in_machine id xraft >/dev/null || fail "there is no user xraft"
+[[ $(in_machine stat -c '%a %G' /etc/xraft /sys/fs/bpf | xargs) == "755 root 710 xraft" ]] || fail "the folders"
+in_machine systemd-analyze verify xraftd.service >"$work/out" 2>&1 || fail "systemd-analyze: $(cat "$work/out")"
+! grep xraft "$work/out" || fail "systemd-analyze complains"
+in_machine systemd-analyze security --threshold=40 xraftd.service >"$work/out" || fail "the unit has more rights than it needs: $(cat "$work/out")"
+say "systemd-analyze security: $(tail -n 1 "$work/out")"
+in_machine systemctl start xraftd || fail "a node that is not configured does not fail, it is not started"
+! in_machine systemctl is-active -q xraftd || fail "started without a configuration"
+
+# ---- started ----
+
+for n in 2 3; do
+	nsenter "--net=/run/netns/xr-$XR_CLUSTER-$n" setpriv --pdeathsig KILL \
+		"$XR_BUILD/xraftd" --config "$run/node.$n.conf" --new >"$work/log.$n" 2>&1 &
+	helpers+=($!)
+done
+in_machine tee /etc/xraft/demo.key <"$run/key" >/dev/null
+in_machine chmod 0600 /etc/xraft/demo.key
+sed -E '/^(state|socket|user) /d; s|^key .*|key = /etc/xraft/demo.key|' "$run/node.1.conf" |
+	in_machine tee /etc/xraft/xraft.conf >/dev/null
+in_machine xraftd --check >"$work/out" 2>&1 || fail "$(cat "$work/out")"
+! grep "^warning: members" "$work/out" || fail "readers cannot pass"
+in_machine systemctl set-environment XRAFTD=--new
+in_machine systemctl start xraftd || fail "the unit does not start"
+in_machine systemctl unset-environment XRAFTD
+wait_for 15000 "all agree" agreed 1 2 3
+[[ $(node 1 | jq -r '"\(.nic.mode) \(.nic.attach != "none")"') == "native true" ]] || fail "no XDP under the unit: $(node 1)"
+! in_machine journalctl --no-pager -o cat -u xraftd -p warning | grep -v "MTU\|overlayfs\|-- " || fail "it warns under its unit"
+[[ $(in_machine ps -o cls= -p "$(in_machine pgrep -n xraftd)") == *FF* ]] || fail "its engine has no SCHED_FIFO"
+[[ $(in_machine stat -c '%U %a' "/var/lib/xraft/$XR_CLUSTER.1") == "xraft 700" ]] || fail "whose are the votes?"
+in_machine setpriv --reuid 54321 --regid 54321 --groups xraft xraft status >/dev/null || fail "a member of xraft reads no status"
+in_machine systemctl reload xraftd || fail "reload"
+
+# What a shell offers after `xraft WORDS`.
+completes() {
+	# shellcheck disable=SC2016 # the inner shell's
+	in_machine bash -c '. /usr/share/bash-completion/completions/xraft
+		COMP_WORDS=(xraft "$@") COMP_CWORD=$#
+		_xraft; echo "${COMPREPLY[*]}"' - "$@"
+}
+[[ $(completes st) == "status step-down" ]] || fail "commands are not completed: $(completes st)"
+[[ $(completes status --) == "--brief --json --counters" ]] || fail "options are not completed: $(completes status --)"
+[[ $(completes -n "") == "$XR_CLUSTER.1" ]] || fail "nodes are not completed: $(completes -n "")"
+[[ $(completes transfer "") == g1 && $(completes transfer g1 "") == "2 3" ]] || fail "groups and voters are not completed"
+
+lead() {
+	# shellcheck disable=SC2154 # agreed() sets them
+	[[ $leader == 1 ]] || xraft -n "$XR_CLUSTER.$leader" transfer g1 1 >/dev/null || true
+	agreed 1 2 3 && [[ $leader == 1 ]]
+}
+
+# ---- upgraded: while it leads, which costs one hand-over ----
+
+wait_for 15000 "node 1 leads" lead
+before=$term pid=$(in_machine systemctl show -P MainPID xraftd)
+install_release 2
+[[ $(in_machine systemctl show -P MainPID xraftd) != "$pid" ]] || fail "the upgrade has not restarted it"
+wait_for 15000 "all agree" agreed 1 2 3
+[[ $leader != 1 && $term -eq $((before + 1)) ]] || fail "an upgrade cost more than a hand-over: node $leader, term $term after $before"
+grep -q "resign" "$work/log.2" "$work/log.3" || grep -q "heir\|handed" "$work/log.2" "$work/log.3" || fail "nobody was told: $(tail "$work"/log.?)"
+
+# ---- killed, and refused ----
+
+pid=$(in_machine systemctl show -P MainPID xraftd)
+in_machine sh -c "kill -KILL $pid"
+is_back() {
+	[[ $(in_machine systemctl show -P MainPID xraftd) != ["0$pid"] ]] && in_machine systemctl is-active -q xraftd
+}
+wait_for 15000 "systemd starts what was killed" is_back
+wait_for 15000 "all agree" agreed 1 2 3
+
+# ---- removed, and purged ----
+
+in_machine dpkg --remove xraft libxraft-dev libxraft0 >"$work/out" 2>&1 || fail "$(cat "$work/out")"
+! in_machine find /sys/fs/bpf/xraft -name "xr_*" | grep . || fail "pins stay: $(cat "$work/out")"
+! cluster exec 1 ip -d link show eth0 | grep "prog/xdp" || fail "the XDP program stays"
+in_machine test -e "/var/lib/xraft/$XR_CLUSTER.1/journal" || fail "votes are gone before a purge"
+in_machine dpkg --purge xraft libxraft-dev libxraft0 >"$work/out" 2>&1 || fail "$(cat "$work/out")"
+in_machine find / -xdev -not -path '/tmp/*' -not -path '/proc/*' >"$work/after"
+! comm -13 <(sort "$work/before") <(sort "$work/after") | grep -v "^/var/log\|^/var/cache\|^/etc/.*-$\|^/var/lib/dpkg\|^/var/lib/systemd" ||
+	fail "files stay after a purge"
+! in_machine ls -d /run/xraft /sys/fs/bpf/xraft 2>/dev/null | grep . || fail "folders stay after a purge"
+said_all=yes
