@@ -230,14 +230,24 @@ static int on_order(sd_event_source *source, int fd, uint32_t events, void *data
 	return 0;
 }
 
+/*
+ * PR_SET_PDEATHSIG sends SIGTERM in the name of the warden, whose process may not be gone by then:
+ * only its first thread is. So the warden says when it hands a signal on.
+ */
+static bool is_orphan(const struct xr_node *n, const struct signalfd_siginfo *info)
+{
+	pid_t warden = n->warden->nic.maps.control->warden_pid;
+
+	return !atomic_load(&n->shared->asked) &&
+	       ((pid_t)info->ssi_pid == warden || getppid() != warden);
+}
+
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
 	struct xr_node *n = data;
 
-	(void)source, (void)info;
-	xr_engine_stop(&n->engine, getppid() == n->warden->nic.maps.control->warden_pid
-					   ? XR_CAUSE_SHUTDOWN
-					   : XR_CAUSE_ORPHAN); /* by PR_SET_PDEATHSIG */
+	(void)source;
+	xr_engine_stop(&n->engine, is_orphan(n, info) ? XR_CAUSE_ORPHAN : XR_CAUSE_SHUTDOWN);
 	return 0;
 }
 

@@ -260,6 +260,7 @@ static void *looker_main(void *arg)
 {
 	struct xr_looker *l = arg;
 
+	sem_post(&l->began);
 	do {
 		pthread_mutex_lock(&l->looking);
 		look(l);
@@ -278,8 +279,12 @@ int xr_looker_start(struct xr_looker *l, struct xr_warden *w, struct xr_why *why
 	l->stop_fd = eventfd(0, EFD_CLOEXEC);
 	if (l->stop_fd < 0)
 		return xr_fail(why, -errno, "cannot make an eventfd: %m; raise LimitNOFILE=");
+	sem_init(&l->began, 0, 0);
 	err = xr_thread_start(&l->thread, "xr-looker", 0, STACK_BYTES, looker_main, l);
 	l->runs = !err;
+	/* A fork while a thread is being set up copies locks that nobody gives back. */
+	while (l->runs && sem_wait(&l->began) && errno == EINTR)
+		;
 	return err ? xr_fail(why, -err, "cannot start the thread that looks: %s; raise TasksMax=",
 			     strerror(err))
 		   : 0;

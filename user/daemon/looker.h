@@ -8,6 +8,7 @@
 #define XRAFT_LOOKER_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include "daemon/warden.h"
 
 struct xr_looker {
@@ -15,6 +16,7 @@ struct xr_looker {
 	pthread_t thread;
 	bool runs;
 	pthread_mutex_t looking; /* for w->nic; a fork needs it, too */
+	sem_t began;		 /* the thread has: from then on that mutex tells what it does */
 	int netlink_fd, stop_fd;
 	uint64_t tried_ns; /* to attach, in vain */
 	int mtu;	   /* when the program was attached */

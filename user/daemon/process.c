@@ -24,6 +24,7 @@
  */
 static volatile sig_atomic_t stopping, reloading;
 static volatile pid_t engine; /* 0: there is none */
+static struct xr_shared *with_engine;
 
 static void on_signal(int signal)
 {
@@ -31,8 +32,10 @@ static void on_signal(int signal)
 		reloading = 1;
 	else
 		stopping = 1;
-	if (signal != SIGHUP && engine > 0)
+	if (signal != SIGHUP && engine > 0) {
+		atomic_store(&with_engine->asked, 1);
 		kill(engine, SIGTERM);
+	}
 }
 
 static void signal_set(sigset_t *set)
@@ -239,6 +242,7 @@ static bool spawn(struct xr_warden *w, struct xr_shared *shared, struct xr_why *
 	}
 	init_life(shared);
 	xr_warden_spawned(w);
+	with_engine = shared;
 	signal_set(&signals);
 	sigprocmask(SIG_BLOCK, &signals, &before); /* until `engine` names whom they are for */
 	xr_looker_hold(&looker);

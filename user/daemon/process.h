@@ -16,8 +16,9 @@
 
 /* What warden and engine share besides the maps. */
 struct xr_shared {
-	pthread_mutex_t life; /* robust; the engine's election thread holds it until it dies */
-	int fresh_fd;	      /* eventfd: the engine should look at what follows */
+	pthread_mutex_t life;	/* robust; the engine's election thread holds it until it dies */
+	_Atomic uint32_t asked; /* the warden has handed on that they should end */
+	int fresh_fd;		/* eventfd: the engine should look at what follows */
 	/* What a SIGHUP brought. Written by the warden while given == taken, then read by the engine. */
 	_Atomic uint32_t given, taken;
 	struct xr_key keys[2];
