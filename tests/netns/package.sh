@@ -121,7 +121,7 @@ completes() {
 		_xraft; echo "${COMPREPLY[*]}"' - "$@"
 }
 [[ $(completes st) == "status step-down" ]] || fail "commands are not completed: $(completes st)"
-[[ $(completes status --) == "--brief --json --counters" ]] || fail "options are not completed: $(completes status --)"
+[[ $(completes status --) == "--brief --json --counters --check" ]] || fail "options are not completed: $(completes status --)"
 [[ $(completes -n "") == "$XR_CLUSTER.1" ]] || fail "nodes are not completed: $(completes -n "")"
 [[ $(completes transfer "") == g1 && $(completes transfer g1 "") == "2 3" ]] || fail "groups and voters are not completed"
 
