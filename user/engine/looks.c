@@ -89,43 +89,37 @@ void xr_look_wrong(struct xr_looks *looks, enum xr_look_kind kind, uint8_t node,
 /*
  * ---- sentences ----
  */
-static void fill_word(const struct xr_looks *l, struct xr_text *t, const char *word, size_t len,
-		      uint8_t node, const char *what)
+struct facts {
+	const struct xr_looks *looks;
+	uint8_t node;
+	const char *what;
+};
+
+static void put_word(struct xr_text *t, const char *word, size_t len, const void *arg)
 {
+	const struct facts *f = arg;
 	const struct {
 		const char *name, *text;
 	} texts[] = {
-		{"what", what},
-		{"interface", l->interface},
-		{"pins", l->pins},
-		{"others", l->others},
+		{"what", f->what},
+		{"interface", f->looks->interface},
+		{"pins", f->looks->pins},
+		{"others", f->looks->others},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		if (strlen(texts[i].name) == len && !memcmp(word, texts[i].name, len))
 			xr_text_add(t, "%s", texts[i].text);
 	if (!strncmp(word, "node}", 5))
-		xr_text_add(t, "%u", node);
+		xr_text_add(t, "%u", f->node);
 	if (!strncmp(word, "port}", 5))
-		xr_text_add(t, "%u", l->port);
+		xr_text_add(t, "%u", f->looks->port);
 }
 
 static void fill(const struct xr_looks *l, struct xr_text *t, const char *sentence, uint8_t node,
 		 const char *what)
 {
-	while (*sentence) {
-		size_t len = strcspn(sentence, "{");
-
-		xr_text_add(t, "%.*s", (int)len, sentence);
-		sentence += len;
-		if (!*sentence)
-			return;
-		len = strcspn(++sentence, "}");
-		if (!sentence[len])
-			return;
-		fill_word(l, t, sentence, len, node, what);
-		sentence += len + 1;
-	}
+	xr_text_fill(t, sentence, put_word, &(struct facts){l, node, what});
 }
 
 void xr_look_says(const struct xr_looks *looks, enum xr_look_kind kind, uint8_t node,

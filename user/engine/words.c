@@ -55,6 +55,25 @@ void xr_text_add(struct xr_text *t, const char *fmt, ...)
 		t->len += (size_t)len < room ? (size_t)len : room - 1;
 }
 
+void xr_text_fill(struct xr_text *t, const char *sentence,
+		  void (*put)(struct xr_text *t, const char *word, size_t len, const void *arg),
+		  const void *arg)
+{
+	while (*sentence) {
+		size_t len = strcspn(sentence, "{");
+
+		xr_text_add(t, "%.*s", (int)len, sentence);
+		sentence += len;
+		if (!*sentence)
+			return;
+		len = strcspn(++sentence, "}");
+		if (!sentence[len])
+			return;
+		put(t, sentence, len, arg);
+		sentence += len + 1;
+	}
+}
+
 /* Below 100 ms with a decimal. */
 static void add_ms(struct xr_text *t, uint64_t ns)
 {
@@ -67,6 +86,7 @@ static void add_ms(struct xr_text *t, uint64_t ns)
 }
 
 struct facts {
+	const struct xr_report *report;
 	uint8_t node;
 	uint32_t term;
 	uint64_t ns;
@@ -77,12 +97,10 @@ static bool is(const char *word, size_t len, const char *name)
 	return strlen(name) == len && !memcmp(word, name, len);
 }
 
-static void fill(struct xr_text *t, const char *sentence, const struct facts *f,
-		 const struct xr_report *r);
-
-static void fill_word(struct xr_text *t, const char *word, size_t len, const struct facts *f,
-		      const struct xr_report *r)
+static void put_word(struct xr_text *t, const char *word, size_t len, const void *arg)
 {
+	const struct facts *f = arg;
+	const struct xr_report *r = f->report;
 	uint8_t node = r->cause_node ? r->cause_node : r->node;
 
 	if (is(word, len, "group"))
@@ -96,25 +114,8 @@ static void fill_word(struct xr_text *t, const char *word, size_t len, const str
 	else if (is(word, len, "ms"))
 		add_ms(t, f->ns);
 	else if (is(word, len, "cause"))
-		fill(t, xr_cause_words[r->cause].sentence,
-		     &(struct facts){node, r->cause_term, r->cause_ns}, r);
-}
-
-/* Copy a sentence and put the facts where {words} stand. */
-static void fill(struct xr_text *t, const char *sentence, const struct facts *f,
-		 const struct xr_report *r)
-{
-	while (*sentence) {
-		size_t len = strcspn(sentence, "{");
-
-		xr_text_add(t, "%.*s", (int)len, sentence);
-		sentence += len;
-		if (!*sentence)
-			return;
-		len = strcspn(++sentence, "}");
-		fill_word(t, sentence, len, f, r);
-		sentence += len + 1;
-	}
+		xr_text_fill(t, xr_cause_words[r->cause].sentence, put_word,
+			     &(struct facts){r, node, r->cause_term, r->cause_ns});
 }
 
 /* One line stays one line, whatever a note holds. */
@@ -122,7 +123,8 @@ void xr_words_report(struct xr_text *t, const struct xr_report *r)
 {
 	t->len = 0;
 	t->s[0] = 0;
-	fill(t, xr_kind_words[r->kind].sentence, &(struct facts){r->node, r->term, r->took_ns}, r);
+	xr_text_fill(t, xr_kind_words[r->kind].sentence, put_word,
+		     &(struct facts){r, r->node, r->term, r->took_ns});
 	if (r->more)
 		xr_text_add(t, "; and %u more like it", r->more);
 	for (size_t i = 0; i < t->len; i++)

@@ -27,6 +27,11 @@ struct xr_text {
 
 __attribute__((format(printf, 2, 3))) void xr_text_add(struct xr_text *t, const char *fmt, ...);
 
+/* Copy a sentence; where a {word} stands, `put` adds what it means. */
+void xr_text_fill(struct xr_text *t, const char *sentence,
+		  void (*put)(struct xr_text *t, const char *word, size_t len, const void *arg),
+		  const void *arg);
+
 /* The sentence of a report: one line, whatever a note holds. */
 void xr_words_report(struct xr_text *t, const struct xr_report *r);
 
