@@ -5,6 +5,7 @@
  */
 #include <stddef.h>
 #include "env.h"
+#include "address.h"
 #include "answer.h"
 #include <xdp/xdp_helpers.h>
 
@@ -23,6 +24,18 @@ static __always_inline int xr_for_us(struct xr_env *env, const struct xr_packet 
 	       p->to.ip[1] == ((__u64 *)self->ip)[1];
 }
 
+/* The kernel's, unless it is to a virtual address that this node may not serve now. */
+static __always_inline int xr_not_ours(struct xr_env *env, struct xr_packet *p,
+				       enum xr_reason otherwise)
+{
+	enum xr_reason reason = xr_fence(env->control, p, XR_IN);
+
+	if (reason == XR_REASON_END)
+		reason = otherwise;
+	xr_env_count(env, reason);
+	return reason == otherwise || reason == XR_R_pass_virtual ? XDP_PASS : XDP_DROP;
+}
+
 SEC("xdp")
 int xr_nic(struct xdp_md *ctx)
 {
@@ -38,14 +51,10 @@ int xr_nic(struct xdp_md *ctx)
 		return XDP_PASS;
 
 	parsed = xr_parse(ctx, &packet);
-	if (parsed == XR_PARSED_SHAPE) {
-		xr_env_count(&env, XR_R_pass_shape);
-		return XDP_PASS;
-	}
-	if (parsed == XR_PARSED_OTHER || !xr_for_us(&env, &packet)) {
-		xr_env_count(&env, XR_R_pass_not_ours);
-		return XDP_PASS;
-	}
+	if (parsed == XR_PARSED_SHAPE)
+		return xr_not_ours(&env, &packet, XR_R_pass_shape);
+	if (parsed == XR_PARSED_OTHER || !xr_for_us(&env, &packet))
+		return xr_not_ours(&env, &packet, XR_R_pass_not_ours);
 	env.wire_at = packet.udp_at + sizeof(*packet.udp);
 	switch (xr_rules_run(&env, packet.wire, packet.end, packet.len, &packet.from,
 			     bpf_ktime_get_boot_ns())) {

@@ -73,6 +73,17 @@ struct xr_peer {
 	__u64 answered; /* of these, by XDP_TX */
 };
 
+/* xr_addresses[ip]: a virtual address, served only while this node holds its group's lease. */
+struct xr_ip {
+	__u8 ip[16]; /* as in struct xr_peer */
+};
+
+struct xr_address {
+	__u32 group;
+	__u8 prefix; /* of its network; shown only */
+	__u8 spare[3];
+};
+
 /* How the NIC path got onto the interface; shown only. */
 enum xr_nic_mode {
 	XR_NIC_OFF = 0, /* the daemon answers by itself */
@@ -162,6 +173,11 @@ struct xr_key {
 	X(pass_no_answer, "passed up: answers at the NIC are switched off")                      \
 	X(pass_not_ours, "not xraft's: untouched")                                               \
 	X(pass_shape, "fragments, or with IP options: untouched")                                \
+	X(pass_virtual,                                                                          \
+	  "to or from a virtual address, which this node serves: it holds the lease")            \
+	X(drop_virtual_in, "to a virtual address, while this node does not hold the lease")      \
+	X(drop_virtual_ask, "ARP and neighbour requests for one, likewise")                      \
+	X(drop_virtual_out, "from a virtual address, or naming it as ours, likewise")            \
 	X(drop_short, "shorter than it says")                                                    \
 	X(drop_magic, "on our port, but not xraft's")                                            \
 	X(drop_version, "unknown version")                                                       \
@@ -231,6 +247,7 @@ _Static_assert(sizeof(struct xr_view) == 8, "one word (rule 2)");
 _Static_assert(sizeof(struct xr_group) == 64, "one cache line a group");
 _Static_assert(sizeof(struct xr_acks) == 128, "two cache lines a group");
 _Static_assert(sizeof(struct xr_peer) == 48, "shared layout");
+_Static_assert(sizeof(struct xr_ip) == 16 && sizeof(struct xr_address) == 8, "shared layout");
 _Static_assert(sizeof(struct xr_control) == 136, "shared layout");
 _Static_assert(sizeof(struct xr_stats) == XR_REASON_END * sizeof(__u64), "a counter a reason");
 

@@ -284,6 +284,12 @@ static unsigned long from_environment(const char *name, unsigned long otherwise)
 	return text ? strtoul(text, NULL, 0) : otherwise;
 }
 
+/* Of virtual addresses, of which this program has none: test_address.c. */
+static bool is_virtual(int r)
+{
+	return r >= XR_R_pass_virtual && r <= XR_R_drop_virtual_out;
+}
+
 static void xdp_and_native_agree(void **state)
 {
 	unsigned long rounds = from_environment("XR_ROUNDS", ROUNDS);
@@ -302,7 +308,7 @@ static void xdp_and_native_agree(void **state)
 	if (t.rounds < ROUNDS / 10)
 		return;
 	for (int r = 0; r < XR_REASON_END; r++)
-		if (r != XR_R_events_lost && !((__u64 *)&t.moved)[r])
+		if (r != XR_R_events_lost && !is_virtual(r) && !((__u64 *)&t.moved)[r])
 			fail_msg("no round counted %s: the generator has a gap", rig_reason(r));
 }
 

@@ -151,7 +151,8 @@ static void test_print(void **state)
 		"election_ms          = 150.5-300\n"
 		"heartbeat_ms         = 50\n"
 		"stall_limit_ms       = 1000                           ; default\n"
-		"clock_drift_permille = 100                            ; default\n";
+		"clock_drift_permille = 100                            ; default\n\n[hooks]\n"
+		"time_limit_ms        = 10000                          ; default\n";
 	struct xr_config c, again;
 	struct xr_why why = {""};
 	char text[2048] = "";
@@ -240,6 +241,10 @@ static void test_accepted(void **state)
 		{14, "3 = 10.0.0.3:65535"},
 		{3, "name = demo\t; see # 7 ; and 8"},
 		{7, "[self] ; again\ninterface: eth0"},
+		{1, "[http]\nlisten = 0.0.0.0\n[cluster]"},
+		{1, "[http]\nlisten = [::1]:80\n[agent]\nuser = nobody\n[cluster]"},
+		{1,
+		 "[addresses]\nmain = 10.0.0.100/24, fd00::100/64\nmain=10.0.0.101/32\n[cluster]"},
 	};
 	struct xr_config c;
 	struct xr_why why = {""};
@@ -303,6 +308,27 @@ static const struct {
 	{14, "3 = 10.0.0.3 # c", 14, "begins with ; as in"},
 	{16, "main = 1: 1 2 3 # all", 16, "begins with ; as in"},
 	{1, "# " X100 X100, 1, "longer than 198 characters"},
+	/* virtual addresses */
+	{1, "[addresses]\ng 1 = 10.0.0.100/24\n[cluster]", 2, "no name of a group"},
+	{1, "[addresses]\nmain = 10.0.0.100\n[cluster]", 2, "the length of its network"},
+	{1, "[addresses]\nmain = 10.0.0.100/33\n[cluster]", 2, "the length of its network"},
+	{1, "[addresses]\nmain = fd00::1/0\n[cluster]", 2, "the length of its network"},
+	{1, "[addresses]\nmain = 10.0.0.100/24 eth1\n[cluster]", 2, "\"eth1\" is no address"},
+	{1, "[addresses]\nmain = 127.0.0.2/8\n[cluster]", 2, "is this machine's own"},
+	{1, "[addresses]\nmain = 224.0.0.1/4\n[cluster]", 2, "is no unicast address"},
+	{1, "[addresses]\nmain = fe80::1/64\n[cluster]", 2, "valid on one link only"},
+	{1, "[addresses]\ng9 = 10.0.0.100/24\n[cluster]", 2, "there is no group g9"},
+	{1, "[addresses]\nmain = 10.0.0.2/24\n[cluster]", 2, "the address of node 2"},
+	{1, "[addresses]\nmain = 10.0.0.9/24\nmain = 10.0.0.9/24\n[cluster]", 3,
+	 "already in line 2"},
+	/* HTTP */
+	{1, "[http]\nlisten = localhost\n[cluster]", 2, "is no IP address"},
+	{1, "[http]\nlisten = 127.0.0.1:0\n[cluster]", 2, "no usable port"},
+	{1, "[http]\nport = 80\n[cluster]", 2, "[http] knows no key \"port\""},
+	/* hooks */
+	{1, "[hooks]\nbecome_leader = start-it\n[cluster]", 2, "is not an absolute path"},
+	{1, "[hooks]\non_lead = /start-it\n[cluster]", 2, "[hooks] knows no key \"on_lead\""},
+	{1, "[hooks]\ntime_limit_ms = 0\n[cluster]", 2, "is no duration"},
 	/* sections and keys that must be there */
 	{2, NULL, 2, "before any section"},
 	{5, NULL, 5, "[cluster] knows no key \"node\""},

@@ -33,6 +33,7 @@ static const struct {
 	{"xr_peers", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_peer), XR_NODE_MAX + 1, BPF_F_MMAPABLE},
 	{"xr_stats", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(struct xr_stats), 2, 0},
 	{"xr_events", BPF_MAP_TYPE_RINGBUF, 0, 4096, 0},
+	{"xr_addresses", BPF_MAP_TYPE_HASH, sizeof(struct xr_address), 1, 0},
 };
 
 struct fixture {
@@ -85,7 +86,9 @@ static bool bpffs_there(void)
 static int create(int i, uint32_t value_size, uint32_t entries)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = wanted[i].flags);
-	uint32_t key_size = wanted[i].type == BPF_MAP_TYPE_RINGBUF ? 0 : 4;
+	uint32_t key_size = wanted[i].type == BPF_MAP_TYPE_RINGBUF ? 0
+			    : wanted[i].type == BPF_MAP_TYPE_HASH  ? sizeof(struct xr_ip)
+								   : 4;
 
 	return bpf_map_create(wanted[i].type, wanted[i].name, key_size, value_size, entries, &opts);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include <bpf/bpf.h>
 #include "lib/status.h"
 
 static struct xr_maps maps;
@@ -112,7 +113,7 @@ static void golden(void **state)
 		"\"answers\":true,\"path\":\"delivered\"},"
 		"\"timing\":{\"min_timeout_ms\":150,\"max_timeout_ms\":300,\"heartbeat_ms\":2.5,"
 		"\"stall_limit_ms\":1000,\"quorum_lapse_ms\":150,\"drift_permille\":100},"
-		"\"nodes\":[],"
+		"\"nodes\":[],\"addresses\":[],"
 		"\"summary\":{\"leads\":0,\"follows\":0,\"leaderless\":2},"
 		"\"groups\":[{\"name\":\"main\",\"id\":0,\"role\":\"leader\","
 		"\"leads\":false,\"lease_left_ms\":null,\"term\":4,"
@@ -124,6 +125,45 @@ static void golden(void **state)
 		"\"quorum_age_ms\":null,\"voters\":[1,2],"
 		"\"view\":{\"term\":6,\"mode\":\"none\",\"leader\":null}}]}");
 	free(text);
+	json_decref(s);
+}
+
+static void add_address(int fd, uint8_t last, uint32_t group)
+{
+	struct xr_ip key = {.ip = {[10] = 0xff, 0xff, 10, 0, 0, last}};
+	struct xr_address value = {.group = group, .prefix = 24};
+
+	assert_int_equal(bpf_map_update_elem(fd, &key, &value, BPF_ANY), 0);
+}
+
+/* Served is what the lease says at this moment, and nothing that was true at the start. */
+static void addresses_are_served_by_lease(void **state)
+{
+	json_t *s, *list;
+
+	(void)state;
+	maps.addresses_fd = bpf_map_create(BPF_MAP_TYPE_HASH, "xr_addresses", sizeof(struct xr_ip),
+					   sizeof(struct xr_address), 4, NULL);
+	if (maps.addresses_fd < 0) {
+		print_message("SKIP: no map (%s); needs root\n", strerror(errno));
+		skip();
+	}
+	add_address(maps.addresses_fd, 100, 0);
+	maps.groups[0].lead_since_ns = xr_now_ns() - NS_PER_S;
+	maps.acks[0].echo_ns[2] = xr_now_ns() + 3600 * NS_PER_S; /* the future: no ack */
+	s = status();
+	list = json_object_get(s, "addresses");
+	assert_int_equal(json_array_size(list), 1);
+	expect_word(json_array_get(list, 0), "address", "10.0.0.100");
+	expect_word(json_array_get(list, 0), "group", "main");
+	assert_int_equal((int)number(json_array_get(list, 0), "prefix"), 24);
+	assert_true(json_is_false(json_object_get(json_array_get(list, 0), "served")));
+	json_decref(s);
+	maps.control->min_timeout_us = 3600000000u;
+	maps.acks[0].echo_ns[2] = xr_now_ns();
+	s = status();
+	list = json_object_get(s, "addresses");
+	assert_true(json_is_true(json_object_get(json_array_get(list, 0), "served")));
 	json_decref(s);
 }
 
@@ -349,6 +389,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(golden),
+		T(addresses_are_served_by_lease),
 		T(every_counter_has_its_name),
 		T(contact_age_is_in_milliseconds),
 		T(quorum_age_is_the_majoritys),

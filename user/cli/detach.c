@@ -14,6 +14,7 @@
 
 #include "cli/cli.h"
 #include "lib/status.h"
+#include "nic/address.h"
 #include "nic/program.h"
 
 struct target {
@@ -127,6 +128,20 @@ static int detach_programs(const struct target *t)
 		if (found.all[i].ifindex && (!only || found.all[i].ifindex == only))
 			code = detach_program(t, &found.all[i]);
 	return code;
+}
+
+static int detach_fence(const struct target *t)
+{
+	int n = t->interface ? 0 : xr_fence_detach(&t->opts, 0);
+
+	if (n < 0)
+		return cli_fail(CLI_FAILED,
+				"the fence of this node's virtual addresses cannot be taken off: "
+				"%s; run as root (CAP_NET_ADMIN)",
+				strerror(-n));
+	if (n)
+		printf("detached the fence of this node's virtual addresses\n");
+	return CLI_OK;
 }
 
 /* The kernel may take a moment to forget one that was detached. */
@@ -262,6 +277,8 @@ static int detach(const struct cli *cli, struct target *t)
 		code = look_at(t);
 	if (!code)
 		code = detach_programs(t);
+	if (!code)
+		code = detach_fence(t);
 	if (!code)
 		code = see_that_nothing_stays(t);
 	if (!code)

@@ -190,6 +190,16 @@ static void print_nodes(const json_t *nodes, int self)
 		(int)number(n, "port"), (int)number(n, "node") == self ? "  (this one)" : "");
 }
 
+static void print_addresses(const json_t *addresses)
+{
+	const json_t *a;
+	size_t i;
+
+	json_array_foreach(addresses, i, a) printf(
+		"  address %s/%d of %s: %s\n", word(a, "address"), (int)number(a, "prefix"),
+		word(a, "group"), yes(a, "served") ? "served here" : "fenced: not led from here");
+}
+
 /* A cell of the table; "-" for null. */
 static const char *cell_node(char text[16], const json_t *group, const char *name, int self)
 {
@@ -280,6 +290,7 @@ static void print_table(const json_t *s, const struct options *o)
 	print_looks(s);
 	print_timing(json_object_get(s, "timing"));
 	print_nodes(json_object_get(s, "nodes"), self);
+	print_addresses(json_object_get(s, "addresses"));
 	if (o->brief)
 		print_summary(json_object_get(s, "summary"));
 	else

@@ -54,8 +54,8 @@ static void make_keys(struct xr_parse *p)
 int xr_config_read(struct xr_config *c, const char *path, struct xr_why *why)
 {
 	static void (*const steps[])(struct xr_parse *) = {
-		xr_lines_read,	xr_check_present, xr_settings_fill, xr_check_timing,
-		xr_check_nodes, xr_groups_check,  make_keys,
+		xr_lines_read,	xr_check_present, xr_settings_fill,   xr_check_timing,
+		xr_check_nodes, xr_groups_check,  xr_addresses_check, make_keys,
 	};
 	struct xr_parse p = {.c = c, .path = path, .why = why};
 
@@ -83,6 +83,19 @@ uint16_t xr_config_digest(const char *name, uint32_t voters)
 	hash ^= hash >> 32;
 	hash ^= hash >> 16;
 	return (uint16_t)hash ? (uint16_t)hash : 1;
+}
+
+bool xr_config_has_hooks(const struct xr_config *c)
+{
+	for (int hook = 0; hook < XR_HOOKS; hook++)
+		if (c->hooks[hook][0])
+			return true;
+	return false;
+}
+
+bool xr_config_wants_agent(const struct xr_config *c)
+{
+	return c->naddresses || c->http.used || xr_config_has_hooks(c);
 }
 
 void xr_config_free(struct xr_config *c)

@@ -18,6 +18,11 @@ struct xr_config_group {
 	int line; /* of the file, for messages */
 };
 
+#define XR_ADDRESSES_MAX 64
+#define XR_HTTP_PORT	 7070
+
+enum xr_hook { XR_HOOK_BECOME, XR_HOOK_LOSE, XR_HOOK_NEW, XR_HOOK_QUORUM, XR_HOOKS };
+
 struct xr_config {
 	char cluster[XR_NAME_SIZE];
 	char key_file[PATH_MAX];
@@ -42,6 +47,14 @@ struct xr_config {
 	struct xr_config_group *groups; /* owned; sorted by id */
 	size_t ngroups;
 
+	struct xr_nic_address addresses[XR_ADDRESSES_MAX];
+	size_t naddresses;
+	struct xr_peer http;		/* where the agent listens; .used: at all */
+	char hooks[XR_HOOKS][PATH_MAX]; /* programs that the agent calls; "": none */
+	char hook_user[32];		/* as whom; "": as the agent */
+	uint32_t hook_limit_us;
+	char agent_user[32]; /* that the agent becomes; "": as the engine */
+
 	uint32_t given; /* bit n: the file sets what stands in row n of the table of keys */
 };
 
@@ -54,6 +67,11 @@ void xr_config_unwise(const struct xr_config *c, struct xr_findings *f);
 
 bool xr_config_is_ipv4(const struct xr_peer *node);
 bool xr_config_is_loopback(const struct xr_peer *node);
+
+/* Does it ask for something that the agent does? */
+bool xr_config_wants_agent(const struct xr_config *c);
+
+bool xr_config_has_hooks(const struct xr_config *c);
 
 /* The group of this id, or NULL. */
 const struct xr_config_group *xr_config_group(const struct xr_config *c, uint32_t id);

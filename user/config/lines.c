@@ -29,7 +29,9 @@ static void read_heading(struct xr_parse *p, const char *line)
 			return;
 		}
 	}
-	fail(p, "there is no section [%.*s]; use cluster, self, timing, nodes or groups",
+	fail(p,
+	     "there is no section [%.*s]; use cluster, self, timing, nodes, groups, "
+	     "addresses, agent, http or hooks",
 	     len < 40 ? (int)len : 40, line);
 }
 
@@ -108,6 +110,8 @@ static int take_pair(void *arg, const char *section, const char *name, const cha
 		xr_nodes_read(p, name, value);
 	else if (p->section == XR_SECTION_GROUPS)
 		xr_groups_read(p, name, value);
+	else if (p->section == XR_SECTION_ADDRESSES)
+		xr_addresses_read(p, name, value);
 	else
 		xr_settings_read(p, name, value);
 	return 1;

@@ -18,7 +18,7 @@ bool xr_config_is_loopback(const struct xr_peer *node)
  * "10.0.0.1", "10.0.0.1:7007", "fd00::3", "[fd00::3]", "[fd00::3]:7007": the address to `host`,
  * the port's digits to *port, or NULL where there is none.
  */
-static bool split_address(const char *value, char *host, size_t size, const char **port)
+bool xr_split_address(const char *value, char *host, size_t size, const char **port)
 {
 	const char *first = strchr(value, ':'), *end = value + strlen(value);
 	bool bracket = value[0] == '[';
@@ -37,7 +37,7 @@ static bool split_address(const char *value, char *host, size_t size, const char
 }
 
 /* IPv6 in brackets is IPv6, and IPv4 is kept as ::ffff:a.b.c.d. */
-static bool read_ip(const char *host, struct xr_peer *node)
+bool xr_read_ip(const char *host, struct xr_peer *node)
 {
 	if (inet_pton(AF_INET6, host, node->ip) == 1)
 		return !xr_config_is_ipv4(node);
@@ -64,7 +64,7 @@ static bool is_ambiguous(const char *value, const char *host)
 }
 
 /* Why a node cannot have this address, or NULL. */
-static const char *useless_ip(const struct xr_peer *node)
+const char *xr_useless_ip(const struct xr_peer *node)
 {
 	const struct in6_addr *ip = (const struct in6_addr *)node->ip;
 
@@ -86,7 +86,7 @@ static bool read_address(struct xr_parse *p, const char *value, struct xr_peer *
 	const char *port, *useless;
 	char host[INET6_ADDRSTRLEN + 2];
 
-	if (!split_address(value, host, sizeof(host), &port) || !read_ip(host, node) ||
+	if (!xr_split_address(value, host, sizeof(host), &port) || !xr_read_ip(host, node) ||
 	    (value[0] == '[' && xr_config_is_ipv4(node))) {
 		fail(p,
 		     "\"%.60s\" is no IP address; write 10.0.0.1, 10.0.0.1:7007, fd00::1 or "
@@ -107,7 +107,7 @@ static bool read_address(struct xr_parse *p, const char *value, struct xr_peer *
 		fail(p, "\"%.60s\" has no usable port; use a number from 1 to 65535", value);
 		return false;
 	}
-	useless = useless_ip(node);
+	useless = xr_useless_ip(node);
 	if (useless) {
 		fail(p, "%s %s; give the node's own address", host, useless);
 		return false;

@@ -16,6 +16,10 @@ enum xr_section {
 	XR_SECTION_TIMING,
 	XR_SECTION_NODES,
 	XR_SECTION_GROUPS,
+	XR_SECTION_ADDRESSES,
+	XR_SECTION_AGENT,
+	XR_SECTION_HTTP,
+	XR_SECTION_HOOKS,
 	XR_SECTIONS
 };
 
@@ -38,6 +42,14 @@ enum xr_setting_id {
 	XR_SET_HEARTBEAT,
 	XR_SET_STALL,
 	XR_SET_DRIFT,
+	XR_SET_AGENT_USER,
+	XR_SET_HTTP_LISTEN,
+	XR_SET_HOOK_BECOME,
+	XR_SET_HOOK_LOSE,
+	XR_SET_HOOK_NEW,
+	XR_SET_HOOK_QUORUM,
+	XR_SET_HOOK_USER,
+	XR_SET_HOOK_LIMIT,
 	XR_SETTINGS
 };
 
@@ -54,6 +66,8 @@ struct xr_parse {
 	int setting_line[XR_SETTINGS]; /* line of the setting, 0: not there */
 	int node_line[XR_NODE_MAX + 1];
 	size_t room; /* for groups */
+	char address_group[XR_ADDRESSES_MAX][XR_NAME_SIZE];
+	int address_line[XR_ADDRESSES_MAX];
 };
 
 __attribute__((format(printf, 3, 4))) void xr_parse_fail(struct xr_parse *p, int line,
@@ -73,7 +87,7 @@ struct xr_value_type {
 };
 
 extern const struct xr_value_type xr_type_name, xr_type_path, xr_type_interface, xr_type_user,
-	xr_type_word, xr_type_number, xr_type_duration, xr_type_interval;
+	xr_type_word, xr_type_number, xr_type_duration, xr_type_interval, xr_type_listen;
 
 /* What differs, as a list of names. */
 struct xr_names {
@@ -109,6 +123,11 @@ bool xr_scan_ms(const char **s, uint32_t *us);
 bool xr_scan_all_number(const char *s, uint32_t min, uint32_t max, uint32_t *out);
 bool xr_scan_name(const char *s, char name[XR_NAME_SIZE]);
 
+/* nodes.c: an address, IPv4 as ::ffff:a.b.c.d; and why no machine can have it, or NULL. */
+bool xr_split_address(const char *value, char *host, size_t size, const char **port);
+bool xr_read_ip(const char *host, struct xr_peer *node);
+const char *xr_useless_ip(const struct xr_peer *node);
+
 /* What root believes, nobody else may change: -EPERM, and "FILE: sentence". */
 int xr_own_file(int fd, const char *path, struct xr_why *why);
 
@@ -119,6 +138,8 @@ void xr_settings_fill(struct xr_parse *p);
 void xr_nodes_read(struct xr_parse *p, const char *name, const char *value);
 void xr_groups_read(struct xr_parse *p, const char *name, const char *value);
 void xr_groups_check(struct xr_parse *p);
+void xr_addresses_read(struct xr_parse *p, const char *name, const char *value);
+void xr_addresses_check(struct xr_parse *p);
 void xr_check_present(struct xr_parse *p);
 void xr_check_timing(struct xr_parse *p);
 void xr_check_nodes(struct xr_parse *p);

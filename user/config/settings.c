@@ -8,9 +8,16 @@
 #define NODE_NAME "CLUSTER.NODE" /* in a default: this node's own */
 
 const char *const xr_section_names[XR_SECTIONS] = {
-	[XR_NO_SECTION] = "",	      [XR_SECTION_CLUSTER] = "cluster",
-	[XR_SECTION_SELF] = "self",   [XR_SECTION_TIMING] = "timing",
-	[XR_SECTION_NODES] = "nodes", [XR_SECTION_GROUPS] = "groups",
+	[XR_NO_SECTION] = "",
+	[XR_SECTION_CLUSTER] = "cluster",
+	[XR_SECTION_SELF] = "self",
+	[XR_SECTION_TIMING] = "timing",
+	[XR_SECTION_NODES] = "nodes",
+	[XR_SECTION_GROUPS] = "groups",
+	[XR_SECTION_ADDRESSES] = "addresses",
+	[XR_SECTION_AGENT] = "agent",
+	[XR_SECTION_HTTP] = "http",
+	[XR_SECTION_HOOKS] = "hooks",
 };
 
 static const char *const auth_words[] = {[false] = "", [true] = "none", NULL};
@@ -90,6 +97,36 @@ static const struct xr_setting settings[XR_SETTINGS] = {
 		IN(drift_permille),
 		.unit = "permille", .min = 0, .max = 500, .preset = "100", .what = "rate",
 		.text = "bound of any clock's rate error"},
+	[XR_SET_AGENT_USER] = {XR_SECTION_AGENT, "user", &xr_type_user, IN(agent_user),
+		.unit = "characters", .min = 1,
+		.max = sizeof(((struct xr_config *)0)->agent_user) - 1,
+		.unset = "(as in [self])", .what = "user's name",
+		.text = "whom the agent becomes, which does what follows from a leadership"},
+	[XR_SET_HTTP_LISTEN] = {XR_SECTION_HTTP, "listen", &xr_type_listen, IN(http),
+		.unset = "(nowhere)", .what = "address",
+		.text = "where the agent tells state and metrics by HTTP, as in 127.0.0.1:7070"},
+	[XR_SET_HOOK_BECOME] = {XR_SECTION_HOOKS, "become_leader", &xr_type_path, IN(hooks[XR_HOOK_BECOME]),
+		.unit = "characters", .min = 1, .max = PATH_MAX - 1, .unset = "(none)",
+		.text = "called when this node holds the lease of a group"},
+	[XR_SET_HOOK_LOSE] = {XR_SECTION_HOOKS, "lose_leadership", &xr_type_path, IN(hooks[XR_HOOK_LOSE]),
+		.unit = "characters", .min = 1, .max = PATH_MAX - 1, .unset = "(none)",
+		.text = "called when it no longer does"},
+	[XR_SET_HOOK_NEW] = {XR_SECTION_HOOKS, "new_leader", &xr_type_path, IN(hooks[XR_HOOK_NEW]),
+		.unit = "characters", .min = 1, .max = PATH_MAX - 1, .unset = "(none)",
+		.text = "called when this node hears of another leader or term"},
+	[XR_SET_HOOK_QUORUM] = {XR_SECTION_HOOKS, "quorum_lost", &xr_type_path, IN(hooks[XR_HOOK_QUORUM]),
+		.unit = "characters", .min = 1, .max = PATH_MAX - 1, .unset = "(none)",
+		.text = "called when this node stopped to lead, since no majority answered"},
+	[XR_SET_HOOK_USER] = {XR_SECTION_HOOKS, "user", &xr_type_user, IN(hook_user),
+		.unit = "characters", .min = 1,
+		.max = sizeof(((struct xr_config *)0)->hook_user) - 1,
+		.unset = "(as in [agent])", .what = "user's name",
+		.text = "who calls hooks"},
+	[XR_SET_HOOK_LIMIT] = {XR_SECTION_HOOKS, "time_limit_ms", &xr_type_duration,
+		IN(hook_limit_us),
+		.unit = "ms", .min = 1000, .max = XR_MS_MAX * 1000,
+		.preset = "10000", .what = "duration",
+		.text = "a hook that takes longer is ended"},
 	/* clang-format on */
 };
 
@@ -217,7 +254,7 @@ static void limit(const struct xr_setting *s, uint32_t value, char text[16])
 
 void xr_config_print_keys(FILE *out)
 {
-	static const char format[] = "%-7s  %-20s  %-9s  %-10s  %-7s  %-7s  %-28s  %s\n";
+	static const char format[] = "%-9s  %-20s  %-9s  %-10s  %-7s  %-7s  %-28s  %s\n";
 
 	fprintf(out, format, "SECTION", "KEY", "TYPE", "UNIT", "MINIMUM", "MAXIMUM", "DEFAULT",
 		"MEANING");
@@ -235,4 +272,7 @@ void xr_config_print_keys(FILE *out)
 		"a node's address, as in \"1 = 10.0.0.1:7007\" or \"2 = fd00::2\"");
 	fprintf(out, format, "groups", "NAME", "voters", "-", "-", "-", "(needed)",
 		"id and voters of a group, as in \"main = 1: 1 2 3\"");
+	fprintf(out, format, "addresses", "GROUP", "addresses", "-", "-", "-", "(none)",
+		"virtual addresses that the group's leader serves, as in \"main = "
+		"10.0.0.100/24\"");
 }

@@ -31,6 +31,7 @@ struct xr_api {
 	struct xr_orders *orders;
 	atomic_bool stopping;
 	atomic_int streams; /* of events, open */
+	uid_t owner;	    /* who started it */
 	int listen_fd;	    /* until http owns it */
 	struct sockaddr_un address;
 	gid_t readers;
@@ -218,18 +219,6 @@ static enum MHD_Result get_events(struct xr_api *api, struct MHD_Connection *c)
 /*
  * ---- orders ----
  */
-/* Of those whom the socket lets in. */
-static bool may_order(struct MHD_Connection *c)
-{
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-		c, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct ucred who;
-	socklen_t size = sizeof(who);
-
-	return info && !getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &who, &size) &&
-	       (who.uid == 0 || who.uid == geteuid());
-}
-
 static bool read_order(struct MHD_Connection *c, struct xr_order *order)
 {
 	const char *group = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "group");
@@ -246,6 +235,18 @@ static bool read_order(struct MHD_Connection *c, struct xr_order *order)
 	return true;
 }
 
+/* The socket's file lets in root, the engine's user and those that may read. */
+static bool may_order(const struct xr_api *api, struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct ucred who;
+	socklen_t size = sizeof(who);
+
+	return info && !getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &who, &size) &&
+	       (who.uid == 0 || who.uid == api->owner);
+}
+
 static enum MHD_Result post_step_down(struct xr_api *api, struct MHD_Connection *c)
 {
 	struct xr_order_result result = {.why.text = "the election thread does not turn"};
@@ -254,10 +255,10 @@ static enum MHD_Result post_step_down(struct xr_api *api, struct MHD_Connection 
 	char *body;
 	int err;
 
-	if (!may_order(c))
+	if (!may_order(api, c))
 		return answer_error(c, MHD_HTTP_FORBIDDEN,
-				    "orders are root's and the engine's user's, and reading is the "
-				    "group's; run xraft as root",
+				    "orders are root's, and reading is the group's; run xraft as "
+				    "root",
 				    NULL);
 	if (!read_order(c, &order))
 		return answer_error(c, MHD_HTTP_BAD_REQUEST,
@@ -511,6 +512,7 @@ int xr_api_start(struct xr_api **out, const char *path, uint32_t readers,
 	api->looks = looks;
 	api->reporter = reporter;
 	api->orders = orders;
+	api->owner = geteuid();
 	api->listen_fd = -1;
 	api->address.sun_family = AF_UNIX;
 	strcpy(api->address.sun_path, path);

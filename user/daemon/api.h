@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The daemon's ear for commands: HTTP/1.1 with JSON on a unix socket, which root, the engine's user
- * and the readers' group may use.
+ * The daemon's ear for commands: HTTP/1.1 with JSON on a unix socket, at which root, the engine's user
+ * and the readers' group may read; orders are taken from root and from whoever started the daemon.
  *
  *   GET /v1/status                 the object of lib/status.h, and "looks" as of daemon/looks.h
  *   GET /v1/looks                  {"node", "pid" of the engine that answers, "looks"}

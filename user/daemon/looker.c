@@ -14,26 +14,36 @@
 #define TRY_AGAIN_NS (10 * NS_PER_S)
 #define STACK_BYTES  (512 * 1024)
 
-static struct xr_nic_opts nic_opts(const struct xr_config *c)
-{
-	return (struct xr_nic_opts){
-		.cluster = c->cluster,
-		.node = c->self,
-		.interface = c->interface,
-		.want = c->xdp,
-	};
-}
-
 /*
  * ---- the program ----
  */
 
-/* Engine and status go by it. What was found out of its answers was of another program. */
+/* Rule 21: the fence of the virtual addresses is on an interface before the agent hears of it. */
+static bool keep_fence(struct xr_warden *w, enum xr_nic_mode mode, unsigned int ifindex)
+{
+	struct xr_nic_opts opts = xr_warden_nic_opts(w);
+	struct xr_why why;
+	int err;
+
+	if (!opts.naddresses)
+		return true;
+	err = xr_nic_fence_again(&w->nic, &opts, mode, ifindex, &why);
+	if (err)
+		xr_look_wrong(w->looks, XR_LOOK_fence, 0, xr_now_ns(), "%s",
+			      err < 0 ? why.text : "somebody took it off");
+	if (err >= 0)
+		xr_look_well(w->looks, XR_LOOK_fence, 0, xr_now_ns());
+	return err >= 0;
+}
+
+/* Engine, agent and status go by it. What was found out of its answers was of another program. */
 static void show_program(struct xr_warden *w, enum xr_nic_mode mode, enum xr_nic_attach attach,
 			 unsigned int ifindex)
 {
 	struct xr_control *c = w->nic.maps.control;
 
+	if (ifindex && !keep_fence(w, mode, ifindex))
+		ifindex = 0;
 	if (c->nic_mode != mode || c->ifindex != ifindex)
 		atomic_fetch_add(&w->looks->path_again, 1);
 	c->nic_mode = mode;
@@ -55,7 +65,7 @@ static unsigned int find_interface(const struct xr_warden *w, char name[IF_NAMES
 static void attach_again(struct xr_looker *l, unsigned int ifindex, uint64_t now_ns)
 {
 	struct xr_warden *w = l->w;
-	struct xr_nic_opts opts = nic_opts(&w->config);
+	struct xr_nic_opts opts = xr_warden_nic_opts(w);
 	bool made_again = ifindex != w->nic.ifindex;
 	struct xr_look was;
 	struct xr_why why;
@@ -85,8 +95,11 @@ static void look_at_program(struct xr_looker *l, uint64_t now_ns)
 	char name[IF_NAMESIZE];
 	unsigned int ifindex = find_interface(w, name);
 
-	if (w->nic.mode == XR_NIC_OFF)
+	if (w->nic.mode == XR_NIC_OFF) {
+		if (w->config.naddresses)
+			show_program(w, XR_NIC_OFF, XR_ATTACH_NONE, ifindex);
 		return;
+	}
 	if (!ifindex) {
 		show_program(w, XR_NIC_OFF, XR_ATTACH_NONE, 0);
 		xr_look_wrong(
@@ -174,7 +187,7 @@ static void look_at_machine(const struct xr_looker *l, uint64_t now_ns)
  */
 static void look_at_pins(struct xr_warden *w, uint64_t now_ns)
 {
-	struct xr_nic_opts opts = nic_opts(&w->config);
+	struct xr_nic_opts opts = xr_warden_nic_opts(w);
 	struct xr_why why;
 	int n = xr_nic_lock_again(&opts, &w->node_fd, &why);
 

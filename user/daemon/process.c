@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
+#include "daemon/agent.h"
 #include "daemon/looker.h"
 #include "daemon/post.h"
 #include "daemon/process.h"
@@ -329,6 +330,7 @@ static void watch(struct xr_warden *w, struct xr_shared *shared)
 		}
 		if (reloading)
 			reload(w, shared);
+		xr_agent_keep(w);
 		if (!killed && xr_warden_is_hung(w, now_ns)) {
 			killed = true;
 			xr_say(w->name, 3,
@@ -403,8 +405,10 @@ static int keep_running(struct xr_warden *w, struct xr_shared *shared, struct xr
 			return stopping ? 0 : -EAGAIN;
 		if (ready && w->starts == 1)
 			sd_notify(0, "READY=1");
-		if (ready)
+		if (ready) {
+			xr_agent_keep(w);
 			watch(w, shared);
+		}
 		next = bury(w, ready_ns);
 		if (ready) /* it may no longer do so itself */
 			remove_api_socket(w);
@@ -454,6 +458,7 @@ int xr_warden_run(struct xr_warden *w, bool fresh, struct xr_why *why)
 	if (!err)
 		err = keep_running(w, shared, why);
 	xr_looker_stop(&looker);
+	xr_agent_end();
 	xr_close_fd(&trains.fd);
 	xr_warden_close(w);
 	return err;

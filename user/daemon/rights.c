@@ -134,7 +134,8 @@ static const int allowed[] = {
 
 static int allow(scmp_filter_ctx filter)
 {
-	static const int bpf_commands[] = {BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM};
+	static const int bpf_commands[] = {BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM,
+					   BPF_MAP_GET_NEXT_KEY};
 	int err = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(allowed) && !err; i++)

@@ -75,6 +75,18 @@ static int init_engine(struct xr_node *n, struct xr_why *why)
 	return xr_engine_init(e, &w->nic.maps, n->journal, xr_warden_promise_until_ns(w), why);
 }
 
+/* The group that the socket lets in: the readers'; where nobody made one, the agent's, which asks for events. */
+static uint32_t askers(const struct xr_warden *w)
+{
+	const struct xr_config *c = &w->config;
+	struct xr_user user;
+
+	if (w->user.readers || geteuid() || !xr_config_wants_agent(c) ||
+	    xr_machine_user(&user, c->agent_user[0] ? c->agent_user : c->user, NULL))
+		return w->user.readers;
+	return user.gid;
+}
+
 /* Threads of normal priority are started before this one is raised above them. */
 static int start_threads(struct xr_node *n, struct xr_why *why)
 {
@@ -93,8 +105,8 @@ static int start_threads(struct xr_node *n, struct xr_why *why)
 	if (!err)
 		err = xr_writer_start(&n->writer, n->journal, journal_priority, why);
 	if (!err)
-		err = xr_api_start(&n->api, w->config.socket, w->user.readers, &w->nic.maps,
-				   w->looks, n->reporter, &n->orders, why);
+		err = xr_api_start(&n->api, w->config.socket, askers(w), &w->nic.maps, w->looks,
+				   n->reporter, &n->orders, why);
 	return err;
 }
 

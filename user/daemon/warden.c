@@ -95,7 +95,7 @@ static void fill_control(struct xr_warden *w)
 	memcpy(control->cluster, c->cluster, sizeof(control->cluster));
 }
 
-static struct xr_nic_opts nic_opts(const struct xr_warden *w)
+struct xr_nic_opts xr_warden_nic_opts(const struct xr_warden *w)
 {
 	const struct xr_config *c = &w->config;
 
@@ -106,13 +106,15 @@ static struct xr_nic_opts nic_opts(const struct xr_warden *w)
 		.want = c->xdp,
 		.ngroups = c->ngroups ? c->groups[c->ngroups - 1].id + 1 : 1,
 		.readers = w->user.readers,
+		.addresses = c->addresses,
+		.naddresses = c->naddresses,
 	};
 }
 
 static int open_nic(struct xr_warden *w, struct xr_why *why)
 {
 	const struct xr_config *c = &w->config;
-	struct xr_nic_opts opts = nic_opts(w);
+	struct xr_nic_opts opts = xr_warden_nic_opts(w);
 	int err = xr_nic_fence_leftovers(&opts, why);
 
 	if (err)
@@ -147,7 +149,7 @@ static int dig(struct xr_warden *w, struct xr_why *why)
 
 int xr_warden_open(struct xr_warden *w, bool fresh, struct xr_why *why)
 {
-	struct xr_nic_opts opts = nic_opts(w);
+	struct xr_nic_opts opts = xr_warden_nic_opts(w);
 	int err;
 
 	w->fresh = fresh;
@@ -166,7 +168,7 @@ int xr_warden_open(struct xr_warden *w, bool fresh, struct xr_why *why)
 void xr_warden_close(struct xr_warden *w)
 {
 	const struct xr_disk *disk = w->disk ? w->disk : &xr_disk_real;
-	struct xr_nic_opts opts = nic_opts(w);
+	struct xr_nic_opts opts = xr_warden_nic_opts(w);
 
 	xr_journal_close(w->journal);
 	w->journal = NULL;

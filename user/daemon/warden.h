@@ -50,6 +50,9 @@ int xr_warden_open(struct xr_warden *w, bool fresh, struct xr_why *why);
 /* Gives the locks back. `nic` and `config` stay the caller's. */
 void xr_warden_close(struct xr_warden *w);
 
+/* How the NIC path of this node is opened, and attached again. */
+struct xr_nic_opts xr_warden_nic_opts(const struct xr_warden *w);
+
 /* Rule 6, for the next engine: also with --new, for what an earlier life promised is not known. */
 uint64_t xr_warden_promise_until_ns(const struct xr_warden *w);
 /* An engine is about to start. */

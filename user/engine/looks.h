@@ -21,6 +21,9 @@
 	X(program, "the XDP program of this node is not on {interface}: {what}",                  \
 	  "xraftd attaches it again by itself; find out who takes it off",                        \
 	  "the XDP program of this node is on {interface} again")                                 \
+	X(fence, "the fence of the virtual addresses is not on {interface}: {what}",              \
+	  "xraftd attaches it again by itself; find out who takes it off",                        \
+	  "the fence of the virtual addresses is on {interface} again")                           \
 	X(interface, "{what}", "see ip link", "{interface} is as it should be again")             \
 	X(address, "{what}", "see ip address", "this node's address is on this machine again")    \
 	X(cards, "{what}", "see ip address",                                                      \

@@ -7,6 +7,7 @@
 
 #include "lib/lease.h"
 #include "lib/status.h"
+#include "net/env.h"
 
 #define DUMP_FLAGS JSON_REAL_PRECISION(12)
 
@@ -326,6 +327,30 @@ static json_t *json_nodes(const struct xr_maps *m)
 	return list;
 }
 
+/* Served: as the fence of rule 21 has it. */
+static json_t *json_addresses(const struct xr_maps *m)
+{
+	struct xr_ip key, *last = NULL;
+	json_t *list = json_array();
+
+	while (m->addresses_fd >= 0 && !bpf_map_get_next_key(m->addresses_fd, last, &key)) {
+		char text[INET6_ADDRSTRLEN];
+		struct xr_address a;
+		struct xr_lease lease;
+		uint64_t until_ns;
+
+		last = &key;
+		if (bpf_map_lookup_elem(m->addresses_fd, &key, &a) || a.group >= m->ngroups)
+			continue;
+		format_address(text, key.ip);
+		json_array_append_new(
+			list, json_pack("{s:s, s:i, s:o, s:b}", "address", text, "prefix", a.prefix,
+					"group", json_name(m->groups[a.group].name, XR_NAME_SIZE),
+					"served", read_lease(m, a.group, &lease, &until_ns)));
+	}
+	return list;
+}
+
 static json_t *json_stats(const struct xr_stats *s)
 {
 	json_t *object = json_object();
@@ -354,7 +379,7 @@ json_t *xr_status_brief(const struct xr_maps *m, struct xr_why *why)
 	bool alive = xr_status_alive(c);
 	json_t *status;
 
-	status = json_pack("{s:i, s:o, s:b, s:b, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
+	status = json_pack("{s:i, s:o, s:b, s:b, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			   "node", c->self, "cluster", json_name(c->cluster, sizeof(c->cluster)),
 			   "alive", alive, "answering", alive && xr_before(now_ns, deadline_ns),
 			   "pid", alive ? json_integer(c->pid) : json_null(), "warden",
@@ -362,7 +387,8 @@ json_t *xr_status_brief(const struct xr_maps *m, struct xr_why *why)
 			   alive && is_stopped(c->warden_pid), "loop_age_ms",
 			   heard_ns ? json_age(now_ns, heard_ns) : json_null(), "nic",
 			   json_nic(c, alive), "timing", json_timing(c), "nodes", json_nodes(m),
-			   "summary", json_summary(m, alive), "counters", json_counters(m));
+			   "addresses", json_addresses(m), "summary", json_summary(m, alive),
+			   "counters", json_counters(m));
 	if (!status)
 		xr_fail(why, -ENOMEM, "no memory for the status of a node");
 	return status;

@@ -14,6 +14,7 @@
  *    "timing":{"min_timeout_ms":150, "max_timeout_ms":300, "heartbeat_ms":50,
  *              "stall_limit_ms":1000, "quorum_lapse_ms":150, "drift_permille":100},
  *    "nodes":[{"node":1, "address":"10.0.0.1", "port":7007, "received":0, "answered":0}],
+ *    "addresses":[{"address":"10.0.0.100", "prefix":24, "group":"main", "served":true}],
  *    "summary":{"leads":1, "follows":0, "leaderless":0},    of its groups
  *    "groups":[{"name":"main", "id":0, "role":"leader|candidate|follower",
  *               "leads":true, "lease_left_ms":131.4|null, "term":4,
@@ -24,7 +25,8 @@
  *
  * `leads`: it holds the lease at this moment, as xr_is_leader() tells programs (rules 5 and 16), and
  * `lease_left_ms` says for how long, if nobody acks any more. `role` is only what its daemon last did:
- * that of a paused one stays, and its lease ends. `summary` counts leases.
+ * that of a paused one stays, and its lease ends. `summary` counts leases. A virtual address is served
+ * where `leads` is true of its group; elsewhere the kernel drops all that is sent to it or from it.
  * `term` is the larger of the view's and the durable one. A dead node leads and follows nobody:
  * its role is "follower" and its leader null; of its
  * XDP program nothing is known, so "mode", "attach" and "path" are null; `view` still shows the word that it left behind.

@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "nic/address.h"
 #include "nic/complaint.h"
 #include "nic/program.h"
 #include "xraft.skel.h"
@@ -46,7 +47,8 @@ int xr_nic_find(const struct xr_nic *nic, unsigned int ifindex, struct xr_nic_fo
 }
 
 /* The program once more, over the maps that there are. */
-static struct bpf_object *open_again(const struct xr_nic *nic, struct xr_why *why)
+static struct bpf_object *open_again(const struct xr_nic *nic, const struct xr_nic_opts *o,
+				     struct xr_why *why)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
 	const struct xr_maps *m = &nic->maps;
@@ -68,6 +70,8 @@ static struct bpf_object *open_again(const struct xr_nic *nic, struct xr_why *wh
 		err = bpf_map__reuse_fd(bpf_object__find_map_by_name(object, maps[i].name),
 					maps[i].fd);
 	if (!err)
+		err = xr_fence_prepare(object, o, m->addresses_fd, why);
+	if (!err)
 		return object;
 	bpf_object__close(object);
 	xr_fail(why, err, "the program cannot be opened again: %s", strerror(-err));
@@ -87,10 +91,15 @@ int xr_nic_attach_again(struct xr_nic *nic, const struct xr_nic_opts *o, unsigne
 		    (modes[i] == XR_NIC_GENERIC && o->want == XR_XDP_NATIVE))
 			continue;
 		xr_complaint_begin();
-		object = open_again(nic, why);
+		object = open_again(nic, o, why);
 		if (!object)
 			return -EINVAL;
 		err = xr_attach(object, o, modes[i], ifindex, &nic->attach, why);
+		if (!err) {
+			err = xr_fence_attach(object, o, modes[i], ifindex, why);
+			if (err)
+				xr_detach(o, ifindex);
+		}
 		if (err) {
 			bpf_object__close(object);
 			continue;
@@ -101,6 +110,18 @@ int xr_nic_attach_again(struct xr_nic *nic, const struct xr_nic_opts *o, unsigne
 		nic->ifindex = ifindex;
 	}
 	return err;
+}
+
+int xr_nic_fence_again(struct xr_nic *nic, const struct xr_nic_opts *o, enum xr_nic_mode mode,
+		       unsigned int ifindex, struct xr_why *why)
+{
+	int err;
+
+	if (!nic->object || xr_fence_is_on(o, mode, ifindex))
+		return 0;
+	xr_complaint_begin();
+	err = xr_fence_attach(nic->object, o, mode, ifindex, why);
+	return err ? err : 1;
 }
 
 /*
@@ -131,9 +152,11 @@ int xr_nic_pin_again(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_
 				"%s cannot be pinned again (%m); is bpffs on /sys/fs/bpf? Else: "
 				"mount -t bpf bpf /sys/fs/bpf",
 				xr_maps_name(i));
-		chmod(path, 0600);
+		xr_nic_admit(path, o->readers, 0600, 0640);
 		again++;
 	}
+	if (again)
+		xr_nic_admit(dir, o->readers, 0700, 0750);
 	return again;
 }
 

@@ -25,6 +25,7 @@ static const struct pin pins[] = {
 	{"xr_peers", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_peer), true, FD(peers_fd)},
 	{"xr_stats", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(struct xr_stats), false, FD(stats_fd)},
 	{"xr_events", BPF_MAP_TYPE_RINGBUF, 0, false, FD(events_fd)},
+	{"xr_addresses", BPF_MAP_TYPE_HASH, sizeof(struct xr_address), false, FD(addresses_fd)},
 };
 
 static int *pin_fd(struct xr_maps *m, const struct pin *pin)

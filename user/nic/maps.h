@@ -14,13 +14,14 @@ struct xr_maps {
 	size_t ngroups;
 	bool copied; /* the arrays are ours, as the maps were when they were opened: xr_maps_look() */
 	/* -1 where the kernel refuses BPF and the arrays above are plain memory. */
-	int groups_fd, acks_fd, control_fd, peers_fd, stats_fd, events_fd, key_fd, socket_fd;
+	int groups_fd, acks_fd, control_fd, peers_fd, stats_fd, events_fd, addresses_fd, key_fd,
+		socket_fd;
 };
 
 #define XR_MAPS_NONE                                                                              \
 	{                                                                                         \
 		.groups_fd = -1, .acks_fd = -1, .control_fd = -1, .peers_fd = -1, .stats_fd = -1, \
-		.events_fd = -1, .key_fd = -1, .socket_fd = -1                                    \
+		.events_fd = -1, .addresses_fd = -1, .key_fd = -1, .socket_fd = -1                \
 	}
 
 /*

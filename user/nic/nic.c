@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "nic/address.h"
 #include "nic/complaint.h"
 #include "nic/program.h"
 #include "xraft.skel.h"
@@ -128,20 +129,23 @@ static void adopt_maps(struct bpf_object *object, const char *dir, size_t ngroup
 	for (size_t i = 0; fits && xr_maps_name(i); i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(object, xr_maps_name(i));
 
-		fits = !bpf_map__reuse_fd(map, *xr_maps_fd(&old, i));
+		if (strcmp(xr_maps_name(i), "xr_addresses")) /* which each start makes anew */
+			fits = !bpf_map__reuse_fd(map, *xr_maps_fd(&old, i));
 	}
 	if (!fits)
 		unpin(dir);
 	xr_maps_close(&old);
 }
 
-static struct bpf_object *open_object(size_t ngroups, const char *dir, struct xr_why *why)
+static struct bpf_object *open_object(const struct xr_nic_opts *o, const char *dir,
+				      struct xr_why *why)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
 	size_t size;
 	const void *elf = xraft_bpf__elf_bytes(&size);
 	struct bpf_object *object = bpf_object__open_mem(elf, size, &opts);
-	uint32_t entries = (ngroups + 3) / 4 * 4; /* a little room, and a dump that can be read */
+	uint32_t entries = (o->ngroups + 3) / 4 *
+			   4; /* a little room, and a dump that can be read */
 
 	if (!object) {
 		xr_fail(why, -errno, "cannot open the XDP program that is built in: %m");
@@ -150,7 +154,10 @@ static struct bpf_object *open_object(size_t ngroups, const char *dir, struct xr
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "xr_groups"), entries);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "xr_acks"), entries);
 	adopt_maps(object, dir, entries);
-	return object;
+	if (!xr_fence_prepare(object, o, -1, why))
+		return object;
+	bpf_object__close(object);
+	return NULL;
 }
 
 static int map_fd(struct xr_nic *nic, const char *name)
@@ -158,8 +165,7 @@ static int map_fd(struct xr_nic *nic, const char *name)
 	return dup(bpf_map__fd(bpf_object__find_map_by_name(nic->object, name)));
 }
 
-/* Reading is the readers', writing root's. Refused rights cost readers, not elections. */
-static void admit(const char *path, uint32_t readers, mode_t alone, mode_t together)
+void xr_nic_admit(const char *path, uint32_t readers, mode_t alone, mode_t together)
 {
 	if (chmod(path, alone) || chown(path, (uid_t)-1, readers) || !readers)
 		return;
@@ -174,15 +180,17 @@ static int take_maps(struct xr_nic *nic, const char *dir, uint32_t readers, stru
 
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return xr_fail(why, -errno, "cannot create %s: %m", dir);
-	admit(dir, readers, 0700, 0750);
+	xr_nic_admit(dir, readers, 0700, 0750);
 	for (size_t i = 0; xr_maps_name(i); i++) {
 		int *fd = xr_maps_fd(m, i);
 
 		*fd = map_fd(nic, xr_maps_name(i));
 		snprintf(path, sizeof(path), "%s/%s", dir, xr_maps_name(i));
+		if (fd == &m->addresses_fd)
+			unlink(path); /* that of an earlier start */
 		if (access(path, F_OK) && bpf_obj_pin(*fd, path))
 			return xr_fail(why, -errno, "cannot pin %s: %m", path);
-		admit(path, readers, 0600, 0640);
+		xr_nic_admit(path, readers, 0600, 0640);
 	}
 	m->key_fd = map_fd(nic, "xr_key");
 	m->socket_fd = map_fd(nic, "xr_socket");
@@ -198,7 +206,7 @@ static int attempt(struct xr_nic *nic, const struct xr_nic_opts *o, enum xr_nic_
 
 	xr_maps_dir(dir, sizeof(dir), o->cluster, o->node);
 	xr_complaint_begin();
-	nic->object = open_object(o->ngroups, dir, why);
+	nic->object = open_object(o, dir, why);
 	if (!nic->object)
 		return -EINVAL;
 	if (mode == XR_NIC_OFF) {
@@ -211,6 +219,8 @@ static int attempt(struct xr_nic *nic, const struct xr_nic_opts *o, enum xr_nic_
 	}
 	if (!err)
 		err = take_maps(nic, dir, o->readers, why);
+	if (!err && nic->ifindex)
+		err = xr_fence_attach(nic->object, o, mode, nic->ifindex, why);
 	if (err) {
 		xr_maps_close(&nic->maps);
 		bpf_object__close(nic->object);
@@ -224,11 +234,18 @@ static int attempt(struct xr_nic *nic, const struct xr_nic_opts *o, enum xr_nic_
 /* Without BPF at all: plain memory, the daemon answers everything itself. */
 static int without_bpf(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *why)
 {
+	struct xr_why reason = *why;
+
 	nic->mode = XR_NIC_OFF;
 	nic->attach = XR_ATTACH_NONE;
+	if (o->naddresses)
+		return xr_fail(why, -EOPNOTSUPP,
+			       "virtual addresses need BPF, which fences them, and there is none "
+			       "here (%.200s); see xraft doctor, or take [addresses] out",
+			       reason.text);
 	snprintf(nic->remark + strlen(nic->remark), sizeof(nic->remark) - strlen(nic->remark),
 		 "%sno BPF maps (%.120s): status only through the daemon",
-		 nic->remark[0] ? "; " : "", why->text);
+		 nic->remark[0] ? "; " : "", reason.text);
 	return xr_maps_alloc(&nic->maps, o->ngroups, why);
 }
 

@@ -9,9 +9,16 @@
 #include "common/common.h"
 #include "nic/maps.h"
 
-#define XR_PROGRAM "xr_nic" /* its name in the kernel */
+#define XR_PROGRAM   "xr_nic" /* its name in the kernel */
+#define XR_FENCE_OUT "xr_fence_out"
+#define XR_FENCE_IN  "xr_fence_in"
 
 enum xr_xdp { XR_XDP_AUTO, XR_XDP_NATIVE, XR_XDP_GENERIC, XR_XDP_OFF };
+
+struct xr_nic_address {
+	struct xr_ip key;
+	struct xr_address value;
+};
 
 struct xr_nic_opts {
 	const char *cluster;
@@ -20,6 +27,8 @@ struct xr_nic_opts {
 	enum xr_xdp want;
 	size_t ngroups;	  /* group ids are below it */
 	uint32_t readers; /* gid of the group that may read what is pinned; 0: root alone */
+	const struct xr_nic_address *addresses; /* virtual ones, which the programs fence */
+	size_t naddresses;
 };
 
 struct xr_nic {
@@ -91,6 +100,19 @@ int xr_nic_find(const struct xr_nic *nic, unsigned int ifindex, struct xr_nic_fo
  */
 int xr_nic_attach_again(struct xr_nic *nic, const struct xr_nic_opts *o, unsigned int ifindex,
 			struct xr_why *why);
+
+/*
+ * The same for the fence of the virtual addresses, on `ifindex`, where the program is in `mode`
+ * (XR_NIC_OFF: it is not). 1: it was not there, and is; 0: it was, or there are no addresses.
+ */
+int xr_nic_fence_again(struct xr_nic *nic, const struct xr_nic_opts *o, enum xr_nic_mode mode,
+		       unsigned int ifindex, struct xr_why *why);
+
+/*
+ * What is pinned: reading is the readers', writing root's. Refused rights cost readers, not
+ * elections.
+ */
+void xr_nic_admit(const char *path, uint32_t readers, mode_t alone, mode_t together);
 
 /* Pin what is not pinned any more. Returns how many; -EEXIST: others have their maps there. */
 int xr_nic_pin_again(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_why *why);

@@ -38,7 +38,13 @@ static void read_map(uint32_t id, struct xr_program *p)
 		p->peers_id = id;
 }
 
-static int read_program(int fd, struct xr_program *p)
+static bool is_our_name(const char *name)
+{
+	return !strcmp(name, XR_PROGRAM) || !strcmp(name, XR_FENCE_OUT) ||
+	       !strcmp(name, XR_FENCE_IN);
+}
+
+int xr_program_read(int fd, struct xr_program *p)
 {
 	uint32_t ids[32], size = sizeof(struct bpf_prog_info);
 	struct bpf_prog_info info = {.nr_map_ids = ARRAY_SIZE(ids), .map_ids = (uintptr_t)ids};
@@ -48,7 +54,7 @@ static int read_program(int fd, struct xr_program *p)
 		return -errno;
 	p->id = info.id;
 	snprintf(p->name, sizeof(p->name), "%s", info.name);
-	if (strcmp(p->name, XR_PROGRAM))
+	if (!is_our_name(p->name))
 		return 0;
 	for (uint32_t i = 0; i < info.nr_map_ids && i < ARRAY_SIZE(ids); i++)
 		read_map(ids[i], p);
@@ -60,7 +66,7 @@ static void add(struct xr_programs *found, int fd, unsigned int ifindex, enum xr
 {
 	struct xr_program *p = &found->all[found->n];
 
-	if (found->n == XR_PROGRAMS_MAX || read_program(fd, p))
+	if (found->n == XR_PROGRAMS_MAX || xr_program_read(fd, p))
 		return;
 	p->ifindex = ifindex;
 	p->mode = mode;
@@ -74,7 +80,7 @@ static void close_leaked(const int *fds, const uint32_t *ids, size_t n)
 	struct xr_program p;
 
 	for (size_t i = 0; i < n; i++)
-		if (!read_program(fds[i], &p) && p.id == ids[i])
+		if (!xr_program_read(fds[i], &p) && p.id == ids[i])
 			close(fds[i]);
 }
 
@@ -158,7 +164,7 @@ int xr_programs_of(struct xr_programs *found, const char *cluster, unsigned int 
 
 		if (fd < 0 && (errno == EPERM || errno == EACCES))
 			return -EPERM;
-		if (fd >= 0 && !read_program(fd, p) && p->xraft &&
+		if (fd >= 0 && !xr_program_read(fd, p) && p->xraft &&
 		    (!cluster || xr_program_is(p, cluster, node)))
 			found->n++;
 	}

@@ -26,11 +26,14 @@ struct xr_programs {
 	size_t n;
 };
 
+/* What a program is; whose, if it has one of our names. -errno: it cannot be read. */
+int xr_program_read(int fd, struct xr_program *p);
+
 /* Those attached to one interface. -EPERM: no right to look. */
 int xr_programs_on(struct xr_programs *found, unsigned int ifindex);
 
 /*
- * Those of this machine that are this node's; with a cluster of NULL all of xraft's. -EPERM: no right
+ * Those of this machine that are this node's, its fence's (user/nic/address.h) with an ifindex of 0; with a cluster of NULL all of xraft's. -EPERM: no right
  * to look.
  */
 int xr_programs_of(struct xr_programs *found, const char *cluster, unsigned int node);
