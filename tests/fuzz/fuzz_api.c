@@ -67,6 +67,7 @@ static void stop(void)
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	static struct xr_looks looks;
+	struct xr_api_world world = {.maps = &maps, .looks = &looks};
 	struct xr_why why = {""};
 
 	(void)argc;
@@ -78,8 +79,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	strcpy(maps.control->cluster, "demo");
 	maps.groups[1].voters = 0xe;
 	strcpy(maps.groups[1].name, "main");
-	must(!xr_api_start(&api, address.sun_path, 0, &maps, &looks, NULL, NULL, &why), "%s",
-	     why.text);
+	must(!xr_api_start(&api, address.sun_path, 0, &world, &why), "%s", why.text);
 	atexit(stop);
 	return 0;
 }

@@ -9,12 +9,14 @@ need_built xraft-agent
 command -v curl >/dev/null || skip "there is no curl; scripts/setup installs it"
 readonly source=$xr_root/user/agent
 
-# get NODE PATH [CURL OPTIONS]: sets code, type and body.
+# get NODE PATH [CURL OPTIONS]: sets code, type and body. A stream of events is read for half a second.
 get() {
-	local node=$1 path=$2
+	local node=$1 path=$2 seconds=5 error=0
 	shift 2
-	body=$(cluster exec "$node" curl -s --max-time 5 -o - -w '\n%{http_code} %{content_type}' "$@" \
-		"http://127.0.0.1:7070$path") || return 1
+	[[ $path != /v1/events* ]] || seconds=0.5
+	body=$(cluster exec "$node" curl -s --max-time "$seconds" -o - -w '\n%{http_code} %{content_type}' "$@" \
+		"http://127.0.0.1:7070$path") || error=$?
+	[[ $error == 0 || ($error == 28 && $path == /v1/events*) ]] || return 1
 	read -r code type <<<"${body##*$'\n'}"
 	body=${body%$'\n'*}
 }
@@ -114,8 +116,21 @@ http)
 	[[ $(cluster exec "$old" curl -s -I "http://127.0.0.1:7070/leader/g1") == "HTTP/1.1 200"* ]] || fail "HEAD is not answered"
 	say "as openapi.json says"
 
+	get "$next" "/v1/events?group=g1&from=oldest"
+	[[ $(jq -s 'map(select(.event == "state" and .group == "g1")) | length' <<<"$body") == 1 ]] || fail "events: no state of the group"
+	[[ $(jq -s 'map(select(.event == "following")) | length' <<<"$body") -ge 1 ]] || fail "events: nothing of the past"
+	cluster exec "$next" curl -sN --max-time 20 "http://127.0.0.1:7070/v1/events?group=g1" >"$work/events" &
+	stream=$!
+	wait_for 5000 "a stream begins" test -s "$work/events"
+	get "$next" "/v1/events?group=none"
+	[[ $code == 404 ]] || fail "events of a group that does not exist: $code"
+	get "$next" "/v1/events?since=what"
+	[[ $code == 400 ]] || fail "events since no event: $code"
+
 	xraft -n "$XR_CLUSTER.$old" transfer g1 "$next" >/dev/null
 	wait_for 5000 "handed over, node $next says that it leads" answers "$next" /leader/g1 200
+	wait_for 5000 "its stream says so, too" grep -q '"event":"elected"' "$work/events"
+	kill "$stream"
 	wait_for 5000 "and node $old that it does not" answers "$old" /leader/g1 503
 
 	# True also while the daemon stands still, which then can say nothing of itself.
@@ -140,6 +155,18 @@ metrics)
 	metric "$follower" 'xraft_contact_age_seconds{group="g1"}' >/dev/null || fail "no age of a contact"
 	[[ $(metric "$follower" 'xraft_verdicts_total{path="nic",verdict="heartbeat_answered"}') -gt 0 ]] || fail "no verdict of the NIC path"
 
+	[[ $(metric "$follower" xraft_journal_write_seconds_count) -ge 1 ]] || fail "no write of its vote"
+	[[ $(metric "$follower" 'xraft_wrong{look="program",peer="0"}') == 0 ]] || fail "the program is not as it should be"
+	wrong() {
+		[[ $(metric "$1" "xraft_wrong{look=\"peer\",peer=\"$2\"}") == "$3" ]]
+	}
+	third=$((6 - old - follower))
+	cluster kill "$third"
+	wait_for 15000 "the leader misses node $third" wrong "$old" "$third" 1
+	cluster start "$third"
+	wait_for 15000 "and finds it again" wrong "$old" "$third" 0
+	wait_for 15000 "all three agree" agreed 1 2 3
+
 	# Counted by cause: also those from before the agent lived.
 	started() {
 		[[ $(metric "$1" "xraft_elections_started_total{cause=\"$2\"}") -ge 1 ]]
@@ -159,7 +186,7 @@ metrics)
 	promtool check rules "$source/alerts.yml" >/dev/null || fail "promtool does not like alerts.yml"
 	# An alert over a metric that nobody has would never be raised.
 	while read -r name; do
-		grep -q "^# TYPE $name " <<<"$body" || [[ $name == xraft_virtual_address_served ]] || fail "alerts.yml: there is no $name"
+		grep -Eq "^# TYPE ($name|${name%_*}) " <<<"$body" || [[ $name == xraft_virtual_address_served ]] || fail "alerts.yml: there is no $name"
 	done < <(grep '  expr:' "$source/alerts.yml" | grep -o 'xraft_[a-z_]*' | sort -u)
 	;;
 hooks)

@@ -98,10 +98,17 @@ struct fixture {
 	struct xr_why why;
 };
 
+static int start_at(struct fixture *f, struct xr_api **api, const char *path)
+{
+	struct xr_api_world world = {
+		.maps = &f->maps, .looks = &f->looks, .reporter = &f->reporter};
+
+	return xr_api_start(api, path, f->readers, &world, &f->why);
+}
+
 static int start(struct fixture *f, struct xr_api **api)
 {
-	return xr_api_start(api, f->path, f->readers, &f->maps, &f->looks, &f->reporter, NULL,
-			    &f->why);
+	return start_at(f, api, f->path);
 }
 
 static int setup_folder(void **state)
@@ -533,12 +540,8 @@ static void a_path_that_cannot_be(void **state)
 	memset(longer, 'x', sizeof(longer));
 	longer[0] = '/';
 	longer[sizeof(longer) - 1] = '\0';
-	assert_int_equal(
-		xr_api_start(&f->api, longer, 0, &f->maps, &f->looks, &f->reporter, NULL, &f->why),
-		-ENAMETOOLONG);
-	assert_int_equal(xr_api_start(&f->api, "/proc/nowhere/at/all", 0, &f->maps, &f->looks,
-				      &f->reporter, NULL, &f->why),
-			 -ENOENT);
+	assert_int_equal(start_at(f, &f->api, longer), -ENAMETOOLONG);
+	assert_int_equal(start_at(f, &f->api, "/proc/nowhere/at/all"), -ENOENT);
 	assert_non_null(strstr(f->why.text, "cannot listen"));
 	assert_null(f->api);
 }

@@ -30,7 +30,7 @@ struct xr_served {
 	uint64_t announce_ns; /* and when the next is due */
 };
 
-#define XR_COUNTED_EVENTS 3
+#define XR_COUNTED_EVENTS 4
 
 struct xr_agent {
 	struct xr_config config;
@@ -43,6 +43,7 @@ struct xr_agent {
 	struct xr_served served[XR_ADDRESSES_MAX];
 	int http_fd; /* -1: does not listen */
 	struct MHD_Daemon *http;
+	_Atomic int relays; /* of events, under way */
 	_Atomic uint64_t counts[XR_COUNTED_EVENTS][XR_CAUSE_END];
 	struct xr_told *told; /* [maps.ngroups]; NULL without hooks */
 	int hooks_fd;	      /* to the process that calls them; -1: there are none */

@@ -4,14 +4,13 @@
  * pipe. A loop that is late makes this thread wait, and nobody else: the daemon drops what a slow
  * reader leaves.
  */
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include "agent/agent.h"
+#include "agent/daemon.h"
 #include "common/thread.h"
 
 #define STACK_BYTES (1 << 20)
@@ -53,15 +52,11 @@ static size_t on_data(char *data, size_t size, size_t n, void *arg)
 /* True if there was one. */
 static bool read_stream(struct xr_events *e)
 {
-	CURL *curl = curl_easy_init();
+	CURL *curl = xr_daemon_get(e->agent, "/v1/events?from=oldest");
 	long code = 0;
 
 	if (!curl)
 		return false;
-	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, e->agent->config.socket);
-	curl_easy_setopt(curl, CURLOPT_URL, "http://xraft/v1/events?from=oldest");
-	curl_easy_setopt(curl, CURLOPT_PROXY, "");
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, e);

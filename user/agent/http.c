@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <arpa/inet.h>
-#include <microhttpd.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "agent/http.h"
@@ -8,6 +7,7 @@
 
 #define CONNECTIONS_MAX 64
 #define IDLE_LIMIT_S	10
+#define STACK_BYTES	(512 * 1024)
 
 /*
  * ---- answers ----
@@ -43,7 +43,7 @@ static enum MHD_Result answer_json(struct MHD_Connection *c, unsigned int code, 
 	return answer(c, code, body, "application/json");
 }
 
-static enum MHD_Result answer_error(struct MHD_Connection *c, unsigned int code, const char *text)
+enum MHD_Result xr_http_error(struct MHD_Connection *c, unsigned int code, const char *text)
 {
 	return answer_json(c, code, json_pack("{s:s}", "error", text));
 }
@@ -145,8 +145,16 @@ static enum MHD_Result get_status(struct xr_agent *a, struct MHD_Connection *c, 
 	(void)id;
 	(void)name;
 	if (!status)
-		return answer_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, why.text);
+		return xr_http_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, why.text);
 	return answer_json(c, MHD_HTTP_OK, status);
+}
+
+static enum MHD_Result get_events(struct xr_agent *a, struct MHD_Connection *c, int id,
+				  const char *name)
+{
+	(void)id;
+	(void)name;
+	return xr_relay_events(a, c);
 }
 
 static enum MHD_Result get_metrics(struct xr_agent *a, struct MHD_Connection *c, int id,
@@ -166,8 +174,9 @@ static const struct {
 	enum MHD_Result (*get)(struct xr_agent *a, struct MHD_Connection *c, int id,
 			       const char *name);
 } routes[] = {
-	{"/leader/", get_leader}, {"/follower/", get_follower}, {"/healthz", get_health},
-	{"/readyz", get_ready},	  {"/v1/status", get_status},	{"/metrics", get_metrics},
+	{"/leader/", get_leader},  {"/follower/", get_follower}, {"/healthz", get_health},
+	{"/readyz", get_ready},	   {"/v1/status", get_status},	 {"/v1/events", get_events},
+	{"/metrics", get_metrics},
 };
 
 static enum MHD_Result no_such_path(struct MHD_Connection *c)
@@ -192,9 +201,9 @@ static enum MHD_Result route(struct xr_agent *a, struct MHD_Connection *c, const
 			continue;
 		id = of_group ? xr_group_id(a->handle, path + len) : 0;
 		if (id < 0)
-			return answer_error(c, MHD_HTTP_NOT_FOUND,
-					    "this node has no group of that name; /v1/status "
-					    "lists those that it has");
+			return xr_http_error(c, MHD_HTTP_NOT_FOUND,
+					     "this node has no group of that name; /v1/status "
+					     "lists those that it has");
 		return routes[i].get(a, c, id, path + len);
 	}
 	return no_such_path(c);
@@ -218,8 +227,8 @@ static enum MHD_Result serve(void *arg, struct MHD_Connection *c, const char *pa
 		return MHD_YES;
 	}
 	if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(method, MHD_HTTP_METHOD_HEAD))
-		return answer_error(c, MHD_HTTP_METHOD_NOT_ALLOWED,
-				    "here one can only look; orders are for the xraft command");
+		return xr_http_error(c, MHD_HTTP_METHOD_NOT_ALLOWED,
+				     "here one can only look; orders are for the xraft command");
 	return route(arg, c, path);
 }
 
@@ -265,10 +274,12 @@ int xr_http_start(struct xr_agent *a, struct xr_why *why)
 {
 	if (a->http_fd < 0)
 		return 0;
-	a->http = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL, 0, NULL, NULL,
-				   serve, a, MHD_OPTION_LISTEN_SOCKET, a->http_fd,
+	a->http = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
+					   MHD_USE_POLL | MHD_USE_ITC,
+				   0, NULL, NULL, serve, a, MHD_OPTION_LISTEN_SOCKET, a->http_fd,
 				   MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX,
 				   MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_LIMIT_S,
+				   MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,
 				   MHD_OPTION_END);
 	if (!a->http)
 		return xr_fail(why, -EIO, "HTTP cannot start its thread; raise TasksMax=");

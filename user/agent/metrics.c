@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <string.h>
+#include "agent/daemon.h"
 #include "agent/http.h"
 #include "engine/words.h"
 #include "lib/status.h"
@@ -218,6 +219,7 @@ static const struct {
 	 "Elections that this node has started, by cause."},
 	{"elected", "elections_won_total", "Elections that this node has won, by cause."},
 	{"stepped_down", "step_downs_total", "Leaderships that this node has given up, by cause."},
+	{"stalled", "stalls_total", "Times that the event loop stood still for too long."},
 };
 
 static int cause_of(const json_t *event)
@@ -254,6 +256,37 @@ static void put_events(struct page *p)
 	}
 }
 
+/*
+ * ---- what the daemon has looked at, and its disk ----
+ */
+
+/* Absent while it does not answer: xraft_answering says that. */
+static void put_daemon(struct page *p)
+{
+	json_t *said = xr_daemon_json(p->agent, "/v1/looks"), *look;
+	json_int_t writes = 0, write_ns = 0;
+	const char *name;
+	size_t i;
+	int ok;
+
+	head(p, "wrong", "gauge",
+	     "Whether a look of the node found this wrong; xraft status says what, and the "
+	     "remedy.");
+	json_array_foreach(json_object_get(said, "looks"), i,
+			   look) if (!json_unpack(look, "{s:s, s:b}", "name", &name, "ok", &ok))
+		fprintf(p->out, "xraft_wrong{look=\"%s\",peer=\"%lld\"} %d\n", name,
+			json_integer_value(json_object_get(look, "node")), !ok);
+	if (!json_unpack(said, "{s:{s:I, s:I}}", "journal", "writes", &writes, "write_ns",
+			 &write_ns)) {
+		head(p, "journal_write_seconds", "summary",
+		     "Writes of votes to the disk, each with its fsync.");
+		fprintf(p->out, "xraft_journal_write_seconds_sum %.6f\n",
+			seconds((uint64_t)write_ns));
+		fprintf(p->out, "xraft_journal_write_seconds_count %lld\n", writes);
+	}
+	json_decref(said);
+}
+
 char *xr_metrics_text(const struct xr_agent *a)
 {
 	struct page p = {.agent = a, .maps = &a->maps, .now_ns = xr_now_ns()};
@@ -269,6 +302,7 @@ char *xr_metrics_text(const struct xr_agent *a)
 	put_acks(&p);
 	put_addresses(&p);
 	put_events(&p);
+	put_daemon(&p);
 	put_peers(&p);
 	put_counters(&p);
 	if (!fclose(p.out))

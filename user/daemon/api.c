@@ -25,10 +25,7 @@
 
 struct xr_api {
 	struct MHD_Daemon *http;
-	const struct xr_maps *maps;
-	const struct xr_looks *looks;
-	struct xr_reporter *reporter;
-	struct xr_orders *orders;
+	struct xr_api_world world;
 	atomic_bool stopping;
 	atomic_int streams; /* of events, open */
 	uid_t owner;	    /* who started it */
@@ -91,12 +88,12 @@ static unsigned int code_of(int err)
 static enum MHD_Result get_status(struct xr_api *api, struct MHD_Connection *c)
 {
 	struct xr_why why;
-	json_t *status = xr_status_json(api->maps, &why);
+	json_t *status = xr_status_json(api->world.maps, &why);
 	char *body;
 
 	if (!status)
 		return answer_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, why.text, NULL);
-	json_object_set_new(status, "looks", xr_looks_json(api->looks));
+	json_object_set_new(status, "looks", xr_looks_json(api->world.looks));
 	body = xr_status_dump(status, false);
 	json_decref(status);
 	return answer(c, MHD_HTTP_OK, body, NULL);
@@ -105,10 +102,18 @@ static enum MHD_Result get_status(struct xr_api *api, struct MHD_Connection *c)
 /* Also who says so: pins that somebody reads may be another's. */
 static enum MHD_Result get_looks(struct xr_api *api, struct MHD_Connection *c)
 {
-	json_t *said = json_pack("{s:i, s:i, s:o}", "node", api->maps->control->self, "pid",
-				 (int)getpid(), "looks", xr_looks_json(api->looks));
-	char *body = xr_status_dump(said, false);
+	json_t *said = json_pack("{s:i, s:i, s:o}", "node", api->world.maps->control->self, "pid",
+				 (int)getpid(), "looks", xr_looks_json(api->world.looks));
+	uint64_t writes, write_ns;
+	char *body;
 
+	if (api->world.writer) {
+		xr_writer_took(api->world.writer, &writes, &write_ns);
+		json_object_set_new(said, "journal",
+				    json_pack("{s:I, s:I}", "writes", (json_int_t)writes,
+					      "write_ns", (json_int_t)write_ns));
+	}
+	body = xr_status_dump(said, false);
 	json_decref(said);
 	return answer(c, MHD_HTTP_OK, body, NULL);
 }
@@ -196,7 +201,7 @@ static enum MHD_Result get_events(struct xr_api *api, struct MHD_Connection *c)
 	if (!s)
 		return MHD_NO;
 	s->api = api;
-	err = xr_stream_open(&s->stream, api->reporter, api->maps, &query, &why);
+	err = xr_stream_open(&s->stream, api->world.reporter, api->world.maps, &query, &why);
 	if (err) {
 		free(s);
 		return answer_error(c, code_of(err), why.text, NULL);
@@ -265,7 +270,7 @@ static enum MHD_Result post_step_down(struct xr_api *api, struct MHD_Connection 
 				    "give group=NAME, and perhaps to=NODE (1 to 9); or nothing, "
 				    "for all groups",
 				    NULL);
-	err = api->orders ? xr_orders_ask(api->orders, &order, &result) : -ETIMEDOUT;
+	err = api->world.orders ? xr_orders_ask(api->world.orders, &order, &result) : -ETIMEDOUT;
 	if (!err)
 		err = result.err;
 	if (err)
@@ -284,10 +289,10 @@ static enum MHD_Result post_step_down(struct xr_api *api, struct MHD_Connection 
 static bool all_told(const struct xr_api *api, const struct xr_acquaintance *known,
 		     uint64_t asked_ns)
 {
-	const struct xr_peer *peers = api->maps->peers;
+	const struct xr_peer *peers = api->world.maps->peers;
 
 	xr_each_node(node)
-		if (node != api->maps->control->self && peers[node].used &&
+		if (node != api->world.maps->control->self && peers[node].used &&
 		    known[node].told_ns < asked_ns)
 			return false;
 	return true;
@@ -300,17 +305,18 @@ static enum MHD_Result get_peers(struct xr_api *api, struct MHD_Connection *c)
 	uint64_t asked_ns = xr_now_ns();
 	json_t *peers;
 	char *body;
-	int err = api->orders ? xr_orders_ask(api->orders, &order, &result) : -ETIMEDOUT;
+	int err = api->world.orders ? xr_orders_ask(api->world.orders, &order, &result)
+				    : -ETIMEDOUT;
 
 	order.kind = XR_ORDER_TELL;
 	do {
 		if (!err)
-			err = xr_orders_ask(api->orders, &order, &result);
+			err = xr_orders_ask(api->world.orders, &order, &result);
 		if (err)
 			return answer_error(c, code_of(err), result.why.text, NULL);
 		poll(NULL, 0, 2);
 	} while (!all_told(api, result.known, asked_ns) && xr_now_ns() - asked_ns < TELL_WAIT_NS);
-	peers = xr_peers_json(api->maps, result.known, asked_ns);
+	peers = xr_peers_json(api->world.maps, result.known, asked_ns);
 	body = xr_status_dump(peers, false);
 	json_decref(peers);
 	return answer(c, MHD_HTTP_OK, body, NULL);
@@ -492,8 +498,7 @@ static int start_at_normal_priority(struct xr_api *api)
 }
 
 int xr_api_start(struct xr_api **out, const char *path, uint32_t readers,
-		 const struct xr_maps *maps, const struct xr_looks *looks,
-		 struct xr_reporter *reporter, struct xr_orders *orders, struct xr_why *why)
+		 const struct xr_api_world *world, struct xr_why *why)
 {
 	struct xr_api *api;
 	int err;
@@ -508,10 +513,7 @@ int xr_api_start(struct xr_api **out, const char *path, uint32_t readers,
 	if (!api)
 		return xr_fail(why, -ENOMEM, "no memory for the API");
 	api->readers = readers;
-	api->maps = maps;
-	api->looks = looks;
-	api->reporter = reporter;
-	api->orders = orders;
+	api->world = *world;
 	api->owner = geteuid();
 	api->listen_fd = -1;
 	api->address.sun_family = AF_UNIX;

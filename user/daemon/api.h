@@ -4,7 +4,8 @@
  * and the readers' group may read; orders are taken from root and from whoever started the daemon.
  *
  *   GET /v1/status                 the object of lib/status.h, and "looks" as of daemon/looks.h
- *   GET /v1/looks                  {"node", "pid" of the engine that answers, "looks"}
+ *   GET /v1/looks                  {"node", "pid" of the engine that answers, "looks",
+ *                                  "journal": {"writes", "write_ns" altogether, with fsync}}
  *   GET /v1/peers                  what the other nodes tell now, of daemon/peers.h
  *   GET /v1/events[?from=oldest | ?since=EPOCH:SEQ][&group=NAME]...
  *                                  events as lines of JSON (events.schema.json), until either side
@@ -13,7 +14,7 @@
  *   POST /v1/step-down[?group=NAME[&to=NODE]]
  *                                  lead that group no longer, or any; NODE goes first. {"groups":
  *                                  how many it led, "term": of the last}. 409: it does not lead;
- *                                  403: neither root nor the engine's user asks
+ *                                  403: neither root asks nor who started it
  *
  * An error is {"error": "a sentence"} with a fitting status. It runs on threads of its own, all of
  * normal priority with all signals blocked, whatever the priority of the thread that starts it;
@@ -25,19 +26,27 @@
 #include "daemon/orders.h"
 #include "daemon/report.h"
 #include "engine/looks.h"
+#include "journal/writer.h"
 #include "nic/maps.h"
 
 struct xr_api;
 
+/* What it tells of, and hands orders to; all of it outlives the API. */
+struct xr_api_world {
+	const struct xr_maps *maps;
+	const struct xr_looks *looks;
+	const struct xr_writer *writer; /* NULL: nothing is written */
+	struct xr_reporter *reporter;
+	struct xr_orders *orders; /* NULL: none are taken */
+};
+
 /*
  * Listen at `path`, for the group `readers` too (a gid; 0: none); its folder is made if only that is
  * missing. A socket file that nobody listens on is replaced; -EADDRINUSE: another daemon does;
- * -EEXIST: it is no socket. `maps`, `looks`, `reporter` and `orders` (NULL: it takes none) must
- * outlive the API.
+ * -EEXIST: it is no socket.
  */
 int xr_api_start(struct xr_api **out, const char *path, uint32_t readers,
-		 const struct xr_maps *maps, const struct xr_looks *looks,
-		 struct xr_reporter *reporter, struct xr_orders *orders, struct xr_why *why);
+		 const struct xr_api_world *world, struct xr_why *why);
 
 /* Ends open event streams, within half a second, for a process that then ends. NULL does nothing. */
 void xr_api_end_streams(struct xr_api *api);

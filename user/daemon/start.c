@@ -87,6 +87,20 @@ static uint32_t askers(const struct xr_warden *w)
 	return user.gid;
 }
 
+static int start_api(struct xr_node *n, struct xr_why *why)
+{
+	const struct xr_warden *w = n->warden;
+	struct xr_api_world world = {
+		.maps = &w->nic.maps,
+		.looks = w->looks,
+		.writer = n->writer,
+		.reporter = n->reporter,
+		.orders = &n->orders,
+	};
+
+	return xr_api_start(&n->api, w->config.socket, askers(w), &world, why);
+}
+
 /* Threads of normal priority are started before this one is raised above them. */
 static int start_threads(struct xr_node *n, struct xr_why *why)
 {
@@ -105,8 +119,7 @@ static int start_threads(struct xr_node *n, struct xr_why *why)
 	if (!err)
 		err = xr_writer_start(&n->writer, n->journal, journal_priority, why);
 	if (!err)
-		err = xr_api_start(&n->api, w->config.socket, askers(w), &w->nic.maps, w->looks,
-				   n->reporter, &n->orders, why);
+		err = start_api(n, why);
 	return err;
 }
 

@@ -37,6 +37,7 @@ struct xr_writer {
 	_Alignas(64) _Atomic uint64_t head; /* the submitter's */
 	uint64_t reaped;
 	_Alignas(64) _Atomic uint64_t done; /* the thread's */
+	_Atomic uint64_t writes, write_ns;  /* likewise */
 };
 
 /* An eventfd overflows after 2^64 - 2 signals: this never blocks. */
@@ -103,14 +104,17 @@ static bool turn(struct xr_writer *w)
 	/* Read before the batch is taken: only a write that starts after the request is proof. */
 	uint64_t probe_ns = atomic_load_explicit(&w->probe_ns, memory_order_acquire);
 	uint64_t from = atomic_load_explicit(&w->done, memory_order_relaxed);
-	uint64_t to = atomic_load_explicit(&w->head, memory_order_acquire);
+	uint64_t to = atomic_load_explicit(&w->head, memory_order_acquire), began_ns;
 
 	if (from == to && !probe_ns)
 		return false;
+	began_ns = xr_now_ns();
 	if (from != to)
 		write_batch(w, from, to);
 	else
 		write_probe(w);
+	atomic_fetch_add_explicit(&w->write_ns, xr_now_ns() - began_ns, memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->writes, 1, memory_order_relaxed);
 	if (probe_ns)
 		atomic_store_explicit(&w->probe_ns, 0, memory_order_release);
 	return true;
@@ -261,6 +265,12 @@ uint64_t xr_writer_oldest_ns(const struct xr_writer *w)
 		return probe_ns;
 	vote_ns = atomic_load_explicit(&w->submitted_ns[SLOT(done)], memory_order_relaxed);
 	return probe_ns && probe_ns < vote_ns ? probe_ns : vote_ns;
+}
+
+void xr_writer_took(const struct xr_writer *w, uint64_t *writes, uint64_t *write_ns)
+{
+	*writes = atomic_load_explicit(&w->writes, memory_order_relaxed);
+	*write_ns = atomic_load_explicit(&w->write_ns, memory_order_relaxed);
 }
 
 int xr_writer_error(const struct xr_writer *w, struct xr_why *why)

@@ -4,8 +4,8 @@
  * by submit, any number of them under one kick, and come back by reap, in order, each durable or
  * failed. Everything that waits when the thread wakes becomes one batch under one fsync.
  *
- * One thread submits, kicks, probes and reaps (the election thread); oldest_ns and error may be
- * called from any. From start to stop nobody else may call xr_journal_*() on the journal, not even
+ * One thread submits, kicks, probes and reaps (the election thread); oldest_ns, took and error
+ * may be called from any. From start to stop nobody else may call xr_journal_*() on the journal, not even
  * to read: the election thread takes what it needs before start.
  */
 #ifndef XRAFT_JOURNAL_WRITER_H
@@ -52,6 +52,9 @@ void xr_writer_probe(struct xr_writer *w);
 
 /* CLOCK_BOOTTIME when the oldest write or probe not yet complete was submitted; 0 = none. */
 uint64_t xr_writer_oldest_ns(const struct xr_writer *w);
+
+/* How many batches and probes were written, and how long that took altogether, fsync included. */
+void xr_writer_took(const struct xr_writer *w, uint64_t *writes, uint64_t *write_ns);
 
 /*
  * 0, or the error that ended the writing, with its sentence; it never goes away. -EIO: a write
