@@ -15,6 +15,8 @@
 #include <cmocka.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include "common/common.h"
 #include "xraft/maps.h"
 
@@ -221,9 +223,10 @@ static void begin(struct frame *f, int vlans, uint16_t proto)
 	put16(f, proto);
 }
 
-static void make_ip4(struct frame *f, int vlans, const char *from, const char *to)
+static void make_ip4(struct frame *f, int vlans, uint8_t fragment, const char *from, const char *to)
 {
-	static const uint8_t head[12] = {0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17}, rest[8] = {0, 9};
+	static const uint8_t rest[8] = {0, 9};
+	uint8_t head[12] = {0x45, 0, 0, 28, 0, 0, fragment, 0, 64, 17};
 
 	begin(f, vlans, 0x0800);
 	put(f, head, sizeof(head));
@@ -271,11 +274,12 @@ enum kind { IP4, IP6, ARP };
 static const struct {
 	const char *name;
 	enum kind kind;
-	int type; /* of ICMPv6; ARP's operation */
+	int type; /* of ICMPv6; ARP's operation; of IPv4 the flags of a fragment */
 	const char *from, *to, *target;
 	enum xr_reason in, out; /* without the lease */
 } frames[] = {
 	{"to it", IP4, 0, P4, V4, NULL, XR_R_drop_virtual_in, XR_REASON_END},
+	{"fragment to it", IP4, 0x20, P4, V4, NULL, XR_R_drop_virtual_in, XR_REASON_END},
 	{"from it", IP4, 0, V4, P4, NULL, XR_REASON_END, XR_R_drop_virtual_out},
 	{"to another", IP4, 0, P4, "10.77.0.101", NULL, XR_REASON_END, XR_REASON_END},
 	{"ARP request for it", ARP, 1, P4, V4, NULL, XR_R_drop_virtual_ask, XR_REASON_END},
@@ -297,7 +301,7 @@ static const struct {
 static void make(struct frame *f, size_t i, int vlans)
 {
 	if (frames[i].kind == IP4)
-		make_ip4(f, vlans, frames[i].from, frames[i].to);
+		make_ip4(f, vlans, (uint8_t)frames[i].type, frames[i].from, frames[i].to);
 	else if (frames[i].kind == IP6)
 		make_ip6(f, vlans, frames[i].from, frames[i].to, (uint8_t)frames[i].type,
 			 frames[i].target);
@@ -406,10 +410,59 @@ static void truncated(void **state)
 	check("XDP", rig.xdp, &f, XR_R_drop_virtual_in, false, XDP_PASS, XDP_DROP);
 }
 
+/*
+ * Rule 16's order. The other thread leads with old acks, or has fresh acks and does not lead: never both at one
+ * instant, in ever newer terms. A frame that passes was judged by halves of two moments.
+ */
+#define ROUNDS 200000
+
+static void *never_a_lease(void *arg)
+{
+	atomic_bool *stop = arg;
+	struct xr_group *g = &rig.groups[GROUP];
+	union xr_word view = {.view = {.term = 7, .leader = SELF, .mode = XR_LEAD}};
+	uint64_t now = xr_now_ns(), old = now - 50 * NS_PER_S;
+
+	while (!atomic_load(stop)) {
+		__atomic_store_n(&rig.acks[GROUP].echo_ns[2], old, __ATOMIC_SEQ_CST);
+		view.view.term++;
+		view.view.mode = XR_LEAD;
+		__atomic_store_n((uint64_t *)&g->view, view.word, __ATOMIC_SEQ_CST);
+		view.view.mode = XR_NONE;
+		__atomic_store_n((uint64_t *)&g->view, view.word, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&rig.acks[GROUP].echo_ns[2], now, __ATOMIC_SEQ_CST);
+	}
+	return NULL;
+}
+
+static void lease_that_never_was(void **state)
+{
+	atomic_bool stop = false;
+	struct xr_stats before, after;
+	struct frame f;
+	pthread_t other;
+
+	(void)state;
+	lapsed();
+	make(&f, 0, 0);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f.bytes, .data_size_in = (uint32_t)f.len,
+		    .repeat = ROUNDS);
+	count(&before);
+	assert_int_equal(pthread_create(&other, NULL, never_a_lease, &stop), 0);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(bpf_prog_test_run_opts(rig.xdp, &opts), 0);
+	atomic_store(&stop, true);
+	pthread_join(other, NULL);
+	count(&after);
+	assert_int_equal(after.pass_virtual - before.pass_virtual, 0);
+	assert_true(after.drop_virtual_in > before.drop_virtual_in);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(table),
+		cmocka_unit_test(lease_that_never_was),
 		cmocka_unit_test(truncated),
 	};
 
