@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The Debian packages on a machine with systemd: installed, started by the unit, upgraded, removed,
-# purged. The machine is this one's files under an overlay, in which all that is written is lost in
+# purged; and what the agent can do there, its hooks among it. The machine is this one's files under an overlay, in which all that is written is lost in
 # the end, with a systemd of its own; its network is that of node 1 of a cluster.
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -24,7 +24,8 @@ done
 
 # ---- a machine ----
 
-cluster up 3 --no-daemons --no-build --owner $$
+readonly address=10.77.0.100/24
+cluster up 3 --no-daemons --no-build --owner $$ --virtual "$address"
 root=$work/root up=$work/overlay/up
 mkdir -p "$root" "$work/overlay"
 mount -t tmpfs none "$work/overlay"
@@ -100,6 +101,30 @@ in_machine tee /etc/xraft/demo.key <"$run/key" >/dev/null
 in_machine chmod 0600 /etc/xraft/demo.key
 sed -E '/^(state|socket|user) /d; s|^key .*|key = /etc/xraft/demo.key|' "$run/node.1.conf" |
 	in_machine tee /etc/xraft/xraft.conf >/dev/null
+# Why the agent is under the unit: it lets systemd start what goes with the leader, and leaves a file.
+in_machine tee /etc/systemd/system/with-leader.service <<-END >/dev/null
+	[Service]
+	ExecStart=sleep infinity
+END
+in_machine tee /usr/local/sbin/hook <<-"END" >/dev/null
+	#!/bin/sh
+	echo "begins $XRAFT_EVENT $XRAFT_TOKEN" >>/var/lib/hook/told
+	case $XRAFT_EVENT in
+	become_leader) systemctl start with-leader ;;
+	lose_leadership) sleep 0.5 && systemctl stop with-leader ;; # longer than others need to end
+	esac
+	echo "ends $XRAFT_EVENT $XRAFT_TOKEN" >>/var/lib/hook/told
+END
+in_machine chmod 0755 /usr/local/sbin/hook
+in_machine mkdir /var/lib/hook
+in_machine tee -a /etc/xraft/xraft.conf <<-END >/dev/null
+	[http]
+	listen = 127.0.0.1
+	[hooks]
+	become_leader = /usr/local/sbin/hook
+	lose_leadership = /usr/local/sbin/hook
+	user = root
+END
 in_machine xraftd --check >"$work/out" 2>&1 || fail "$(cat "$work/out")"
 ! grep "^warning: members" "$work/out" || fail "readers cannot pass"
 in_machine systemctl set-environment XRAFTD=--new
@@ -134,12 +159,26 @@ lead() {
 # ---- upgraded: while it leads, which costs one hand-over ----
 
 wait_for 15000 "node 1 leads" lead
+has_address() {
+	cluster exec 1 ip -o address show dev eth0 | grep -q " $address "
+}
+serves() {
+	has_address && [[ $(node 1 | jq -c '[.addresses[].served]') == "[true]" ]] && in_machine systemctl is-active -q with-leader
+}
+wait_for 15000 "its agent has put the virtual address there, and called its hook" serves
+[[ $(in_machine ps -o user= -p "$(in_machine pgrep -x xraft-agent)") == xraft ]] || fail "whose is the agent?"
+[[ $(in_machine curl -s http://127.0.0.1:7070/leader/g1 | jq .token) == "$term" ]] || fail "HTTP does not say that it leads"
+! in_machine journalctl --no-pager -o cat -u xraftd | grep "cannot" || fail "something is not permitted under the unit"
 before=$term pid=$(in_machine systemctl show -P MainPID xraftd)
 install_release 2
 [[ $(in_machine systemctl show -P MainPID xraftd) != "$pid" ]] || fail "the upgrade has not restarted it"
 wait_for 15000 "all agree" agreed 1 2 3
 [[ $leader != 1 && $term -eq $((before + 1)) ]] || fail "an upgrade cost more than a hand-over: node $leader, term $term after $before"
 grep -q "resign" "$work/log.2" "$work/log.3" || grep -q "heir\|handed" "$work/log.2" "$work/log.3" || fail "nobody was told: $(tail "$work"/log.?)"
+
+! in_machine systemctl is-active -q with-leader || fail "what goes with the leader runs on: $(in_machine cat /var/lib/hook/told)"
+in_machine grep -q "ends lose_leadership $before" /var/lib/hook/told || fail "the hook was ended in its midst: $(in_machine cat /var/lib/hook/told)"
+wait_for 5000 "and it has no virtual address" eval "! has_address"
 
 # ---- killed, and refused ----
 
@@ -151,11 +190,17 @@ is_back() {
 wait_for 15000 "systemd starts what was killed" is_back
 wait_for 15000 "all agree" agreed 1 2 3
 
-# ---- removed, and purged ----
+# ---- removed, while it leads, and purged ----
+
+wait_for 15000 "node 1 leads" lead
+wait_for 15000 "and serves the virtual address" serves
 
 in_machine dpkg --remove xraft libxraft-dev libxraft0 >"$work/out" 2>&1 || fail "$(cat "$work/out")"
 ! in_machine find /sys/fs/bpf/xraft -name "xr_*" | grep . || fail "pins stay: $(cat "$work/out")"
 ! cluster exec 1 ip -d link show eth0 | grep "prog/xdp" || fail "the XDP program stays"
+! cluster exec 1 tc qdisc show dev eth0 | grep clsact || fail "the fence of virtual addresses stays"
+! has_address || fail "a virtual address stays"
+in_machine rm -r /usr/local/sbin/hook /etc/systemd/system/with-leader.service /var/lib/hook
 in_machine test -e "/var/lib/xraft/$XR_CLUSTER.1/journal" || fail "votes are gone before a purge"
 in_machine dpkg --purge xraft libxraft-dev libxraft0 >"$work/out" 2>&1 || fail "$(cat "$work/out")"
 in_machine find / -xdev -not -path '/tmp/*' -not -path '/proc/*' >"$work/after"

@@ -218,6 +218,21 @@ int xr_hooks_start(struct xr_agent *a, struct xr_why *why)
 	return err < 0 ? xr_fail(why, err, "no event loop: %s", strerror(-err)) : 0;
 }
 
+/*
+ * Until all that was called has ended, of which the runner makes sure: whoever ends this node, ends
+ * what is left of it once xraftd has gone.
+ */
+static void wait_for_runner(const struct xr_agent *a)
+{
+	struct xr_called called;
+	ssize_t n;
+
+	shutdown(a->hooks_fd, SHUT_WR);
+	do
+		n = recv(a->hooks_fd, &called, sizeof(called), 0);
+	while (n > 0 || (n < 0 && errno == EINTR));
+}
+
 /* Whom it told that this node leads is told, before nobody is left to tell when it no longer does. */
 void xr_hooks_close(struct xr_agent *a)
 {
@@ -231,5 +246,7 @@ void xr_hooks_close(struct xr_agent *a)
 	}
 	free(a->told);
 	a->told = NULL;
+	if (a->hooks_fd >= 0)
+		wait_for_runner(a);
 	xr_close_fd(&a->hooks_fd);
 }

@@ -89,15 +89,21 @@ void xr_agent_keep(const struct xr_warden *w)
 	started_ns = xr_now_ns();
 }
 
-void xr_agent_end(void)
+/* Of a group two may have to end, one after the other, each with a second between its signals. */
+static uint64_t hooks_most_ns(const struct xr_config *c)
 {
-	uint64_t began_ns = xr_now_ns();
+	return xr_config_has_hooks(c) ? 2 * (c->hook_limit_us * NS_PER_US + NS_PER_S) : 0;
+}
+
+void xr_agent_end(const struct xr_warden *w)
+{
+	uint64_t began_ns = xr_now_ns(), most_ns = END_MOST_NS + hooks_most_ns(&w->config);
 
 	if (!agent)
 		return;
 	kill(agent, SIGTERM);
 	while (!waitpid(agent, NULL, WNOHANG)) {
-		if (xr_now_ns() - began_ns > END_MOST_NS)
+		if (xr_now_ns() - began_ns > most_ns)
 			kill(agent, SIGKILL);
 		nanosleep(&(struct timespec){.tv_nsec = 2 * NS_PER_MS}, NULL);
 	}

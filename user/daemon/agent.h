@@ -8,7 +8,7 @@
 /* Start it where it does not run, with pauses that grow. Never waits. */
 void xr_agent_keep(const struct xr_warden *w);
 
-/* Let it take its addresses away, for two seconds at most. */
-void xr_agent_end(void);
+/* Let it take its addresses away, for two seconds at most, and its hooks end, each by its limit. */
+void xr_agent_end(const struct xr_warden *w);
 
 #endif

@@ -458,7 +458,7 @@ int xr_warden_run(struct xr_warden *w, bool fresh, struct xr_why *why)
 	if (!err)
 		err = keep_running(w, shared, why);
 	xr_looker_stop(&looker);
-	xr_agent_end();
+	xr_agent_end(w);
 	xr_close_fd(&trains.fd);
 	xr_warden_close(w);
 	return err;
