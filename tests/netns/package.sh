@@ -148,7 +148,8 @@ completes() {
 [[ $(completes st) == "status step-down" ]] || fail "commands are not completed: $(completes st)"
 [[ $(completes status --) == "--brief --json --counters --check" ]] || fail "options are not completed: $(completes status --)"
 [[ $(completes -n "") == "$XR_CLUSTER.1" ]] || fail "nodes are not completed: $(completes -n "")"
-[[ $(completes transfer "") == g1 && $(completes transfer g1 "") == "2 3" ]] || fail "groups and voters are not completed"
+[[ $(completes transfer "") == g1 && $(completes transfer g1 "") == "2 3" && $(completes check "") == g1 && $(completes watch "") == g1 ]] ||
+	fail "groups and voters are not completed"
 
 lead() {
 	# shellcheck disable=SC2154 # agreed() sets them
