@@ -106,11 +106,19 @@ law_rules() {
 		       /^Planted: / { gsub(/\140/, ""); for (i = 2; i <= NF; i++) print rule, $i }' "$law" | sort))
 }
 
+# Who has ten minutes reads the README, and starts; the rest is in the pages that it links.
+law_length() {
+	local words
+	words=$(wc -w <README.md)
+	((words <= 1200)) || wrong "README.md: $words words, and 1200 are enough; user/README.md and the manual take more"
+}
+
 check_law() {
 	lawful=yes
 	law_citations
 	law_places "$law"
 	law_places .github/CONTRIBUTING.md
 	law_rules
+	law_length
 	[[ $lawful == yes ]]
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The README's way onto a machine that has never seen xraft, word for word: its lines, its file.
+# The way without packages onto a machine that has never seen xraft, word for word: the lines of user/README.md,
+# then those of the README, and its file.
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -27,12 +28,15 @@ ip link set eth0 up
 ip link set peer0 up
 
 export PATH=/usr/local/bin:$PATH
+# section FILE HEAD: the commands under it.
 section() {
-	sed -n '/^## On real machines/,/^## Guarantees/p' "$xr_root/README.md"
+	sed -n "/^## $2/,/^## /p" "$xr_root/$1" | sed -n 's/^    \([a-z].*\)/\1/p'
 }
-section | awk '/^```/ { inside = /ini/; next } inside' >"$work/xraft.conf"
-mapfile -t lines < <(section | sed -n 's/^    \([a-z].*\)/\1/p')
-[[ -s $work/xraft.conf && ${#lines[@]} -eq 6 ]] || fail "the README has other lines by now: ${lines[*]}"
+awk '/^```/ { inside = /ini/; next } inside' "$xr_root/README.md" >"$work/xraft.conf"
+mapfile -t lines < <(section user/README.md "Without packages"
+	section README.md "On real machines" | grep "^xraft keygen\|^xraftd --check\|^xraft doctor"
+	echo "xraftd --new")
+[[ -s $work/xraft.conf && ${#lines[@]} -eq 6 ]] || fail "there are other lines by now: ${lines[*]}"
 for line in "${lines[@]}"; do
 	line=${line%%#*}
 	say "# $line"

@@ -1,72 +1,22 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The Debian packages on a machine with systemd: installed, started by the unit, upgraded, removed,
-# purged; and what the agent can do there, its hooks among it. The machine is this one's files under an overlay, in which all that is written is lost in
-# the end, with a systemd of its own; its network is that of node 1 of a cluster.
+# purged; and what the agent can do there, its hooks among it.
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-if [[ ! ${XR_INSIDE-} ]]; then
-	for tool in dpkg systemd-analyze systemd-sysusers cpack dpkg-shlibdeps; do
-		command -v "$tool" >/dev/null || skip "there is no $tool here"
-	done
-	grep -qw overlay /proc/filesystems || skip "this kernel has no overlayfs"
-	[[ -x /lib/systemd/systemd ]] || skip "there is no systemd here"
-	! dpkg-query -W xraft 2>/dev/null | grep -q . || skip "xraft is installed on this machine"
-	XR_INSIDE=1 unshare --mount --propagation private "${BASH_SOURCE[0]}"
-	exit
-fi
-packages=$XR_BUILD/package
-rm -f "$packages"/*.deb
-for release in 1 2; do
-	nice "$xr_root/scripts/package" --dir "$packages" --release "$release" >/dev/null || fail "scripts/package"
-done
+# shellcheck source=machines.sh
+. "$(dirname "${BASH_SOURCE[0]}")/machines.sh"
 
-# ---- a machine ----
-
+enter_machines
+make_packages 1 2
 readonly address=10.77.0.100/24
 cluster up 3 --no-daemons --no-build --owner $$ --virtual "$address"
-root=$work/root up=$work/overlay/up
-mkdir -p "$root" "$work/overlay"
-mount -t tmpfs none "$work/overlay"
-mkdir -p "$up" "$work/overlay/work"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$up,workdir=$work/overlay/work" "$root"
-# Of what a boot does it does nothing: it would do it to this machine.
-rm -rf "$root"/{etc,lib}/systemd/system/{sysinit,multi-user,basic,sockets,timers}.target.wants
-rm -rf "$root"/{etc,var/lib,run}/xraft "$root/etc/systemd/system/xraftd.service"*
-! grep -q '^xraft:' /etc/passwd || chroot "$root" userdel xraft
-cat >"$work/boot" <<-END
-	cd "$root"
-	mount --rbind /dev dev
-	mount -t proc none proc
-	mount -t sysfs none sys
-	mount -t bpf -o mode=0700 none sys/fs/bpf
-	mount -t tmpfs -o mode=0755 none run
-	mkdir run/lock
-	mount -t tmpfs none sys/fs/cgroup
-	mkdir sys/fs/cgroup/unified
-	mount -t cgroup2 none sys/fs/cgroup/unified
-	exec chroot . env -i container=xraft PATH=$PATH /lib/systemd/systemd --system --unit=basic.target
-END
-nsenter "--net=/run/netns/xr-$XR_CLUSTER-1" setsid setpriv --pdeathsig KILL \
-	unshare --mount --pid --fork --kill-child --uts --ipc --cgroup \
-	bash "$work/boot" </dev/null >"$work/console" 2>&1 &
-machine=$! init='' said_all=''
-boots() {
-	init=$(pgrep -P "$machine" -x systemd) && in_machine systemctl is-active -q basic.target 2>/dev/null
-}
+boot 1
+root=$(machine_root 1)
 in_machine() {
-	nsenter --all --target "$init" --root --wd env PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
+	at 1 "$@"
 }
-clean_up() {
-	trap - ERR
-	[[ $said_all ]] || in_machine systemctl --no-pager --full --lines 30 status xraftd || true
-	kill -KILL "$machine" 2>/dev/null || true
-	wait "$machine" 2>/dev/null || true
-	umount -l "$root" "$work/overlay"
-}
-wait_for 60000 "the machine has started" boots
-in_machine systemctl start systemd-journald.service
 
 # Its pins are there, and its processes have other numbers.
 node() {
