@@ -109,6 +109,10 @@ unwise "is on eth0.* not pass eth1: the NIC path" 's/^interface = .*/interface =
 unwise "10\.78\.0\.1, node 2's .* is on eth1 of this machine" 's/^(1 = 10.*)$/\1\n2 = 10.78.0.1/; s/^g1 = 1: 1/g1 = 1: 1 2/'
 unwise "no way to node 2" 's/^(1 = 10.*)$/\1\n2 = 10.79.0.1/; s/^g1 = 1: 1/g1 = 1: 1 2/'
 unwise "port 40000" 's/^1 = 10.*/1 = 10.77.0.1:40000/'
+unwise "/no/such, a hook, cannot be called" '$ a [hooks]\nbecome_leader = /no/such'
+unwise "/etc/passwd, a hook, is no program" '$ a [hooks]\nnew_leader = /etc/passwd'
+unwise "no user nobody-else, .* correct \[agent\] user" '$ a [agent]\nuser = nobody-else'
+unwise "no user nobody-else, .* correct \[hooks\] user" '$ a [hooks]\nuser = nobody-else'
 unwise "is in memory" "s|^state = .*|state = /dev/shm/xraft-state|"
 
 # The kernel's own reason, from the daemon and from the doctor, who tries and leaves nothing behind.

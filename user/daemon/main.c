@@ -105,6 +105,7 @@ static int print_findings(const struct xr_findings *f)
 static int check(const struct xr_config *c)
 {
 	struct xr_findings found = {0};
+	char addresses[64] = "";
 	int nodes = 0;
 
 	xr_config_unwise(c, &found);
@@ -113,9 +114,11 @@ static int check(const struct xr_config *c)
 		return 1;
 	for (int node = 1; node <= XR_NODE_MAX; node++)
 		nodes += c->nodes[node].used;
-	printf("ok: node %u of cluster %s, %d nodes, %zu groups, election %.4g-%.4g ms, heartbeat "
-	       "%.4g ms%s\n",
-	       c->self, c->cluster, nodes, c->ngroups, c->min_timeout_us / 1e3,
+	if (c->naddresses)
+		snprintf(addresses, sizeof(addresses), ", %zu virtual addresses", c->naddresses);
+	printf("ok: node %u of cluster %s, %d nodes, %zu groups%s, election %.4g-%.4g ms, "
+	       "heartbeat %.4g ms%s\n",
+	       c->self, c->cluster, nodes, c->ngroups, addresses, c->min_timeout_us / 1e3,
 	       c->max_timeout_us / 1e3, c->heartbeat_us / 1e3,
 	       c->auth_none ? "; WITHOUT AUTHENTICATION (auth = none)" : "");
 	xr_config_print(c, stdout);

@@ -252,7 +252,7 @@ static int fail_no_state(const struct xr_journal *j, struct xr_why *why)
 	return xr_fail(why, -ENOENT,
 		       "%s holds no state, and an id without state may have voted before: restore "
 		       "the folder's disk, or start with --new only if node %u never took part in "
-		       "cluster %s",
+		       "cluster %s; man xraftd tells how",
 		       j->path, j->node, j->cluster);
 }
 

@@ -30,5 +30,6 @@ void xr_machine_look(const struct xr_config *c, enum xr_occasion when, struct xr
 {
 	xr_machine_network(c, when, f);
 	xr_machine_folders(c, when, f);
+	xr_machine_agent(c, f);
 	look_at_throttling(c, f);
 }

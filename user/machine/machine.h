@@ -30,7 +30,7 @@ enum xr_occasion {
 };
 
 /*
- * Interface, addresses, user, folders, limits. A start that finds nothing XR_WRONG can still be
+ * Interface, addresses, users, folders, hooks, limits. A start that finds nothing XR_WRONG can still be
  * refused, but for a reason that cannot be seen from here.
  */
 void xr_machine_look(const struct xr_config *c, enum xr_occasion when, struct xr_findings *f);
@@ -59,5 +59,6 @@ bool xr_machine_is_below(unsigned int lower, unsigned int upper);
 /* The steps of xr_machine_look(). */
 void xr_machine_network(const struct xr_config *c, enum xr_occasion when, struct xr_findings *f);
 void xr_machine_folders(const struct xr_config *c, enum xr_occasion when, struct xr_findings *f);
+void xr_machine_agent(const struct xr_config *c, struct xr_findings *f);
 
 #endif
