@@ -114,3 +114,30 @@ day_us() {
 day_diff_ms() {
 	echo $(((($2 - $1 + 86400000000) % 86400000000) / 1000))
 }
+
+# ---- who serves a virtual address (tests/netns/witness.c): who calls this has XR_BUILD and a cluster up
+# with --client ----
+
+# witness ADDRESS NODES [--no-maps]
+witness() {
+	coproc eye { exec "$XR_BUILD/tests/witness" "$XR_CLUSTER" "$@" {xr_idle}>&-; }
+	# shellcheck disable=SC2154 # coproc sets eye_PID
+	xr_eye=$eye_PID xr_to=${eye[1]} xr_from=${eye[0]}
+}
+
+# A line to it; sets said to its answer.
+tell() {
+	echo "$*" >&"$xr_to"
+	hear
+}
+
+hear() {
+	read -r said <&"$xr_from" || die "the witness has ended, and has said why"
+}
+
+# Sets said to its verdict. False: something was wrong.
+witness_end() {
+	exec {xr_to}>&-
+	hear
+	wait "$xr_eye"
+}

@@ -167,6 +167,32 @@ bench_fetch() {
 	command -v "$1" >/dev/null
 }
 
+# configure_keepalived NODE - SECONDS: priorities so far apart that two backups do not become masters at
+# once, and realtime where it is to be fast, with more of it at a time than the 10 ms after which it is
+# killed by default.
+configure_keepalived() {
+	local node=$1 interval_s=$3 realtime='vrrp_rt_priority 20
+		    vrrp_rlimit_rttime 500000'
+	[[ $interval_s != 1 ]] || realtime=
+	cat <<-END
+		global_defs {
+		    vrrp_version 3
+		    $realtime
+		}
+		vrrp_instance g1 {
+		    state BACKUP
+		    nopreempt
+		    interface eth0
+		    virtual_router_id 77
+		    priority $((300 - 50 * node))
+		    advert_int $interval_s
+		    virtual_ipaddress {
+		        10.77.0.100/24
+		    }
+		}
+	END
+}
+
 bench_up() {
 	"$xr_root/scripts/cluster" up "$@" --no-build --owner $$ >/dev/null
 }

@@ -80,31 +80,6 @@ configure_etcd() {
 	END
 }
 
-# Priorities so far apart that two backups do not become masters at once, and realtime where it is to be
-# fast, with more of it at a time than the 10 ms after which it is killed by default.
-configure_keepalived() {
-	local node=$1 interval_s=$3 realtime='vrrp_rt_priority 20
-		    vrrp_rlimit_rttime 500000'
-	[[ $interval_s != 1 ]] || realtime=
-	cat <<-END
-		global_defs {
-		    vrrp_version 3
-		    $realtime
-		}
-		vrrp_instance g1 {
-		    state BACKUP
-		    nopreempt
-		    interface eth0
-		    virtual_router_id 77
-		    priority $((300 - 50 * node))
-		    advert_int $interval_s
-		    virtual_ipaddress {
-		        10.77.0.100/24
-		    }
-		}
-	END
-}
-
 configure_bfdd() {
 	local node=$1 interval_ms=$2 multiplier=$3 peer
 	printf 'log stdout debugging\ndebug bfd peer\nbfd\n'

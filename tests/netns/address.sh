@@ -13,27 +13,14 @@ for tool in arping ping; do
 done
 xdp=$1
 shift
-address=10.77.0.100 length=24 client=10.77.0.9 family=-4
+address=10.77.0.100 length=24 family=-4
 if [[ ${1-} == --ipv6 ]]; then
-	address=fd77::100 length=64 client=fd77::9 family=-6
+	address=fd77::100 length=64 family=-6
 fi
 nodes=(1 2 3)
 
 in_client() {
 	nsenter --net="/run/netns/xr-$XR_CLUSTER-9" "$@"
-}
-
-# Its namespace and port have names that scripts/cluster takes down.
-make_client() {
-	ip netns add "xr-$XR_CLUSTER-9"
-	nsenter --net="/run/netns/xr-$XR_CLUSTER-sw" ip -batch - <<-END
-		link add port9 type veth peer name eth0 address 02:00:00:77:00:09 netns xr-$XR_CLUSTER-9
-		link set dev port9 xdpdrv obj $XR_BUILD/bpf/pass.bpf.o sec xdp
-		link set port9 master bridge up
-	END
-	in_client ip link set lo up
-	in_client ip link set eth0 up
-	in_client ip address add "$client/$length" dev eth0
 }
 
 # Nobody's child but this test's, so that no fault of a node ends it.
@@ -133,8 +120,7 @@ is_duplicate() {
 
 broken=
 expected=()
-up 3 --xdp "$xdp" --virtual "$address/$length" --stall 500 "$@"
-make_client
+up 3 --xdp "$xdp" --virtual "$address/$length" --client --stall 500 "$@"
 start_servers
 
 find_leader 1 2 3
