@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# usage: looks.sh machine|cards|maps|peers
+# usage: looks.sh machine|cards|maps|fence|peers
 # Rule 20: what changes under a running node is said once when it begins and once when it ends, in the
 # log, the status and the doctor, with a remedy; and what can be mended is mended.
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 mapfile -t all < <(seq 1 3)
-up 3
+address=10.77.0.100
+if [[ $1 == fence ]]; then up 3 --virtual "$address/24"; else up 3; fi
 wait_for 15000 "a leader" agreed "${all[@]}"
 # shellcheck disable=SC2154 # agreed() sets it
 old=$leader
@@ -109,6 +110,27 @@ in_switch() {
 	nsenter --net="/run/netns/xr-$XR_CLUSTER-sw" "$@"
 }
 
+# The interface of a node, after it was deleted.
+remake() {
+	in_switch ip -batch - <<-END
+		link add port$1 type veth peer name eth0 address 02:00:00:77:00:0$1 netns xr-$XR_CLUSTER-$1
+		link set dev port$1 xdpdrv obj $XR_BUILD/bpf/pass.bpf.o sec xdp
+		link set port$1 master bridge up
+	END
+	cluster exec "$1" ip -batch - <<-END
+		addr add 10.77.0.$1/24 dev eth0
+		link set eth0 up
+	END
+}
+
+has_fence() {
+	[[ $(cluster exec "$1" tc filter show dev eth0 egress 2>/dev/null) == *xr_fence_out* ]]
+}
+
+has_address() {
+	[[ $(cluster exec "$1" ip -o address show dev eth0) == *" $address/"* ]]
+}
+
 zero() {
 	local i zeros=()
 	for ((i = 0; i < $4; i++)); do zeros+=(00); done
@@ -166,15 +188,7 @@ machine)
 	in_switch ip link del "port$one"
 	begins "$one" "there is no interface eth0 here any more" interface
 	begins "$one" "the XDP program of this node is not on eth0: that interface is gone" program
-	in_switch ip -batch - <<-END
-		link add port$one type veth peer name eth0 address 02:00:00:77:00:0$one netns xr-$XR_CLUSTER-$one
-		link set dev port$one xdpdrv obj $XR_BUILD/bpf/pass.bpf.o sec xdp
-		link set port$one master bridge up
-	END
-	cluster exec "$one" ip -batch - <<-END
-		addr add 10.77.0.$one/24 dev eth0
-		link set eth0 up
-	END
+	remake "$one"
 	ends "$one" "eth0 is as it should be again" interface
 	ends "$one" "the XDP program of this node is on eth0 again" program
 	wait_for 15000 "all agree" agreed "${all[@]}"
@@ -229,6 +243,18 @@ maps)
 	answers "$one"
 	! flock -n "/sys/fs/bpf/xraft/lock/$XR_CLUSTER-$one" true || fail "nobody holds the lock of node $one"
 
+	# With the readers' group, where one is configured.
+	if getent group games >/dev/null; then
+		cluster kill "$two"
+		sed -i '/^user = /a group = games' "$run/node.$two.conf"
+		cluster start "$two"
+		listen
+		rm -rf "$pins-$two"
+		ends "$two" "the pins are this node's again" pins
+		[[ $(stat -c '%a %G' "$pins-$two" "$pins-$two/xr_groups" | xargs) == "750 games 640 games" ]] ||
+			fail "readers are shut out: $(stat -c '%n %a %G' "$pins-$two" "$pins-$two/xr_groups")"
+	fi
+
 	# Records zeroed, at a follower and at the leader, who leads on.
 	term_before=$(term_of "$old")
 	for n in "$one" "$old"; do
@@ -251,6 +277,30 @@ maps)
 	ends "$one" "xr_peers is as configured" addresses
 	wait_for 15000 "all agree" agreed "${all[@]}"
 	answers "$one"
+	;;
+fence)
+	# clsact taken off, and the fence with it: it comes back by itself, at a follower and at the leader.
+	for n in "$one" "$old"; do
+		listen
+		cluster exec "$n" tc qdisc del dev eth0 clsact
+		wait_for 15000 "node $n says it" said "$n" "the fence of the virtual addresses is not on eth0: somebody took it off"
+		ends "$n" "the fence of the virtual addresses is on eth0 again" fence
+		has_fence "$n" || fail "there is no fence on node $n"
+		once "$n" "the fence of the virtual addresses is on eth0 again"
+	done
+	[[ $(role_of "$old") == leader ]] || fail "node $old leads no longer"
+
+	# The leader's interface is made again: the fence is on the new one, and with it the address.
+	listen
+	in_switch ip link del "port$old"
+	wait_for 15000 "node $old says it" said "$old" "there is no interface eth0 here any more"
+	wait_for 15000 "the others agree" agreed "$one" "$two"
+	remake "$old"
+	ends "$old" "eth0 is as it should be again" interface
+	wait_for 15000 "its fence is on the new one" has_fence "$old"
+	wait_for 15000 "all agree" agreed "${all[@]}"
+	[[ $leader == "$old" ]] || xraft -n "$XR_CLUSTER.$leader" transfer g1 "$old" >/dev/null
+	wait_for 15000 "node $old has the address" has_address "$old"
 	;;
 peers)
 	# A firewall in INPUT of a follower, whose card answers on: it says so itself, and so do the others.
