@@ -52,10 +52,9 @@ start_keepalived() {
 	disown
 }
 
-# The programs stay, and find no address to fence.
+# Nobody puts them back while all of the node is dead or paused.
 unfence() {
-	bpftool map delete pinned "/sys/fs/bpf/xraft/$XR_CLUSTER-$1/xr_addresses" \
-		key hex 00 00 00 00 00 00 00 00 00 00 ff ff 0a 4d 00 64
+	"$xr_root/scripts/cluster" exec "$1" sh -c 'tc qdisc del dev eth0 clsact && ip link set dev eth0 xdp off'
 }
 
 start() {
@@ -64,7 +63,6 @@ start() {
 		return
 	fi
 	"$xr_root/scripts/cluster" start "$1" --no-wait
-	[[ $arm != unfenced ]] || unfence "$1"
 }
 
 # ---- the rounds ----
@@ -72,6 +70,7 @@ start() {
 round() {
 	local kind=$1 node=$2
 	tell "fault $kind $node ${pid_of[$node]-}"
+	[[ $arm != unfenced ]] || unfence "$node"
 	nap 0.2 # for whoever still answers
 	[[ $kind != kill ]] || start "$node"
 	tell "mend $kind $node ${pid_of[$node]-}"
@@ -94,7 +93,6 @@ run_arm() {
 		witness "$address" 3 --no-maps
 	else
 		bench_up 3 --client --virtual "$address/24" --timing "$timing" --heartbeat "$heartbeat" --stall "$stall"
-		[[ $arm != unfenced ]] || for node in "${nodes[@]}"; do unfence "$node"; done
 		witness "$address" 3
 	fi
 	tell "quiet $quiet"
@@ -155,11 +153,10 @@ bench_query '(["served by", "fault", "rounds", "first answer: median ms", "99 %"
 	echo "load at the beginning: $load"
 	cat <<-'END'
 		Served by: xraft at 5-10 ms with a stall limit of 100 ms, "default" at 150-300 and 1000, "unfenced" as xraft
-		with the addresses taken out of the kernel's map, keepalived at advert_int 0.01 and 1. Last of the old: the last
-		answer that left the node at fault, which with a pause ends with the stall limit, for a paused leader leads on
-		until then. Interleaved: answers that left a node after one of the next node's had left that, to a client that
-		follows its neighbour table, or (the rest) to those that have not heard of the change. Of keepalived they count
-		until the fault is mended. Stale: answers that left a node whose maps held no lease. The service itself is a
+		with clsact and XDP program taken off a node that has failed, keepalived at advert_int 0.01 and 1. Last of the old: the last
+		answer that left the node at fault before it was mended; a paused leader of xraft leads on until the stall limit. Interleaved: answers that left a node after one of the next node's had left that, to a client that
+		follows its neighbour table, or (the rest) to those that have not heard of the change. They count until the
+		fault is mended, 0.2 s after the first answer of the next, of xraft also after that. Stale: answers that left a node whose maps held no lease. The service itself is a
 		process of its own, and never paused.
 	END
 } | bench_say

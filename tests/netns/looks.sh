@@ -290,6 +290,10 @@ fence)
 	done
 	[[ $(role_of "$old") == leader ]] || fail "node $old leads no longer"
 
+	# Which addresses it fences nobody can change.
+	! bpftool map delete pinned "$pins-$old/xr_addresses" \
+		key hex 00 00 00 00 00 00 00 00 00 00 ff ff 0a 4d 00 64 2>/dev/null || fail "an address was removed from the fence"
+
 	# The leader's interface is made again: the fence is on the new one, and with it the address.
 	listen
 	in_switch ip link del "port$old"

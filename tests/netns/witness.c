@@ -21,8 +21,8 @@
  *                            link, transfer; anything else is done by who wrote this. "served NODE
  *                            MS" once another node, or a newer term, has answered the client
  *   mend KIND NODE [PID]     stop and link are undone; then a JSON object of this fault, once all is
- *                            quiet: all nodes agree, or only one has answered, for 300 ms
- *   quiet MS                 another time than 300; then "quiet NODE", that which answers
+ *                            quiet: all nodes agree, or only one has answered, for 300 knocks
+ *   quiet N                  others than 300; then "quiet NODE", that which answers
  * At the end an object of all. Exit code 1: something was stale or interleaved.
  */
 #include <arpa/inet.h>
@@ -82,13 +82,13 @@ static struct {
 	struct sockaddr_in address;
 	int serve_fd[NODES_MAX + 1], client_fd[WAYS], raw_fd, switch_fd, order_fd, ifindex;
 	struct in_addr client;
-	uint64_t number, next_ns, quiet_ns, began_ns;
+	uint64_t number, next_ns, quiet_ms, began_ns;
 	uint64_t asked, answered[WAYS], left[WAYS], stale, interleaved, faults;
-	/* Who answers, in which term, by what has left; and since when nobody else. */
+	/* Who answers, in which term, by what has left; and how many knocks since anybody else did. */
 	int node;
 	uint32_t term;
-	uint64_t since_ns;
-} w = {.quiet_ns = 300 * NS_PER_MS, .order_fd = -1};
+	uint64_t alone;
+} w = {.quiet_ms = 300, .order_fd = -1};
 
 /* The fault at hand. */
 static struct {
@@ -170,17 +170,16 @@ static void has_left(int node, enum way way, const struct instant *before,
 		w.stale++;
 		f.stale++;
 	}
-	if (node == f.node)
+	if (node == f.node && !f.mended)
 		f.last_ns = before->now_ns;
-	else if (!f.other_ns)
+	else if (node != f.node && !f.other_ns)
 		f.other_ns = before->now_ns;
 	if (!in_order) {
 		w.interleaved++;
 		f.interleaved[way]++;
 		f.both_ns = before->now_ns - f.other_ns;
 	}
-	if (!in_order || node != w.node)
-		w.since_ns = before->now_ns;
+	w.alone = in_order && node == w.node ? w.alone + (way == KNOCKED) : 0;
 	if (in_order)
 		w.node = node;
 }
@@ -355,7 +354,7 @@ static void mend_fault(const char *kind, int node, pid_t pid)
 		kill(pid, SIGCONT);
 	if (!strcmp(kind, "link"))
 		set_port(node, true);
-	w.since_ns = xr_now_ns();
+	w.alone = 0;
 }
 
 static bool all_agree(void)
@@ -370,11 +369,12 @@ static bool all_agree(void)
 	return w.node;
 }
 
+/* By answers, since this process may be without a CPU, too: there is a knock a millisecond. */
 static bool is_quiet(void)
 {
 	if (!all_agree())
-		w.since_ns = xr_now_ns();
-	return xr_now_ns() - w.since_ns > w.quiet_ns;
+		w.alone = 0;
+	return w.alone > w.quiet_ms;
 }
 
 static void print_fault(void)
@@ -412,7 +412,8 @@ static void obey(char *line)
 	int node = 0, pid = 0;
 
 	if (sscanf(line, "quiet %d", &pid) == 1) {
-		w.quiet_ns = (uint64_t)pid * NS_PER_MS;
+		w.quiet_ms = (uint64_t)pid;
+		w.alone = 0;
 		awaited = QUIET;
 	} else if (sscanf(line, "%15s %15s %d %d", word, kind, &node, &pid) < 3 || node < 1 ||
 		   node > w.nodes) {

@@ -22,7 +22,7 @@ static int fill(int fd, const struct xr_nic_opts *o)
 	for (size_t i = 0; i < o->naddresses; i++)
 		if (bpf_map_update_elem(fd, &o->addresses[i].key, &o->addresses[i].value, BPF_ANY))
 			return -errno;
-	return 0;
+	return bpf_map_freeze(fd) ? -errno : 0; /* an address that is removed is not fenced */
 }
 
 /* With its types, by which bpftool prints names; they are the object's, which is not loaded yet. */

@@ -12,7 +12,7 @@
 
 /*
  * Before `object` is loaded: make xr_addresses, with all of them in it, since an instant without
- * the map is one without the fence; or take `map_fd`, which holds them already (-1: there is none).
+ * the map is one without the fence, and so that nobody can change it, root included; or take `map_fd`, which holds them already (-1: there is none).
  * Where there are no addresses the programs are left out.
  */
 int xr_fence_prepare(struct bpf_object *object, const struct xr_nic_opts *o, int map_fd,
