@@ -1343,6 +1343,24 @@ static void only_a_granted_vote_puts_the_timer_off(void **state)
  * ---- rule 12: a leader that cannot lead stops ----
  */
 
+/* It led until a moment ago: that is what the log says, and not that it has heard nobody at all. */
+static void cause_after_leading_is_no_start(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+	const struct xr_report *r;
+
+	(void)state;
+	cluster_elect(c, 1);
+	c->node[1].reported[XR_REPORT_prevote_started] = false;
+	cluster_cut_both(c, 1, 2);
+	cluster_cut_both(c, 1, 3);
+	while (!(r = cluster_report(c, 1, XR_REPORT_prevote_started)))
+		cluster_run_ms(c, 1);
+	assert_int_equal(cause(c, 1, XR_REPORT_stepped_down), XR_CAUSE_QUORUM_LOST);
+	assert_int_equal(r->cause, XR_CAUSE_NO_LEADER);
+	assert_true(r->cause_ns <= MS(MAX_MS + 1));
+}
+
 static void quorum_lost_is_fenced_resigned_and_explained(void **state)
 {
 	_cleanup_cluster_ struct cluster *c = cluster_new(3);
@@ -1796,6 +1814,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(sleeper_has_grace_once),
 	cmocka_unit_test(heartbeat_ends_a_prevote),
 	cmocka_unit_test(only_a_granted_vote_puts_the_timer_off),
+	cmocka_unit_test(cause_after_leading_is_no_start),
 	cmocka_unit_test(quorum_lost_is_fenced_resigned_and_explained),
 	cmocka_unit_test(new_leader_has_a_grace),
 	cmocka_unit_test(all_slept_and_nobody_is_replaced),

@@ -624,12 +624,14 @@ static void heirs_share_the_groups(void **state)
 	struct xr_acks a = {.echo_ns = {[2] = 950000, [3] = 1000000}};
 
 	(void)state;
-	assert_int_equal(xr_heir(&g, &a, &c, 0), 2);
-	assert_int_equal(xr_heir(&g, &a, &c, 1), 3);
+	assert_int_equal(xr_heir(&g, &a, &c, 0, 0), 2);
+	assert_int_equal(xr_heir(&g, &a, &c, 0, 1), 3);
+	assert_int_equal(xr_heir(&g, &a, &c, 1 << 3, 1), 2); /* whose card acks in vain */
+	assert_int_equal(xr_heir(&g, &a, &c, 1 << 3 | 1 << 2, 1), 0);
 	a.echo_ns[2] = 949999; /* before the middle between two heartbeats */
-	assert_int_equal(xr_heir(&g, &a, &c, 0), 3);
+	assert_int_equal(xr_heir(&g, &a, &c, 0, 0), 3);
 	a.echo_ns[2] = a.echo_ns[3] = 0;
-	assert_int_equal(xr_heir(&g, &a, &c, 0), 0);
+	assert_int_equal(xr_heir(&g, &a, &c, 0, 0), 0);
 }
 
 /*
@@ -1270,6 +1272,7 @@ static void path_whose_echoes_nobody_sees_is_lost(void **state)
 		xr_path_look(&engine, now_ns);
 		xr_path_look(&engine, now_ns); /* not yet again */
 		now_ns += NS_PER_S;
+		engine.known[2].told_ns = now_ns; /* it does hear the others */
 		todo.echoes += 2;
 		assert_int_equal(control.answer, 1);
 	}
@@ -1286,6 +1289,24 @@ static void path_whose_echoes_nobody_sees_is_lost(void **state)
 	now_ns += 100 * NS_PER_S;
 	xr_path_look(&engine, now_ns);
 	assert_int_equal(asked(), 12);
+}
+
+/* Nobody's word reaches a daemon behind a firewall: what its card answers need not be lost. */
+static void who_is_deaf_does_not_doubt_the_path(void **state)
+{
+	(void)state;
+	engine.path.next_ns = 0;
+	for (int i = 0; i < 9; i++) {
+		xr_path_look(&engine, now_ns);
+		now_ns += NS_PER_S;
+		todo.echoes += 2;
+	}
+	assert_int_equal(control.answer, 1);
+	assert_int_not_equal(control.tx_path, XR_TX_LOST);
+	engine.known[2].told_ns = now_ns + NS_PER_S - 1;
+	now_ns += NS_PER_S;
+	xr_path_look(&engine, now_ns); /* its first words are not of the echoes before them */
+	assert_int_equal(control.answer, 1);
 }
 
 /* What could have ended it has happened: the question is put again, once the dust settles. */
@@ -1475,6 +1496,18 @@ static void silence_of_a_peer_is_told_once(void **state)
 	assert_int_equal(seen.nwrong, 1);
 }
 
+/* The NIC path stamps while the look goes on: that is no silence of centuries. */
+static void stamp_of_this_moment_is_no_silence(void **state)
+{
+	(void)state;
+	follow(5);
+	pass(NS_PER_S);
+	seen.nwrong = 0;
+	groups[G].contact_ns = now_ns + 260 * NS_PER_MS + 1;
+	pass(260 * NS_PER_MS);
+	assert_int_equal(seen.nwrong, 0);
+}
+
 static void only_the_silent_are_asked(void **state)
 {
 	(void)state;
@@ -1545,6 +1578,11 @@ static void deaf_peer_is_told(void **state)
 	assert_int_equal(seen.nwrong, 1);
 	assert_non_null(
 		strstr(seen.wrong, "node 2 answers heartbeats by its card, and its daemon"));
+	acks[G].echo_ns[2] = now_ns;
+	assert_int_equal(order("g", 2).err, -EHOSTDOWN);
+	acks[G].echo_ns[3] = now_ns - 1;
+	assert_int_equal(order("", 0).err, 0);
+	assert_int_equal(seen.heir, 3);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -1595,6 +1633,7 @@ static const struct CMUnitTest tests[] = {
 	T(acks_share_a_datagram_only_with_their_echo),
 	T(path_tests_are_the_nic_paths_to_echo),
 	T(path_whose_echoes_nobody_sees_is_lost),
+	T(who_is_deaf_does_not_doubt_the_path),
 	T(path_is_tested_again_after_a_doubt),
 	T(recorded_ballots_and_polls_are_taken_up_once),
 	T(state_older_than_its_own_maps_is_refused),
@@ -1604,6 +1643,7 @@ static const struct CMUnitTest tests[] = {
 	T(fence_is_not_undone),
 	T(control_that_was_zeroed_is_put_back),
 	T(silence_of_a_peer_is_told_once),
+	T(stamp_of_this_moment_is_no_silence),
 	T(only_the_silent_are_asked),
 	T(only_answers_show_that_a_peer_hears),
 	T(who_is_deaf_does_not_judge),

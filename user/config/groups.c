@@ -55,6 +55,7 @@ static void add_group(struct xr_parse *p, const struct xr_config_group *g)
 void xr_groups_read(struct xr_parse *p, const char *name, const char *value)
 {
 	struct xr_config_group g = {.line = p->line};
+	const char *id = value;
 
 	if (!xr_scan_name(name, g.name)) {
 		fail(p, "\"%.40s\" is no name for a group; use 1 to 15 of A-Z a-z 0-9 _ -", name);
@@ -62,8 +63,9 @@ void xr_groups_read(struct xr_parse *p, const char *name, const char *value)
 	}
 	if (!xr_scan_number(&value, XR_GROUPS_MAX - 1, &g.id) || !g.id ||
 	    *(value = xr_scan_blanks(value)) != ':') {
-		fail(p, "group %s has no id; write NAME = ID: VOTERS with an id from 1 to %d",
-		     g.name, XR_GROUPS_MAX - 1);
+		fail(p, "group %s has %s; write NAME = ID: VOTERS with an id from 1 to %d", g.name,
+		     id[strspn(id, "0123456789")] == ':' ? "an id out of range" : "no id",
+		     XR_GROUPS_MAX - 1);
 		return;
 	}
 	if (!read_voters(p, value + 1, &g.voters))

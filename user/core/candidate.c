@@ -45,7 +45,10 @@ static struct xr_why_event timer_cause(const struct xr_raft *r, const struct xr_
 		};
 	if (r->why.cause == XR_CAUSE_START)
 		return r->why;
-	return (struct xr_why_event){.cause = XR_CAUSE_NO_LEADER, .ns = ev->now_ns - r->base_ns};
+	return (struct xr_why_event){
+		.cause = XR_CAUSE_NO_LEADER,
+		.ns = ev->now_ns - xr_raft_heard_ns(r, ev->contact_ns),
+	};
 }
 
 static void start_prevote(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)

@@ -28,6 +28,7 @@ void xr_leader_begin(struct xr_raft *r, const struct xr_event *ev, struct xr_upd
 	up->view = (struct xr_view){.term = r->term, .leader = r->self, .mode = XR_LEAD};
 	xr_update_report(up, XR_RAFT_ELECTED, r->term, 0, &r->why);
 	up->report[up->nreport - 1].took_ns = ev->now_ns - r->election_ns;
+	r->why.cause = XR_CAUSE_NONE;
 }
 
 /* Stop leading (rule 12): fence for good, resign, say why. A transfer is no more than its heir. */

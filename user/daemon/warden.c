@@ -219,14 +219,14 @@ int xr_warden_reload(struct xr_warden *w, struct xr_why *rest, struct xr_why *wh
 /*
  * ---- after its death ----
  */
-static void resign(struct xr_warden *w, uint32_t id)
+static void resign(struct xr_warden *w, uint32_t id, uint32_t deaf)
 {
 	const struct xr_group *g = &w->nic.maps.groups[id];
 	struct xr_ballot ballot = {
 		.group = id,
 		.term = w->led[id].term,
 		.digest = g->digest,
-		.node = xr_heir(g, &w->nic.maps.acks[id], w->nic.maps.control, id),
+		.node = xr_heir(g, &w->nic.maps.acks[id], w->nic.maps.control, deaf, id),
 	};
 
 	xr_each_node_of(to, g->voters & ~(1u << w->config.self))
@@ -237,11 +237,12 @@ uint32_t xr_warden_bury(struct xr_warden *w)
 {
 	/* Nobody but the dead wrote views (rule 13). */
 	uint32_t n = xr_nic_fence(&w->nic.maps, w->led);
+	uint32_t deaf = xr_looks_deaf(w->looks);
 
 	XR_PAUSE;
 	for (uint32_t id = 0; id < w->nic.maps.ngroups; id++)
 		if (w->led[id].mode == XR_LEAD)
-			resign(w, id);
+			resign(w, id, deaf);
 	xr_outbox_flush(&w->outbox);
 	return n;
 }

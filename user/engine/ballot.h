@@ -40,29 +40,24 @@ static inline struct xr_message xr_ballot_message(const struct xr_wire *h,
 	};
 }
 
-/* Is it another voter, and has it ever acked? */
-static inline bool xr_has_acked(const struct xr_group *g, const struct xr_acks *acks, uint8_t self,
-				uint8_t node)
-{
-	return node != self && g->voters >> node & 1 && acks->echo_ns[node];
-}
-
 /*
  * Who goes first after a resignation: the voter that acked last; 0: nobody ever has. Those that
- * acked the same heartbeat are as good, and share the groups among them.
+ * acked the same heartbeat are as good, and share the groups among them. `deaf` (bit n: node n) are
+ * those whose cards may ack, and whose daemons answer nothing.
  */
 static inline uint8_t xr_heir(const struct xr_group *g, const struct xr_acks *acks,
-			      const struct xr_control *c, uint32_t group)
+			      const struct xr_control *c, uint32_t deaf, uint32_t group)
 {
+	uint32_t others = g->voters & ~deaf & ~(1u << c->self);
 	uint64_t newest_ns = 0;
 	uint8_t heirs[XR_NODE_MAX];
 	int n = 0;
 
-	for (uint8_t node = 1; node <= XR_NODE_MAX; node++)
-		if (xr_has_acked(g, acks, c->self, node) && acks->echo_ns[node] > newest_ns)
+	xr_each_node_of(node, others)
+		if (acks->echo_ns[node] > newest_ns)
 			newest_ns = acks->echo_ns[node];
-	for (uint8_t node = 1; node <= XR_NODE_MAX; node++)
-		if (xr_has_acked(g, acks, c->self, node) &&
+	xr_each_node_of(node, others)
+		if (acks->echo_ns[node] &&
 		    newest_ns - acks->echo_ns[node] <= c->heartbeat_us * 500ull)
 			heirs[n++] = node;
 	return n ? heirs[group % (uint32_t)n] : 0;

@@ -43,6 +43,7 @@ struct xr_quiet {
 struct xr_path_test {
 	uint64_t next_ns; /* next question; UINT64_MAX: answered */
 	uint64_t echoed;  /* echoes sent by the NIC path before the first question */
+	uint64_t from_ns; /* when they were counted */
 	int asked;
 };
 
@@ -91,6 +92,7 @@ struct xr_engine {
 	uint32_t strangers;  /* bit n: node n has not told yet what it knows of us (rule 18) */
 	uint64_t doubted_ns; /* when all were last asked again */
 	struct xr_heard heard[XR_NODE_MAX + 1];
+	uint32_t deaf; /* bit n: the last look says that node n can neither vote nor lead */
 	uint64_t looked_since_ns;  /* the first look */
 	struct xr_control control; /* what it holds of this node, but for what changes */
 	uint32_t look_at;	   /* the group to be looked at next */

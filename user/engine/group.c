@@ -244,8 +244,9 @@ static void look(struct xr_engine *e, struct xr_member *m, struct xr_event *ev)
 		ev->lease = xr_quorum_fresh(g, acks, c->self, ev->now_ns, xr_lease_ns(c));
 		ev->may_lead = xr_may_lead(g, acks, c, ev->now_ns);
 	}
-	if (!ev->heir && (m->raft.role == XR_LEADER || ev->message.type == XR_POLL))
-		ev->heir = xr_heir(g, acks, c, m->raft.group); /* a transfer names its own */
+	if (!ev->heir && /* a transfer names its own */
+	    (m->raft.role == XR_LEADER || ev->message.type == XR_POLL))
+		ev->heir = xr_heir(g, acks, c, e->deaf, m->raft.group);
 }
 
 static void set_timer(struct xr_engine *e, uint32_t id, const struct xr_update *up)
@@ -358,7 +359,7 @@ static bool is_there(const struct xr_engine *e, const struct xr_member *m, uint8
 {
 	uint64_t echo_ns = e->env.acks[m->raft.group].echo_ns[heir];
 
-	return echo_ns &&
+	return echo_ns && !(e->deaf >> heir & 1) &&
 	       xr_engine_now_ns(e) - echo_ns < e->env.control->quorum_lapse_us * NS_PER_US;
 }
 

@@ -166,27 +166,35 @@ static bool can_judge(const struct xr_engine *e, uint8_t node)
 	       !is_wrong(e, XR_LOOK_interface, 0) && !is_wrong(e, XR_LOOK_output, node);
 }
 
+/* What the NIC path has stamped since this look began is not old. */
+static uint64_t age_ns(uint64_t now_ns, uint64_t at_ns)
+{
+	return xr_before(at_ns, now_ns) ? now_ns - at_ns : 0;
+}
+
 static void judge(struct xr_engine *e, uint8_t node, uint64_t now_ns)
 {
 	/* Two questions, at least; and a daemon may stand still for the stall limit. */
 	uint64_t silent_ns = e->timing.max_timeout_ns + 2 * ASK_AFTER_NS;
 	uint64_t deaf_ns = e->config->stall_limit_us * NS_PER_US + 2 * ASK_AFTER_NS;
 	struct xr_heard *h = &e->heard[node];
-	uint64_t daemon_ns = h->daemon_ns, any_ns;
+	uint64_t daemon_ns = h->daemon_ns, any_ns, silence_ns;
 
 	if (!h->since_ns || !can_judge(e, node))
 		h->since_ns = now_ns;
 	note(&daemon_ns, h->since_ns);
 	any_ns = daemon_ns;
 	note(&any_ns, h->nic_ns);
+	silence_ns = age_ns(now_ns, any_ns);
 	if (!can_judge(e, node))
 		xr_look_forget(e->looks, XR_LOOK_peer, node);
-	else if (now_ns - any_ns >= silent_ns)
+	else if (silence_ns >= silent_ns)
 		xr_look_wrong(e->looks, XR_LOOK_peer, node, now_ns,
-			      "has answered nothing for %.1f s", 1e-9 * (double)(now_ns - any_ns));
-	else if (now_ns - daemon_ns < deaf_ns)
+			      "has answered nothing for %.1f s", 1e-9 * (double)silence_ns);
+	else if (age_ns(now_ns, daemon_ns) < deaf_ns)
 		xr_look_well(e->looks, XR_LOOK_peer, node, now_ns);
-	else if (now_ns - h->nic_ns < e->timing.max_timeout_ns) /* else it may just be dying */
+	/* Else it may just be dying. */
+	else if (age_ns(now_ns, h->nic_ns) < e->timing.max_timeout_ns)
 		xr_look_wrong(e->looks, XR_LOOK_peer, node, now_ns,
 			      "answers heartbeats by its card, and its daemon answers nothing: it "
 			      "can neither vote nor lead; is it paused, or does a firewall there "
@@ -242,6 +250,7 @@ void xr_look_around(struct xr_engine *e, uint64_t now_ns)
 	look_at_control(e, now_ns);
 	look_at_groups(e, now_ns);
 	look_at_peers(e, now_ns);
+	e->deaf = xr_looks_deaf(e->looks);
 	look_at_path(e);
 	xr_looks_tell(e->looks, tell, e);
 }

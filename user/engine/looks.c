@@ -43,6 +43,19 @@ void xr_look_read(const struct xr_looks *looks, enum xr_look_kind kind, uint8_t 
 	out->what[sizeof(out->what) - 1] = '\0';
 }
 
+uint32_t xr_looks_deaf(const struct xr_looks *looks)
+{
+	uint32_t deaf = 0;
+	struct xr_look look;
+
+	xr_each_node(node)
+		if (looks) {
+			xr_look_read(looks, XR_LOOK_peer, node, &look);
+			deaf |= (uint32_t)(look.state == XR_LOOK_WRONG) << node;
+		}
+	return deaf;
+}
+
 void xr_look_note(struct xr_looks *looks, enum xr_look_kind kind, uint8_t node, uint64_t now_ns,
 		  const char *what)
 {

@@ -99,6 +99,9 @@ void xr_look_note(struct xr_looks *looks, enum xr_look_kind kind, uint8_t node, 
 void xr_look_read(const struct xr_looks *looks, enum xr_look_kind kind, uint8_t node,
 		  struct xr_look *out);
 
+/* Bit n: node n does not answer, so that it can neither vote nor lead. NULL: nobody looks. */
+uint32_t xr_looks_deaf(const struct xr_looks *looks);
+
 const char *xr_look_name(enum xr_look_kind kind);
 /* The sentences. */
 void xr_look_says(const struct xr_looks *looks, enum xr_look_kind kind, uint8_t node,

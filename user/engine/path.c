@@ -79,14 +79,24 @@ void xr_path_delivered(struct xr_engine *e, uint8_t node, uint64_t nonce)
 	c->answer = 1;
 }
 
+/* Who is deaf himself hears nobody's word of his echoes, and knows nothing of them. */
+static bool hears(const struct xr_engine *e)
+{
+	xr_each_node(node)
+		if (xr_before(e->path.from_ns, e->known[node].told_ns))
+			return true;
+	return false;
+}
+
 void xr_path_look(struct xr_engine *e, uint64_t now_ns)
 {
 	if (now_ns < e->path.next_ns)
 		return;
 	e->path.next_ns = now_ns + (e->path.asked < PATH_EAGER ? PATH_ASK_NS : PATH_AGAIN_NS);
-	if (e->path.asked++ == 0)
+	if (e->path.asked++ == 0 || !hears(e)) {
 		e->path.echoed = e->host->echoes(e->world);
-	else if (e->host->echoes(e->world) - e->path.echoed >= PATH_PATIENCE) {
+		e->path.from_ns = now_ns;
+	} else if (e->host->echoes(e->world) - e->path.echoed >= PATH_PATIENCE) {
 		if (e->env.control->tx_path != XR_TX_LOST)
 			path_lost(e);
 		e->path.next_ns = now_ns + PATH_AGAIN_NS;
