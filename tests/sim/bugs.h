@@ -202,11 +202,11 @@
 	X(mark_by_anybody, "any heartbeat moves a mark back", 17, 0, "rules") \
 	X(never_doubts, "nobody is asked again, whatever happens", 20, 0, "engine") \
 	X(strangers_vote, "a node votes before a majority has told what it knows of it", 18, 0, "introduce") \
-	X(told_in_vain, "a node that is told of a newer term goes on", 18, 0, "introduce") \
-	X(twice_not_seen, "a life that comes back is not noticed", 18, 0, "introduce") \
-	X(twice_goes_on, "a node that is told of its copy goes on", 18, 0, "introduce") \
+	X(told_in_vain, "a node that is told of a newer term goes on", 18, 200, "introduce") \
+	X(twice_not_seen, "a life that comes back is not noticed", 18, 200, "introduce") \
+	X(twice_goes_on, "a node that is told of its copy goes on", 18, 200, "introduce") \
 	X(vote_not_known, "who got a vote forgets who gave it", 18, 0, "introduce") \
-	X(ack_not_known, "a leader forgets who acked it", 18, 0, "introduce") \
+	X(ack_not_known, "a leader forgets who acked it", 18, 400, "introduce") \
 	X(lead_not_known, "a follower forgets whom it follows", 18, 0, "introduce") \
 	X(own_vote_not_known, "a candidate forgets who has voted for it in its term", 18, 0, "introduce") \
 	X(one_is_told, "of two machines that are one node only one is told", 18, 0, "introduce") \
@@ -215,7 +215,7 @@
 	X(ends_leading, "a node whose state is too old ends with its views as they are", 18, 0, "introduce") \
 	X(ends_answering, "a node whose state is too old lets the NIC path answer on", 18, 0, "introduce") \
 	X(new_promises_nothing, "a new node promises nothing", 6, 0, "warden") \
-	X(future_adopted, "stamps of tomorrow are adopted from an earlier life", 19, 0, "warden") \
+	X(future_adopted, "stamps of tomorrow are adopted from an earlier life", 19, 4000, "warden") \
 	X(path_unasked, "a recorded word that answers arrive is believed", 20, 0, "engine") \
 	X(path_never_again, "the path of the answers is tested once", 20, 0, "engine") \
 	X(record_not_restored, "a group's record that others wrote over stays as it is", 20, 0, "engine") \

@@ -147,7 +147,8 @@ void check_maps(struct node *n)
 		union xr_word before = n->views[g], now = xr_view_read(record);
 
 		if (record->contact_ns != n->contact_ns[g])
-			n->stamped_ns[g] = sim_true_of(n, record->contact_ns);
+			n->stamped_ns[g] = record->contact_ns ? sim_true_of(n, record->contact_ns)
+							      : 0;
 		n->contact_ns[g] = record->contact_ns;
 		if (now.word == before.word)
 			continue;
@@ -387,6 +388,8 @@ void check_liveness(struct world *w)
 		w->settled[g] = leader;
 		all = all && leader;
 	}
+	if (late && all)
+		faults_strike_state(w);
 	if (passed_ns < (ELECT_WITHIN + KEEP_FOR) * w->timing.max_timeout_ns)
 		sim_at(w, w->now_ns + w->timing.min_timeout_ns / 2, SIM_EV_WATCH, 0, 0);
 }

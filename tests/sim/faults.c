@@ -32,6 +32,9 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 	[SIM_SOCKET_GONE] = "senders told that a socket is gone",
 	[SIM_READER_HELD] = "readers held between two reads",
 	[SIM_RELOADED] = "reloads",
+	[SIM_SET_BACK] = "machines set back, of which only peers know more",
+	[SIM_COPIED] = "machines copied with their state",
+	[SIM_OTHER_CLOCK] = "starts in another time namespace",
 	[SIM_PUT_BACK] = "old journals put back, and refused",
 };
 
@@ -191,7 +194,7 @@ static void start_later(struct node *n)
 {
 	struct world *w = n->w;
 
-	sim_at(w, w->now_ns + MS(0.2) + some_time(w), SIM_EV_START, n->id, n->parent.life);
+	sim_at(w, w->now_ns + MS(0.2) + some_time(w), SIM_EV_START, n->host, n->parent.life);
 }
 
 /* The engine alone, or the warden with it. */
@@ -236,7 +239,7 @@ static void pause_daemon(struct node *n)
 	n->paused_until_ns = w->now_ns + ns;
 	if (ns > 2 * w->stall_ns && n->child.lives && sim_chance(w, 500)) /* its warden goes on */
 		sim_at(w, w->now_ns + 2 * w->stall_ns + sim_below(w, w->stall_ns), SIM_EV_HUNG,
-		       n->id, n->child.life);
+		       n->host, n->child.life);
 	sim_trace(w, n->id, "%s paused for %llu us", "daemon", ns / NS_PER_US, 0, 0, 0);
 }
 
@@ -279,12 +282,18 @@ static void reload(struct node *n)
 /* Somebody stops a node, and puts an old copy of its state in place of the newest. */
 static void put_back(struct node *n)
 {
+	uint32_t known[SIM_GROUPS];
+
 	store_back_up(any_node(n->w));
 	if (!n->parent.lives || n->store.busy)
 		return;
 	node_kill(n);
-	if (store_put_back(n))
+	for (int g = 0; g < n->w->groups; g++)
+		known[g] = n->maps.groups[g].view.term;
+	if (store_is_older(n, known)) {
+		store_put_back(n);
 		sim_trace(n->w, n->id, "%s put back", "an old journal is", 0, 0, 0, 0);
+	}
 	start_later(n);
 }
 
@@ -369,14 +378,14 @@ static void heal_node(struct node *n)
 	n->config.ngroups = n->w->groups;
 	node_reload(n);
 	if (!n->parent.lives)
-		sim_at(n->w, n->w->now_ns + MS(1), SIM_EV_START, n->id, n->parent.life);
+		sim_at(n->w, n->w->now_ns + MS(1), SIM_EV_START, n->host, n->parent.life);
 }
 
 /* What is left outside: dead, hung with its NIC path alive, cut off, or with links at random. */
 static void leave_outside(struct node *n)
 {
 	struct world *w = n->w;
-	int kind = sim_below(w, 5);
+	int kind = sim_below(w, 8);
 
 	sim_trace(w, n->id, "%s outside, kind %llu", "stays", kind, 0, 0, 0);
 	heal_node(n);
@@ -390,6 +399,8 @@ static void leave_outside(struct node *n)
 	}
 	if (kind == 1)
 		n->paused_until_ns = UINT64_MAX / 2;
+	if (kind >= 5 && __builtin_popcount(w->core) == w->n - 1)
+		w->odd = n->id;
 }
 
 void faults_end(struct world *w)
@@ -415,6 +426,106 @@ void faults_end(struct world *w)
 			leave_outside(&w->node[id]);
 	sim_at(w, w->now_ns, SIM_EV_WATCH, 0, 0);
 	sim_at(w, w->now_ns, SIM_EV_REPLAY, 0, 0);
+}
+
+/*
+ * ---- a machine that is not what it takes itself for (rule 18) ----
+ *
+ * Whether two that are one node, or one that has forgotten a vote, are found out before they do harm
+ * depends on whom they reach. Here all reach all, there is a leader, and nobody has to vote: so they
+ * are told, they end, and the leader stays.
+ */
+
+/* The terms of the leaders that a node has acked. */
+static void known_by_leaders(const struct node *n, uint32_t *known)
+{
+	for (int g = 0; g < n->w->groups; g++) {
+		uint32_t term = n->w->settled[g] >> 8;
+
+		known[g] = n->w->terms[g][term].acked >> n->id & 1 ? term : 0;
+	}
+}
+
+static bool leads_any(const struct node *n)
+{
+	for (int g = 0; g < n->w->groups; g++)
+		if ((n->w->settled[g] & 255) == n->id)
+			return true;
+	return false;
+}
+
+static bool is_behind(const struct node *n, const uint32_t *known)
+{
+	for (int g = 0; g < n->w->groups; g++)
+		if (known[g] > n->engine.members[g].raft.term)
+			return true;
+	return false;
+}
+
+/* The whole machine is what it was when the backup was made. */
+static void set_back(struct node *n)
+{
+	uint32_t known[SIM_GROUPS];
+
+	known_by_leaders(n, known);
+	if (n->held || n->store.busy || !store_is_older(n, known))
+		return;
+	node_reboot(n, 0);
+	store_put_back(n);
+	n->store.put_back = false; /* it stays */
+	n->doomed = true;
+	sim_trace(n->w, n->id, "%s set back", "the machine is", 0, 0, 0, 0);
+	node_start(n, false);
+	if (n->child.lives &&
+	    !is_behind(n, known)) { /* the backup held more than was known of it */
+		n->doomed = false;
+		node_kill(n);
+		return;
+	}
+	n->w->result->faults[SIM_SET_BACK]++;
+}
+
+/* The same address, wherever the network has heard it last. */
+static void copy_machine(struct node *n)
+{
+	struct world *w = n->w;
+	struct node *copy = &w->node[w->n + 1];
+
+	node_init(w, w->n + 1, n->id);
+	copy->config.ngroups = n->config.ngroups;
+	memcpy(copy->config.keys, n->config.keys, sizeof(copy->config.keys));
+	memcpy(copy->ghost, n->ghost, sizeof(copy->ghost));
+	sim_clock_set(copy, sim_between(w, NS_PER_S, 5 * NS_PER_S), 0);
+	if (!store_copy(copy, n))
+		return;
+	w->result->faults[SIM_COPIED]++;
+	n->doomed = copy->doomed = true;
+	sim_trace(w, n->id, "%s copied", "the machine is", 0, 0, 0, 0);
+	node_start(copy, false);
+}
+
+void faults_strike_state(struct world *w)
+{
+	struct node *n = &w->node[w->odd];
+
+	if (!w->odd)
+		return;
+	w->odd = 0;
+	if (!n->child.lives || leads_any(n))
+		return;
+	if (sim_chance(w, 500))
+		copy_machine(n);
+	else
+		set_back(n);
+}
+
+/* For those that have still to be told, and to end. */
+bool faults_wait(const struct world *w)
+{
+	for (int host = 1; host <= w->n + 1; host++)
+		if (w->node[host].doomed && w->node[host].parent.lives)
+			return true;
+	return false;
 }
 
 /* An attacker repeats for ever what leaders of the past have said. */

@@ -35,7 +35,7 @@ static bool receive(void *world, struct xr_datagram *d)
 	d->size = p->size;
 	d->from.port = p->port;
 	memcpy(d->bytes, p->bytes, p->size);
-	memcpy(d->from.ip, n->maps.peers[p->from].ip, sizeof(d->from.ip));
+	memcpy(d->from.ip, n->maps.peers[n->w->node[p->from].id].ip, sizeof(d->from.ip));
 	sim_packet_free(n->w, n->inbox[0]);
 	memmove(n->inbox, n->inbox + 1, --n->ninbox * sizeof(n->inbox[0]));
 	return true;
@@ -83,7 +83,7 @@ static void note_sent(struct node *n, const struct packet *p)
 
 static void send_from(struct node *n, uint16_t port, uint8_t to, const void *bytes, size_t size)
 {
-	struct packet p = {.from = n->id, .to = to, .port = port, .size = size};
+	struct packet p = {.from = n->host, .to = to, .port = port, .size = size};
 
 	memcpy(p.bytes, bytes, size);
 	check_maps(n);

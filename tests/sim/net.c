@@ -33,7 +33,7 @@ static void deliver_at(struct world *w, const struct packet *p, uint64_t at_ns)
 		return;
 	copy_packet(copy, p);
 	w->result->datagrams++;
-	sim_at(w, at_ns, SIM_EV_DATAGRAM, p->to, index);
+	sim_at(w, at_ns, SIM_EV_DATAGRAM, w->at[p->to], index);
 }
 
 static uint64_t travel_ns(struct world *w)
@@ -92,6 +92,7 @@ void net_send(struct world *w, const struct packet *p)
 	struct packet spoilt;
 
 	capture(w, p);
+	w->at[w->node[p->from].id] = p->from;
 	if (w->cut[p->from][p->to] || sim_chance(w, w->loss)) {
 		w->result->faults[SIM_LOST] += !w->cut[p->from][p->to];
 		return;
@@ -136,7 +137,7 @@ void net_say_gone(struct node *n, const struct packet *p)
 {
 	struct world *w = n->w;
 
-	if (!n->powered || p->port != XR_PORT || w->cut[n->id][p->from] || sim_chance(w, 300))
+	if (!n->powered || p->port != XR_PORT || w->cut[n->host][p->from] || sim_chance(w, 300))
 		return;
 	w->result->faults[SIM_SOCKET_GONE]++;
 	sim_at(w, w->now_ns + travel_ns(w), SIM_EV_GONE, p->from, n->id);

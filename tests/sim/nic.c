@@ -27,7 +27,7 @@ static void answer(struct node *n, uint32_t index, uint64_t stamped_ns)
 {
 	struct packet *p = &n->w->packets[index];
 
-	p->from = n->id;
+	p->from = n->host;
 	p->to = p->wire.dest;
 	p->port = XR_PORT;
 	check_leaves(n, p, stamped_ns);
@@ -66,7 +66,7 @@ static void run(struct node *n, uint32_t index)
 	env.keys = n->maps.keys;
 	env.stats = &n->maps.stats;
 	env.npending = 0;
-	memcpy(from.ip, n->maps.peers[p->from].ip, sizeof(from.ip));
+	memcpy(from.ip, n->maps.peers[n->w->node[p->from].id].ip, sizeof(from.ip));
 	before = sim_act((struct sim_actor){.kind = SIM_NIC, .n = n});
 	verdict = xr_rules_run(&env, &p->wire, p->bytes + p->size, p->size, &from, sim_local(n));
 	sim_act(before);

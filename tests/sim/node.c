@@ -25,7 +25,7 @@ void node_wake(struct node *n)
 	n->turn_due = true;
 	if (xr_before(at_ns, n->paused_until_ns))
 		at_ns = n->paused_until_ns;
-	sim_at(w, at_ns, SIM_EV_TURN, n->id, n->child.life);
+	sim_at(w, at_ns, SIM_EV_TURN, n->host, n->child.life);
 }
 
 static void arm_timer(struct node *n)
@@ -35,7 +35,7 @@ static void arm_timer(struct node *n)
 	if (at_ns >= n->timer_at_ns)
 		return; /* it will fire before that, and is set anew then */
 	n->timer_at_ns = at_ns;
-	sim_at(n->w, at_ns, SIM_EV_TIMER, n->id, 0);
+	sim_at(n->w, at_ns, SIM_EV_TIMER, n->host, 0);
 }
 
 void node_arm(struct node *n, uint64_t local_ns)
@@ -167,12 +167,13 @@ static void set_groups(struct node *n)
 	}
 }
 
-void node_init(struct world *w, uint8_t id)
+void node_init(struct world *w, uint8_t host, uint8_t id)
 {
-	struct node *n = &w->node[id];
+	struct node *n = &w->node[host];
 
 	n->w = w;
 	n->id = id;
+	n->host = host;
 	n->powered = true;
 	n->timer_at_ns = UINT64_MAX;
 	n->config = (struct xr_config){
@@ -231,12 +232,18 @@ static struct xr_maps maps_of(struct node *n)
 	};
 }
 
+/* Rule 19: where XDP is off a start may be in another time namespace than the one before. */
 int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why)
 {
-	struct xr_maps maps = maps_of(sim_self());
+	struct node *n = sim_self();
+	struct xr_maps maps = maps_of(n);
 
 	(void)o, (void)why;
 	xr_nic_fence(&maps, NULL);
+	if (n->no_nic && sim_chance(n->w, 700)) { /* or the start would be refused */
+		n->w->result->faults[SIM_OTHER_CLOCK]++;
+		sim_clock_set(n, sim_between(n->w, NS_PER_S, 10 * NS_PER_S), n->clock.ppm);
+	}
 	return 0;
 }
 
@@ -359,7 +366,7 @@ void node_kill_engine(struct node *n, int wait_status)
 	store_crash(n, false);
 	store_restore(n);
 	if (n->parent.lives)
-		sim_at(w, w->now_ns + sim_between(w, US(50), US(150)), SIM_EV_BURY, n->id,
+		sim_at(w, w->now_ns + sim_between(w, US(50), US(150)), SIM_EV_BURY, n->host,
 		       n->parent.life);
 }
 
@@ -385,7 +392,7 @@ void node_bury(struct node *n)
 	struct world *w = n->w;
 
 	if (sim_process(n, &n->parent, bury))
-		sim_at(w, w->now_ns + sim_below(w, MS(1)), SIM_EV_REAP, n->id, n->parent.life);
+		sim_at(w, w->now_ns + sim_below(w, MS(1)), SIM_EV_REAP, n->host, n->parent.life);
 }
 
 static void reap(struct node *n)
@@ -397,11 +404,13 @@ static void reap(struct node *n)
 	check_maps(n);
 	if (next.again) {
 		sim_at(w, w->now_ns + next.pause_ns + sim_below(w, PROGRAM_START_NS), SIM_EV_SPAWN,
-		       n->id, n->parent.life);
+		       n->host, n->parent.life);
 		return;
 	}
-	end_warden(n); /* and somebody starts it again */
-	sim_at(w, w->now_ns + PROGRAM_START_NS + sim_below(w, MS(20)), SIM_EV_START, n->id,
+	end_warden(n); /* and somebody starts it again, */
+	if (n->doomed) /* unless he has read why it ended */
+		return;
+	sim_at(w, w->now_ns + PROGRAM_START_NS + sim_below(w, MS(20)), SIM_EV_START, n->host,
 	       n->parent.life);
 }
 

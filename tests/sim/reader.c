@@ -116,7 +116,7 @@ void reader_start(struct node *n, int g)
 {
 	while (n->readers[g] < AT_ONCE) {
 		n->readers[g]++;
-		sim_at(n->w, n->w->now_ns, SIM_EV_READER, n->id, g);
+		sim_at(n->w, n->w->now_ns, SIM_EV_READER, n->host, g);
 	}
 }
 
@@ -128,7 +128,7 @@ void reader_turn(struct node *n, int g)
 	ask(n, g);
 	if (w->lead_views[g] >> n->id & 1)
 		sim_at(w, w->now_ns + sim_below(w, w->timing.min_timeout_ns / 2), SIM_EV_READER,
-		       n->id, g);
+		       n->host, g);
 	else
 		n->readers[g]--;
 }

@@ -53,7 +53,8 @@ static void set_up(struct world *w)
 	w->now_ns = NS_PER_S;
 	draw(w);
 	for (int id = 1; id <= w->n; id++) {
-		node_init(w, id);
+		node_init(w, id, id);
+		w->at[id] = id;
 		sim_clock_set(&w->node[id], sim_between(w, NS_PER_S, 5 * NS_PER_S), 0);
 		w->node[id].no_nic = sim_chance(w, 100);
 	}
@@ -65,10 +66,11 @@ static void set_up(struct world *w)
 
 void sim_free(struct world *w)
 {
-	for (int id = 1; id <= w->n; id++)
-		node_kill(&w->node[id]);
-	for (int id = 1; id <= w->n; id++)
-		store_free(&w->node[id]);
+	for (int host = 1; host <= w->n + 1; host++)
+		if (w->node[host].w)
+			node_kill(&w->node[host]);
+	for (int host = 1; host <= w->n + 1; host++)
+		store_free(&w->node[host]);
 	net_forget(w);
 	for (int g = 0; g < w->groups; g++)
 		free(w->terms[g]);
@@ -104,6 +106,11 @@ void sim_run(const struct sim_options *o, struct sim_result *r, FILE *out)
 		r->tried_liveness = true;
 		faults_end(w);
 		sim_run_until(w, w->now_ns + 61 * w->timing.max_timeout_ns);
+		for (int i = 0; i < 80 && faults_wait(w) && !w->failed; i++)
+			sim_run_until(w, w->now_ns + MS(50));
+		if (faults_wait(w))
+			sim_violation(w, "who is not what he takes himself for is told (rule 18)",
+				      "after 4 s");
 	}
 	r->virtual_ns = w->now_ns - began_ns;
 	if (w->failed && out) {

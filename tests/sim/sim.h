@@ -24,8 +24,9 @@
 #include "unit/fake_disk.h"
 
 #define SIM_GROUPS  16
-#define SIM_PACKETS 4096 /* under way or waiting in a socket */
-#define SIM_SOCKET  128	 /* datagrams in a socket's buffer */
+#define SIM_HOSTS   (XR_NODE_MAX + 2) /* machines: one for each node from 1 on, and a copy of one */
+#define SIM_PACKETS 4096	      /* under way or waiting in a socket */
+#define SIM_SOCKET  128		      /* datagrams in a socket's buffer */
 #define SIM_TERMS   (1u << 16)
 #define SIM_TRACE   60
 #define SIM_HOLDS   6 /* held at the same time */
@@ -64,6 +65,9 @@ enum sim_fault {
 	SIM_READER_HELD,
 	SIM_RELOADED,
 	SIM_PUT_BACK, /* an older journal, from a backup */
+	SIM_SET_BACK, /* the same, and the maps are gone: only its peers know better */
+	SIM_COPIED,   /* a machine with its state: two are one node */
+	SIM_OTHER_CLOCK,
 	SIM_FAULTS,
 };
 
@@ -157,8 +161,9 @@ struct process {
 
 struct node {
 	struct world *w;
-	uint8_t id;
+	uint8_t id, host; /* the same, but for a copy */
 	bool powered, socket, no_nic;
+	bool doomed; /* others know that it is not, or not the only one, that it takes itself for */
 	struct process parent, child;
 	struct xr_warden warden;
 	int wait_status; /* of the dead child */
@@ -248,7 +253,8 @@ struct world {
 	int late_groups; /* that a reload brings */
 	bool failed, calm, mixed_d;
 	bool lies; /* told by somebody who has the key */
-	struct node node[XR_NODE_MAX + 1];
+	struct node node[SIM_HOSTS];
+	uint8_t odd; /* the only node outside the core, which is to be copied or set back; 0: none */
 	struct term *terms[SIM_GROUPS]; /* [SIM_TERMS], grown on demand */
 	uint32_t nterms[SIM_GROUPS];
 	uint32_t lead_views[SIM_GROUPS];  /* bit n: node n's view says LEAD */
@@ -261,10 +267,11 @@ struct world {
 	int nfree;
 
 	/* network */
-	bool cut[XR_NODE_MAX + 1][XR_NODE_MAX + 1];
+	uint8_t at[XR_NODE_MAX + 1]; /* where the network has last heard a node */
+	bool cut[SIM_HOSTS][SIM_HOSTS];
 	int loss, twice, late; /* permille */
 	uint64_t delay_ns, jitter_ns;
-	uint64_t slow_ns[XR_NODE_MAX + 1][XR_NODE_MAX + 1]; /* of a story: added to the way */
+	uint64_t slow_ns[SIM_HOSTS][SIM_HOSTS]; /* of a story: added to the way */
 	struct tape tape;
 	struct packet newest_beat[XR_NODE_MAX + 1][XR_NODE_MAX + 1];
 
@@ -337,12 +344,14 @@ uint64_t store_oldest_ns(const struct node *n);
 void store_on_disk(struct node *n);
 void store_crash(struct node *n, bool power);
 void store_back_up(struct node *n);
-bool store_put_back(struct node *n);
+bool store_is_older(const struct node *n, const uint32_t *known);
+void store_put_back(struct node *n);
+bool store_copy(struct node *to, struct node *from);
 void store_restore(struct node *n);
 void store_free(struct node *n);
 
 /* node.c: lives and deaths of a warden and its engines, and an engine's turns */
-void node_init(struct world *w, uint8_t id);
+void node_init(struct world *w, uint8_t host, uint8_t id);
 void node_start(struct node *n, bool fresh);
 void node_spawn(struct node *n);
 void node_bury(struct node *n);
@@ -365,6 +374,8 @@ void faults_strike(struct world *w);
 void faults_heal_network(struct world *w);
 void faults_end(struct world *w);
 void faults_replay(struct world *w);
+void faults_strike_state(struct world *w);
+bool faults_wait(const struct world *w);
 extern const char *const sim_fault_names[SIM_FAULTS];
 
 /* check.c */

@@ -30,7 +30,7 @@ int store_open(struct node *n)
 		return err;
 	}
 	n->store.rotten = false;
-	for (int g = 0; g < n->w->groups && !n->store.put_back; g++)
+	for (int g = 0; g < n->w->groups && !n->store.put_back && !n->doomed; g++)
 		check_found(n, g, xr_journal_find(n->store.journal, g));
 	return 0;
 }
@@ -69,7 +69,7 @@ void store_kick(struct node *n)
 	s->submitted_ns = 0;
 	s->probing = s->probe_ns;
 	s->busy = true;
-	sim_at(n->w, n->w->now_ns + write_ns(n), SIM_EV_DISK, n->id, n->child.life);
+	sim_at(n->w, n->w->now_ns + write_ns(n), SIM_EV_DISK, n->host, n->child.life);
 }
 
 void store_probe(struct node *n)
@@ -217,25 +217,45 @@ void store_back_up(struct node *n)
 		take(n, &n->store.old);
 }
 
-static bool maps_know_more(const struct node *n, const struct backup *b)
+/* Is there a backup, and is it older than what is `known` of each group? */
+bool store_is_older(const struct node *n, const uint32_t *known)
 {
+	const struct store *s = &n->store;
+
+	if (s->put_back || !s->old.size || s->old.size != fake_disk_size(s->disk, "journal"))
+		return false;
 	for (int g = 0; g < n->w->groups; g++)
-		if (n->maps.groups[g].view.term > b->term[g])
+		if (known[g] > s->old.term[g])
 			return true;
 	return false;
 }
 
-/* Somebody puts the backup back. False: there is none, or the node's maps know no more than it. */
-bool store_put_back(struct node *n)
+/* Somebody puts the backup back. */
+void store_put_back(struct node *n)
 {
 	struct store *s = &n->store;
 
-	if (s->put_back || !s->old.size || s->old.size != fake_disk_size(s->disk, "journal") ||
-	    !maps_know_more(n, &s->old))
-		return false;
 	take(n, &s->newest);
 	fake_disk_poke(s->disk, "journal", s->old.bytes, s->old.size, 0);
 	s->put_back = true;
+}
+
+/* The state, on the disk of another machine. False: it is being written to. */
+bool store_copy(struct node *to, struct node *from)
+{
+	const struct xr_disk *disk = &to->store.disk->ops;
+	struct backup *b = &to->store.newest;
+	int dir, fd;
+
+	if (from->store.busy)
+		return false;
+	take(from, b);
+	dir = disk->open_dir(disk->ctx, to->config.state_dir, true);
+	fd = disk->open(disk->ctx, dir, "journal", XR_DISK_FRESH);
+	if (fd < 0 || xr_disk_write_all(disk, fd, b->bytes, b->size, 0) ||
+	    disk->fdatasync(disk->ctx, fd) || disk->fsync_dir(disk->ctx, dir))
+		abort();
+	fake_disk_restart(to->store.disk); /* nothing is open */
 	return true;
 }
 
