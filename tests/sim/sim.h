@@ -134,6 +134,7 @@ struct store {
 	struct backup {
 		unsigned char *bytes; /* of the journal's medium */
 		size_t size;
+		bool rotten; /* then, since it was last opened */
 		uint32_t term[SIM_GROUPS];
 	} old, newest;
 	bool put_back; /* `old` is on the disk, and its promises are older than the node's */

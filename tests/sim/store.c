@@ -202,12 +202,19 @@ static void take(struct node *n, struct backup *b)
 	struct fake_disk *disk = n->store.disk;
 
 	b->size = fake_disk_size(disk, "journal");
+	b->rotten = n->store.rotten;
 	free(b->bytes);
 	b->bytes = malloc(b->size + 1);
 	if (!b->bytes || !fake_disk_peek(disk, "journal", b->bytes, b->size, 0))
 		abort();
 	for (int g = 0; g < n->w->groups; g++)
 		b->term[g] = n->ghost[g].term;
+}
+
+static void put(struct node *n, const struct backup *b)
+{
+	fake_disk_poke(n->store.disk, "journal", b->bytes, b->size, 0);
+	n->store.rotten = b->rotten;
 }
 
 /* Of a disk that nobody writes to at this moment. */
@@ -236,7 +243,7 @@ void store_put_back(struct node *n)
 	struct store *s = &n->store;
 
 	take(n, &s->newest);
-	fake_disk_poke(s->disk, "journal", s->old.bytes, s->old.size, 0);
+	put(n, &s->old);
 	s->put_back = true;
 }
 
@@ -256,6 +263,7 @@ bool store_copy(struct node *to, struct node *from)
 	    disk->fdatasync(disk->ctx, fd) || disk->fsync_dir(disk->ctx, dir))
 		abort();
 	fake_disk_restart(to->store.disk); /* nothing is open */
+	to->store.rotten = b->rotten;
 	return true;
 }
 
@@ -268,7 +276,7 @@ void store_restore(struct node *n)
 	if (!s->put_back)
 		return;
 	s->put_back = false;
-	fake_disk_poke(s->disk, "journal", s->newest.bytes, s->newest.size, 0);
+	put(n, &s->newest);
 	dir = disk->open_dir(disk->ctx, n->config.state_dir, false);
 	if (dir < 0 || disk->fsync_dir(disk->ctx, dir))
 		abort(); /* or another power cut brings the file of before */
