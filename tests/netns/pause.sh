@@ -62,6 +62,7 @@ leader-short)
 	holds_for "$short" "the others follow the stopped leader, whose NIC path answers" rest_follow
 	signal "$old" CONT
 	holds_for 1500 "node $old leads on in term $old_term" as_before "${all[@]}"
+	! grep "firewall" "$run/node.$old.log" || fail "node $old takes its own pause for a firewall"
 	;;
 leader-long)
 	began=$(now_ms)

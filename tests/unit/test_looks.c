@@ -178,6 +178,48 @@ static void a_dead_writer_stops_nobody(void **state)
 	assert_int_equal(looks.of[XR_LOOK_pins][0].sequence % 2, 0);
 }
 
+#define LOOK_NS (250 * NS_PER_MS)
+
+static enum xr_look_state arrivals(struct xr_look_arrivals *a, uint64_t passed, uint64_t received,
+				   uint64_t now_ns)
+{
+	struct xr_look look;
+
+	xr_look_at_arrivals(&looks, a, passed, received, now_ns);
+	xr_look_read(&looks, XR_LOOK_input, 0, &look);
+	return look.state;
+}
+
+static void what_does_not_come_in_is_lost(void **state)
+{
+	struct xr_look_arrivals a = {0};
+	uint64_t now_ns = 9 * NS_PER_S;
+
+	(void)state;
+	arrivals(&a, 100, 50, now_ns); /* of an earlier life */
+	for (int i = 1; i <= 6; i++)
+		assert_int_equal(arrivals(&a, 100 + i, 50, now_ns += LOOK_NS), XR_LOOK_WELL);
+	assert_int_equal(arrivals(&a, 107, 50, now_ns += LOOK_NS), XR_LOOK_WRONG);
+	assert_string_equal(looks.of[XR_LOOK_input][0].look.what,
+			    "6 datagrams in 1.8 s, of which none arrived");
+	assert_int_equal(arrivals(&a, 108, 51, now_ns += LOOK_NS), XR_LOOK_WELL);
+}
+
+/* Where the card answers nothing comes in for long; what a paused process finds has not gone. */
+static void what_waits_in_the_socket_is_not_lost(void **state)
+{
+	struct xr_look_arrivals a = {0};
+	uint64_t now_ns = 9 * NS_PER_S;
+
+	(void)state;
+	arrivals(&a, 100, 50, now_ns);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(arrivals(&a, 100, 50, now_ns += LOOK_NS), XR_LOOK_WELL);
+	now_ns += 2 * LOOK_NS; /* paused */
+	assert_int_equal(arrivals(&a, 115, 50, now_ns += LOOK_NS), XR_LOOK_WELL);
+	assert_int_equal(arrivals(&a, 115, 65, now_ns += LOOK_NS), XR_LOOK_WELL);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
@@ -190,6 +232,8 @@ int main(void)
 		T(remedy_of_the_look_goes_first),
 		T(a_reader_gets_whole_looks),
 		T(a_dead_writer_stops_nobody),
+		T(what_does_not_come_in_is_lost),
+		T(what_waits_in_the_socket_is_not_lost),
 	};
 
 	return cmocka_run_group_tests_name("looks", tests, NULL, NULL);

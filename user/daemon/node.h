@@ -20,12 +20,10 @@ struct xr_watch {
 	struct xr_stats shown;		 /* as last written to xr_stats */
 	uint64_t dropped[XR_REASON_END]; /* as of the last look */
 	/* Rule 20, each as of the last look, and the time when it last was as it should be. */
-	uint64_t looked_ns;
 	struct {
 		uint64_t taken, lost, lost_ns;
 	} sent[XR_NODE_MAX + 1];
-	uint64_t received, passed;   /* by this socket, and for it by the NIC path ... */
-	uint64_t arrived_ns;	     /* ... when some last did arrive */
+	struct xr_look_arrivals arrivals;
 	uint64_t came_by, by_others; /* in this window: by the NIC path, and all of them */
 	uint64_t window_ns;
 	int detours; /* windows on end in which some came by another way */

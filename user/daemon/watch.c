@@ -109,27 +109,6 @@ static uint64_t passed_up(const struct xr_stats *s)
 	       s->pass_not_alive + s->pass_no_socket + s->pass_no_answer;
 }
 
-/* Between the card and this socket there is only this machine. */
-static void look_at_input(struct xr_node *n, uint64_t passed, uint64_t now_ns)
-{
-	struct xr_watch *w = &n->watch;
-
-	/* Or it stood still itself; or there is no address for it to arrive at. */
-	if (n->received != w->received || now_ns - w->looked_ns > NS_PER_S ||
-	    n->engine.looks->of[XR_LOOK_address][0].look.state == XR_LOOK_WRONG) {
-		w->passed = passed;
-		w->arrived_ns = now_ns;
-	}
-	if (passed - w->passed >= FEW && now_ns - w->arrived_ns > 3 * NS_PER_S / 2)
-		xr_look_wrong(n->engine.looks, XR_LOOK_input, 0, now_ns,
-			      "%llu datagrams in %.1f s, of which none arrived",
-			      (unsigned long long)(passed - w->passed),
-			      1e-9 * (double)(now_ns - w->arrived_ns));
-	else if (n->received != w->received || passed == w->passed)
-		xr_look_well(n->engine.looks, XR_LOOK_input, 0, now_ns);
-	w->received = n->received;
-}
-
 /* What arrives and was not passed up has come by another way; fragments are passed uncounted. */
 static void look_at_detour(struct xr_node *n, const struct xr_stats *s, uint64_t now_ns)
 {
@@ -168,12 +147,12 @@ static void look(struct xr_node *n, uint64_t now_ns)
 	    xr_maps_stats(&n->warden->nic.maps, stats)) {
 		xr_look_forget(n->engine.looks, XR_LOOK_input, 0);
 		xr_look_forget(n->engine.looks, XR_LOOK_detour, 0);
-		n->watch.looked_ns = n->watch.window_ns = 0;
+		n->watch.arrivals.looked_ns = n->watch.window_ns = 0;
 		return;
 	}
-	look_at_input(n, passed_up(&stats[XR_STATS_NIC]), now_ns);
+	xr_look_at_arrivals(n->engine.looks, &n->watch.arrivals, passed_up(&stats[XR_STATS_NIC]),
+			    n->received, now_ns);
 	look_at_detour(n, &stats[XR_STATS_NIC], now_ns);
-	n->watch.looked_ns = now_ns;
 }
 
 void xr_watch_counters(struct xr_node *n, uint64_t now_ns)

@@ -2,6 +2,8 @@
 #include <string.h>
 #include "engine/looks.h"
 
+#define FEW 3 /* datagrams are none */
+
 static const struct {
 	const char *name, *wrong, *remedy, *ended;
 } words[] = {
@@ -41,6 +43,34 @@ void xr_look_read(const struct xr_looks *looks, enum xr_look_kind kind, uint8_t 
 			break;
 	}
 	out->what[sizeof(out->what) - 1] = '\0';
+}
+
+/*
+ * What was passed up since the last look may still wait in the socket, of a process that was paused:
+ * only what was there before it, and a turn of the loop has not brought in, is lost.
+ */
+void xr_look_at_arrivals(struct xr_looks *looks, struct xr_look_arrivals *a, uint64_t passed,
+			 uint64_t received, uint64_t now_ns)
+{
+	bool arrives = received != a->received;
+	uint64_t lost;
+
+	/* Or it stood still itself; or there is no address for it to arrive at. */
+	if (arrives || now_ns - a->looked_ns > NS_PER_S ||
+	    looks->of[XR_LOOK_address][0].look.state == XR_LOOK_WRONG) {
+		a->passed = a->before = passed;
+		a->arrived_ns = now_ns;
+	}
+	lost = a->before - a->passed;
+	if (lost >= FEW && now_ns - a->arrived_ns > 3 * NS_PER_S / 2)
+		xr_look_wrong(looks, XR_LOOK_input, 0, now_ns,
+			      "%llu datagrams in %.1f s, of which none arrived",
+			      (unsigned long long)lost, 1e-9 * (double)(now_ns - a->arrived_ns));
+	else if (arrives || passed == a->passed)
+		xr_look_well(looks, XR_LOOK_input, 0, now_ns);
+	a->before = passed;
+	a->received = received;
+	a->looked_ns = now_ns;
 }
 
 uint32_t xr_looks_deaf(const struct xr_looks *looks)

@@ -99,6 +99,18 @@ void xr_look_note(struct xr_looks *looks, enum xr_look_kind kind, uint8_t node, 
 void xr_look_read(const struct xr_looks *looks, enum xr_look_kind kind, uint8_t node,
 		  struct xr_look *out);
 
+/* What the card has passed up for this node's socket, and what of it has come in. */
+struct xr_look_arrivals {
+	uint64_t passed;     /* when some last came in */
+	uint64_t before;     /* at the last look */
+	uint64_t received;   /* likewise */
+	uint64_t arrived_ns; /* when some were last seen to come in */
+	uint64_t looked_ns;
+};
+/* XR_LOOK_input: between card and socket there is only this machine. */
+void xr_look_at_arrivals(struct xr_looks *looks, struct xr_look_arrivals *a, uint64_t passed,
+			 uint64_t received, uint64_t now_ns);
+
 /* Bit n: node n does not answer, so that it can neither vote nor lead. NULL: nobody looks. */
 uint32_t xr_looks_deaf(const struct xr_looks *looks);
 
