@@ -1286,9 +1286,13 @@ static void path_whose_echoes_nobody_sees_is_lost(void **state)
 	arrive_fact((struct xr_wire){.type = XR_PATH_DELIVERED}, engine.known[2].path_nonce);
 	assert_int_equal(control.answer, 1);
 	assert_int_equal(control.tx_path, XR_TX_DELIVERED);
-	now_ns += 100 * NS_PER_S;
+	now_ns += 59 * NS_PER_S;
 	xr_path_look(&engine, now_ns);
 	assert_int_equal(asked(), 12);
+	now_ns += NS_PER_S; /* who knows whether that is still so? */
+	xr_path_look(&engine, now_ns);
+	assert_int_equal(asked(), 15);
+	assert_int_equal(control.answer, 1);
 }
 
 /* Nobody's word reaches a daemon behind a firewall: what its card answers need not be lost. */
@@ -1315,7 +1319,8 @@ static void path_is_tested_again_after_a_doubt(void **state)
 	(void)state;
 	control.nic_mode = XR_NIC_NATIVE;
 	follow(5);
-	assert_int_equal(engine.path.next_ns, UINT64_MAX);
+	engine.path.next_ns = now_ns + 60 * NS_PER_S; /* it was tested */
+	engine.path.asked = 0;
 	assert_int_equal(engine.known[2].ask_ns, UINT64_MAX);
 	time_out(3 * D_NS);
 	assert_int_equal(sent(XR_PREVOTE), 2);
@@ -1528,6 +1533,18 @@ static void only_the_silent_are_asked(void **state)
 	assert_int_equal(seen.asked, 0);
 }
 
+/* Who was stopped for a minute has heard nobody for a minute, and says nothing of them. */
+static void own_pause_is_no_silence_of_others(void **state)
+{
+	(void)state;
+	follow(5);
+	pass(NS_PER_S);
+	now_ns += 60 * NS_PER_S;
+	seen.nwrong = 0;
+	xr_look_around(&engine, now_ns);
+	assert_int_equal(seen.nwrong, 0);
+}
+
 /* One that asks, asks in vain, and sends whatever it likes may be deaf. */
 static void only_answers_show_that_a_peer_hears(void **state)
 {
@@ -1644,6 +1661,7 @@ static const struct CMUnitTest tests[] = {
 	T(control_that_was_zeroed_is_put_back),
 	T(silence_of_a_peer_is_told_once),
 	T(stamp_of_this_moment_is_no_silence),
+	T(own_pause_is_no_silence_of_others),
 	T(only_the_silent_are_asked),
 	T(only_answers_show_that_a_peer_hears),
 	T(who_is_deaf_does_not_judge),

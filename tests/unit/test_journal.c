@@ -1117,6 +1117,29 @@ static void a_hundred_thousand_groups(void **state)
 	free(v);
 }
 
+static void a_file_that_is_cut_short_ends_the_writing(void **state)
+{
+	struct fake_disk *f = fake_disk_new(1);
+	struct xr_journal_opts o = {
+		.dir = "state",
+		.cluster = "demo",
+		.node = 1,
+		.create = true,
+		.disk = &f->ops,
+	};
+	struct xr_journal *j;
+	struct xr_why why;
+
+	(void)state;
+	assert_int_equal(xr_journal_open(&j, &o, &why), 0);
+	assert_int_equal(xr_journal_probe(j, &why), 0);
+	fake_disk_cut(f, "journal", fake_disk_size(f, "journal") - 1);
+	assert_int_equal(xr_journal_probe(j, &why), -EIO);
+	assert_non_null(strstr(why.text, "cut short"));
+	xr_journal_close(j);
+	fake_disk_free(f);
+}
+
 /* Rule 7: what is written into a file without its name is lost with the process. */
 static void a_file_that_is_no_longer_in_its_place_ends_the_writing(void **state)
 {
@@ -1187,6 +1210,7 @@ int main(void)
 		cmocka_unit_test(another_format_version_is_refused),
 		cmocka_unit_test(fuzz),
 		cmocka_unit_test(a_file_that_is_no_longer_in_its_place_ends_the_writing),
+		cmocka_unit_test(a_file_that_is_cut_short_ends_the_writing),
 		cmocka_unit_test(fail_at_every_operation),
 		cmocka_unit_test(crash_at_every_operation),
 		cmocka_unit_test(a_hundred_thousand_groups),

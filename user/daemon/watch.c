@@ -50,20 +50,16 @@ static void explain(const struct xr_node *n, uint8_t node, int err, char *what, 
 	char address[46];
 
 	xr_machine_address(&n->engine.peers[node], address);
-	if (err == -EPERM || err == -EACCES)
+	bool no_address = n->engine.looks->of[XR_LOOK_address][0].look.state == XR_LOOK_WRONG;
+
+	if (err == -EPERM)
 		snprintf(what, size,
 			 "a firewall on this machine drops it (OUTPUT: %s); allow UDP port {port} "
 			 "to {others}: nft list ruleset shows the rule",
 			 text);
-	else if (err == -ENETUNREACH || err == -EHOSTUNREACH)
-		snprintf(what, size,
-			 "%s; see ip route get %s, and whether that machine is up: add the route, "
-			 "or "
-			 "correct [nodes]",
-			 text, address);
 	else if (err == -ENETDOWN)
 		snprintf(what, size, "%s; ip link set dev {interface} up", text);
-	else if (err == -EINVAL || err == -EADDRNOTAVAIL)
+	else if (no_address && (err == -EINVAL || err == -EADDRNOTAVAIL))
 		snprintf(what, size,
 			 "%s: this node's address is not on this machine; put it back, see ip "
 			 "address",
@@ -73,8 +69,15 @@ static void explain(const struct xr_node *n, uint8_t node, int err, char *what, 
 			 "%s: the MTU on the way is too small; ip link set dev {interface} mtu "
 			 "1500, on all nodes",
 			 text);
-	else
-		snprintf(what, size, "%s", text);
+	else if (err == -ENETUNREACH || err == -EHOSTUNREACH)
+		snprintf(what, size,
+			 "%s; see ip route get %s, and whether that machine is up: add the route, "
+			 "or correct [nodes]",
+			 text, address);
+	else /* EINVAL and EACCES are what routes say that are there to refuse */
+		snprintf(what, size,
+			 "%s; see ip route get %s: is there a blackhole or prohibit route?", text,
+			 address);
 }
 
 /* Some are lost between others that are not: it is over after a while without. */

@@ -94,6 +94,7 @@ struct xr_engine {
 	struct xr_heard heard[XR_NODE_MAX + 1];
 	uint32_t deaf; /* bit n: the last look says that node n can neither vote nor lead */
 	uint64_t looked_since_ns;  /* the first look */
+	uint64_t looked_ns;	   /* the last one */
 	struct xr_control control; /* what it holds of this node, but for what changes */
 	uint32_t look_at;	   /* the group to be looked at next */
 	uint32_t restored;	   /* records that others had changed */

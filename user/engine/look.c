@@ -5,6 +5,7 @@
 
 #define GROUPS_LOOK  2048 /* looked at each time: the next ones the next time */
 #define ASK_AFTER_NS (3 * NS_PER_S / 2)
+#define STILL_NS     NS_PER_S /* without a look */
 #define WHOLE_NS     NS_PER_S /* without a change they are whole again */
 
 /*
@@ -203,11 +204,16 @@ static void judge(struct xr_engine *e, uint8_t node, uint64_t now_ns)
 
 static void look_at_peers(struct xr_engine *e, uint64_t now_ns)
 {
+	bool stood_still = now_ns - e->looked_ns > STILL_NS;
+
 	if (!e->looked_since_ns)
 		e->looked_since_ns = now_ns;
+	e->looked_ns = now_ns;
 	xr_each_node(node) {
 		if (node == e->config->self || !e->peers[node].used)
 			continue;
+		if (stood_still) /* its own silence, not theirs */
+			e->heard[node].since_ns = now_ns;
 		/* Rule 17: whom it has met it knows, whatever others wrote there. */
 		*(volatile __u64 *)&e->maps->peers[node].lives = e->peers[node].lives;
 		ask(e, node, now_ns);

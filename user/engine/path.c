@@ -6,26 +6,29 @@
 #include "engine/engine.h"
 
 #define PATH_ASK_NS   (200 * NS_PER_MS)
-#define PATH_AGAIN_NS (5 * NS_PER_S) /* after the verdict "lost", or with no peer up */
-#define PATH_EAGER    50	     /* questions before patience sets in */
-#define PATH_PATIENCE 5		     /* echoes that nobody confirmed */
+#define PATH_AGAIN_NS (5 * NS_PER_S)  /* after the verdict "lost", or with no peer up */
+#define PATH_FRESH_NS (60 * NS_PER_S) /* what was true so long ago is asked again */
+#define PATH_EAGER    50	      /* questions before patience sets in */
+#define PATH_PATIENCE 5		      /* echoes that nobody confirmed */
 
 static bool is_off(const struct xr_engine *e)
 {
 	return e->env.control->nic_mode == XR_NIC_OFF;
 }
 
+/* Unless a test is under way. */
 void xr_path_again(struct xr_engine *e, uint64_t at_ns)
 {
-	if (is_off(e) || e->path.next_ns != UINT64_MAX)
+	if (is_off(e) || e->path.asked)
 		return;
-	e->path = (struct xr_path_test){.next_ns = at_ns};
+	if (at_ns < e->path.next_ns)
+		e->path.next_ns = at_ns;
 }
 
 /* There is one more to ask. */
 void xr_path_met(struct xr_engine *e)
 {
-	if (e->path.next_ns != UINT64_MAX)
+	if (e->path.asked)
 		e->path.next_ns = 0;
 }
 
@@ -72,7 +75,7 @@ void xr_path_delivered(struct xr_engine *e, uint8_t node, uint64_t nonce)
 	if (!nonce || nonce != e->known[node].path_nonce)
 		return;
 	e->known[node].path_nonce = 0;
-	e->path.next_ns = UINT64_MAX;
+	e->path = (struct xr_path_test){.next_ns = r.at_ns + PATH_FRESH_NS};
 	if (c->tx_path != XR_TX_DELIVERED)
 		e->host->report(e->world, &r);
 	c->tx_path = XR_TX_DELIVERED;

@@ -133,6 +133,21 @@ static int check_place(struct xr_journal *j, struct xr_why *why)
 	return die(j, reason, why);
 }
 
+/* Likewise the votes that a file held which was cut short. */
+static int check_size(struct xr_journal *j, struct xr_why *why)
+{
+	char reason[sizeof(why->text)];
+	int64_t size = j->disk->size(j->disk->ctx, j->file);
+
+	if (size < 0 || (uint64_t)size >= xr_pair_at(j->pairs))
+		return 0;
+	snprintf(reason, sizeof(reason),
+		 "%.200s/%s was cut short while this node ran. Give this machine an id that was "
+		 "never used, and start with --new",
+		 j->path, XR_JOURNAL_FILE);
+	return die(j, reason, why);
+}
+
 int xr_journal_append(struct xr_journal *j, const struct xr_vote *v, size_t n, struct xr_why *why)
 {
 	int ret;
@@ -194,6 +209,8 @@ int xr_journal_probe(struct xr_journal *j, struct xr_why *why)
 	if (j->dead)
 		return dead(j, why);
 	ret = check_place(j, why);
+	if (!ret)
+		ret = check_size(j, why);
 	if (ret)
 		return ret;
 	j->probes++;

@@ -154,13 +154,14 @@ int xr_machine_mtu(const char *interface)
 	return fd < 0 || ioctl(fd, SIOCGIFMTU, &request) ? -1 : request.ifr_mtu;
 }
 
-static bool is_up(const char *interface)
+/* Has it this flag? Where nobody can tell it has. */
+static bool has_flag(const char *interface, short flag)
 {
 	_cleanup_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq request = {0};
 
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
-	return fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) || request.ifr_flags & IFF_UP;
+	return fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) || request.ifr_flags & flag;
 }
 
 static void look_at_mtu(const struct xr_config *c, enum xr_occasion when, struct xr_findings *f)
@@ -202,8 +203,12 @@ static void look_at_interface(const struct xr_config *c, const struct here *h,
 	}
 	if (c->xdp == XR_XDP_OFF)
 		return;
-	if (!is_up(c->interface))
+	if (!has_flag(c->interface, IFF_UP))
 		xr_find(f, XR_UNWISE, "interface", "%s is down; ip link set dev %s up",
+			c->interface, c->interface);
+	else if (!has_flag(c->interface, IFF_RUNNING))
+		xr_find(f, XR_UNWISE, "interface",
+			"%s has no carrier; look at its cable and the other end: ip link show %s",
 			c->interface, c->interface);
 	look_at_mtu(c, when, f);
 	if (!strcmp(c->interface, "lo") && !loop)
