@@ -435,10 +435,10 @@ static int fake_forget(void *ctx, int fd)
 
 	if (enter(f, FAKE_FORGET))
 		return -EIO;
-	for (size_t s = 0; s < n->room / SECTOR; s++)
+	for (size_t s = 0; !f->mapped && s < n->room / SECTOR; s++)
 		if (!(n->flags[s] & DIRTY))
 			memcpy(n->cache + s * SECTOR, n->medium + s * SECTOR, SECTOR);
-	return 0;
+	return f->mapped;
 }
 
 struct fake_disk *fake_disk_new(uint64_t seed)

@@ -49,6 +49,7 @@ struct fake_disk {
 	unsigned long fail_at; /* this call of fail_op fails with fail_err, once */
 	int fail_err;
 	unsigned long lose_write_at; /* this write is confirmed and never reaches the medium */
+	bool mapped;		     /* by somebody else: no page can be forgotten */
 	bool short_io;		     /* reads and writes do less than asked, or -EINTR */
 	enum fake_luck luck;
 

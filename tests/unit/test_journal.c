@@ -11,8 +11,11 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "journal/block.h"
 #include "fake_disk.h"
@@ -409,6 +412,48 @@ static void a_failed_fsync_is_never_forgiven(void **state)
 	assert_vote(j, 1, 1, 1);
 	xr_journal_close(j);
 	fake_disk_free(f);
+}
+
+/*
+ * A failed fsync leaves pages that the kernel calls clean and the medium may not hold. The next
+ * process reads them, votes by them, and has to find them after a power cut.
+ */
+static void what_is_read_from_a_cache_that_stays_is_durable(void **state)
+{
+	unsigned int lost = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 40; seed++) {
+		struct fake_disk *f = fake_disk_new(seed);
+		struct xr_journal *j = must_open(f, true, 0);
+		struct xr_vote v = a_vote(2, 9, 1);
+		struct xr_why why;
+		bool read;
+
+		must_append(j, 1, 1, 1);
+		f->fail_op = FAKE_SYNC;
+		f->fail_at = f->count[FAKE_SYNC] + 1;
+		f->fail_err = EIO;
+		assert_int_equal(xr_journal_append(j, &v, 1, &why), -EIO);
+		xr_journal_close(j);
+		fake_disk_restart(f);
+		f->mapped = seed % 2;
+		j = must_open(f, false, 0);
+		read = xr_journal_find(j, 2);
+		lost += !read;
+		assert_true(read || !f->mapped);
+		xr_journal_close(j);
+		f->luck = FAKE_NONE_SURVIVE;
+		fake_disk_power_cut(f);
+		f->mapped = false;
+		j = must_open(f, false, 0);
+		assert_vote(j, 1, 1, 1);
+		if (read)
+			assert_vote(j, 2, 9, 1);
+		xr_journal_close(j);
+		fake_disk_free(f);
+	}
+	assert_int_not_equal(lost, 0); /* or the medium held them all, and nothing was tried */
 }
 
 static void a_full_disk_spares_the_old_journal(void **state)
@@ -1182,6 +1227,53 @@ static void a_file_that_is_no_longer_in_its_place_ends_the_writing(void **state)
 	}
 }
 
+static ino_t inode_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_ino;
+}
+
+/* The real cache lets go of pages, or is found to keep them. */
+static void a_file_that_somebody_maps_is_written_anew(void **state)
+{
+	char base[] = "/var/tmp/xraft-journal-XXXXXX", path[64];
+	struct xr_journal_opts o = {.dir = base, .cluster = "demo", .node = 1, .create = true};
+	struct xr_journal *j;
+	struct xr_why why;
+	struct statfs fs;
+
+	(void)state;
+	assert_non_null(mkdtemp(base));
+	snprintf(path, sizeof(path), "%s/journal", base);
+	for (int mapped = -1; mapped < 2; mapped++) {
+		int fd = open(path, O_RDONLY);
+		ino_t before = fd < 0 ? 0 : inode_of(path);
+		void *map = mapped != 1 ? NULL
+					: mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_POPULATE, fd,
+					       (off_t)256 * 4096);
+
+		assert_true(map != MAP_FAILED);
+		assert_int_equal(xr_journal_open(&j, &o, &why), 0);
+		o.create = false;
+		assert_int_equal(statfs(base, &fs), 0);
+		if (fs.f_type == TMPFS_MAGIC)
+			assert_true(mapped < 0 || inode_of(path) == before);
+		else if (mapped >= 0)
+			assert_true((inode_of(path) != before) == mapped);
+		if (mapped < 0)
+			must_append(j, 1, 1, 2);
+		assert_vote(j, 1, 1, 2);
+		xr_journal_close(j);
+		if (map)
+			munmap(map, 4096);
+		if (fd >= 0)
+			close(fd);
+	}
+	remove_dir(base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1193,6 +1285,7 @@ int main(void)
 		cmocka_unit_test(many_compactions),
 		cmocka_unit_test(short_and_interrupted_io),
 		cmocka_unit_test(a_failed_fsync_is_never_forgiven),
+		cmocka_unit_test(what_is_read_from_a_cache_that_stays_is_durable),
 		cmocka_unit_test(a_full_disk_spares_the_old_journal),
 		cmocka_unit_test(a_flipped_bit_in_the_last_record),
 		cmocka_unit_test(every_single_copy_can_go),
@@ -1211,6 +1304,7 @@ int main(void)
 		cmocka_unit_test(fuzz),
 		cmocka_unit_test(a_file_that_is_no_longer_in_its_place_ends_the_writing),
 		cmocka_unit_test(a_file_that_is_cut_short_ends_the_writing),
+		cmocka_unit_test(a_file_that_somebody_maps_is_written_anew),
 		cmocka_unit_test(fail_at_every_operation),
 		cmocka_unit_test(crash_at_every_operation),
 		cmocka_unit_test(a_hundred_thousand_groups),

@@ -3,9 +3,12 @@
 
 #include <fcntl.h>
 #include <libgen.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 #include "common/common.h"
@@ -150,10 +153,39 @@ static int real_in_place(void *ctx, const char *path, int dir, const char *name,
 	return is_same(&folder, &path_folder) ? 0 : -ESTALE;
 }
 
+/* Pages of a file that are cached: 1, none: 0. Of a mapping that nobody touches the kernel tells. */
+static int is_cached(int fd)
+{
+	unsigned char page[256];
+	size_t chunk = sizeof(page) * (size_t)sysconf(_SC_PAGESIZE);
+	int64_t bytes = real_size(NULL, fd);
+	int ret = bytes < 0 ? (int)bytes : 0;
+
+	for (int64_t at = 0; !ret && at < bytes; at += (int64_t)chunk) {
+		void *map = mmap(NULL, chunk, PROT_READ, MAP_SHARED, fd, at);
+
+		memset(page, 0, sizeof(page));
+		if (map == MAP_FAILED)
+			return -errno;
+		ret = result(mincore(
+			map, bytes - at < (int64_t)chunk ? (size_t)(bytes - at) : chunk, page));
+		for (size_t i = 0; !ret && i < sizeof(page); i++)
+			ret = page[i] & 1;
+		munmap(map, chunk);
+	}
+	return ret;
+}
+
+/* The advice is no order: what others have mapped or locked stays. In memory there is no medium. */
 static int real_forget(void *ctx, int fd)
 {
+	struct statfs fs;
+	int ret = -posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+
 	(void)ctx;
-	return -posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	if (ret || (!fstatfs(fd, &fs) && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC)))
+		return ret;
+	return is_cached(fd);
 }
 
 const struct xr_disk xr_disk_real = {

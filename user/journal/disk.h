@@ -40,7 +40,10 @@ struct xr_disk {
 	 * name is gone; -ESTALE: it leads to another file, or the path to another folder.
 	 */
 	int (*in_place)(void *ctx, const char *path, int dir, const char *name, int file);
-	/* Drop what the page cache holds of a file, so that the next read asks the medium. */
+	/*
+	 * Drop what the page cache holds of a file, so that the next read asks the medium. 1: some of
+	 * it stays, as pages do that a process has mapped, and what is read may never have got there.
+	 */
 	int (*forget)(void *ctx, int fd);
 };
 

@@ -18,7 +18,8 @@
  * place, so that a block written to the wrong place is not taken for the right one.
  *
  * Recovery:
- *  1. The page cache is written out and dropped, then the medium is read.
+ *  1. The page cache is written out and dropped, then the medium is read. Where the cache stays,
+ *     since another process has the file mapped, all that was read is written into a new file.
  *  2. A pair counts if one copy is whole: right checksum, identity and sequence. The damaged copy
  *     is written anew. Two whole copies that differ are damage.
  *  3. Head and snapshot were durable before the file got its name: each pair must count, and the

@@ -307,7 +307,7 @@ static int mend(struct xr_journal *j, const struct survey *s, struct xr_why *why
  * Records that an earlier process left in the page cache may not be durable: this one would answer
  * for them, and then lose them with the power. So first all is written out, its folder too (the
  * rename of a compaction), then the cache is dropped, since after a failed fsync the kernel calls
- * pages clean that never reached the medium.
+ * pages clean that never reached the medium. 1: not all of it could be dropped.
  */
 static int settle(struct xr_journal *j, struct xr_why *why)
 {
@@ -321,24 +321,23 @@ static int settle(struct xr_journal *j, struct xr_why *why)
 	if (ret < 0)
 		return xr_fail(why, ret, "cannot make %s/%s durable: %s; mend the disk", j->path,
 			       XR_JOURNAL_FILE, strerror(-ret));
-	return 0;
+	return ret;
 }
 
 int xr_journal_recover(struct xr_journal *j, struct xr_why *why)
 {
 	struct survey s = {};
-	int ret = settle(j, why);
+	int kept = settle(j, why), ret = kept < 0 ? kept : read_head(j, &s, why);
+	bool harmless;
 
-	if (!ret)
-		ret = read_head(j, &s, why);
 	if (!ret)
 		ret = read_records(j, &s, why);
 	if (!ret)
 		ret = check_end(j, &s, why);
 	if (!ret)
 		ret = check_probes(j, why);
-	if (!ret)
-		ret = mend(j, &s, why);
+	if (!ret) /* where the medium may hold less than what was read, all of it is written anew */
+		ret = kept ? xr_journal_compact(j, &harmless, why) : mend(j, &s, why);
 	free(s.bad);
 	return ret;
 }
