@@ -139,6 +139,14 @@ sed -E 's/^interface = .*/interface = eth1/; s/^1 = 10.*/1 = 10.80.0.1/; s/^xdp 
 in_node ip link del br0
 in_node ip link del eth1
 
+# Limits, before anything is attached or opened.
+refused "few files" "64 files open here, and a node needs 128; set LimitNOFILE=" \
+	prlimit --nofile=64:64 -- "${daemon[@]}" --config "$good"
+refused "small files" "4 kB here, and the journal takes up to .* set LimitFSIZE=" \
+	prlimit --fsize=4096:4096 -- "${daemon[@]}" --config "$good"
+in_node prlimit --nofile=64:64 -- xraft doctor --config "$good" >"$work/out" 2>&1 || true
+grep -A 1 "FAIL  limits .* 64 files open" "$work/out" | grep "LimitNOFILE=" || fail "the doctor does not see the limit"
+
 # While it runs its state may change.
 cluster start 1
 before=

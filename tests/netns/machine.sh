@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# usage: machine.sh interface|bpffs|link|twice|late|second|clock|orphan
+# usage: machine.sh interface|bpffs|link|twice|late|second|clock|orphan|limits|words
 # What a machine or its administrator does to a node that runs.
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -182,6 +182,71 @@ clock)
 	cluster kill "$old"
 	wait_for 5000 "it votes at once" agreed "${rest[@]}"
 	;;
+limits)
+	# A limit that comes while it runs is no fault of the disk.
+	engine=$(pgrep -P "$(daemon_pid "$old")")
+	read -r uid gid < <(awk '/^[UG]id:/ { print $2 }' "/proc/$engine/status" | paste -s)
+	setpriv --reuid "$uid" --regid "$gid" --clear-groups prlimit --pid "$engine" --fsize=4096:4096
+	wait_for 5000 "node $old has ended" no_daemon_of "$old"
+	grep "votes no more: cannot write .*/journal: File too large; raise LimitFSIZE=" "$run/node.$old.log" ||
+		fail "node $old does not say why"
+	;;
+words)
+	# A stderr that nobody reads takes no last words, and holds nobody up.
+	in_old=(nsenter "--net=/run/netns/xr-$XR_CLUSTER-$old")
+	cluster kill "$old"
+	mkfifo "$work/pipe"
+	exec 3<>"$work/pipe"
+	dd if=/dev/zero of=/proc/self/fd/3 bs=4096 oflag=nonblock status=none 2>/dev/null || true
+	unheard() {
+		local rc=0
+		timeout -k 1 10 "${@:2}" 2>&3 || rc=$?
+		[[ $rc == 1 ]] || fail "$1 ends with $rc"
+		say "$1: ends, though nobody reads"
+	}
+	unheard "a warden that cannot start" "${in_old[@]}" xraftd --config "$work/none"
+	# shellcheck disable=SC2016 # perl's
+	"${in_old[@]}" perl -MIO::Socket::INET -e '
+		$s = IO::Socket::INET->new(Proto => "udp", LocalAddr => "'"10.77.0.$old:7007"'") or die; sleep' &
+	helpers+=($!)
+	bound() {
+		"${in_old[@]}" ss -Huln "sport = 7007" | grep -q .
+	}
+	wait_for 5000 "another process has the port" bound
+	unheard "an engine that cannot start" "${in_old[@]}" xraftd --config "$run/node.$old.conf"
+	kill "${helpers[0]}"
+	wait "${helpers[0]}" 2>/dev/null || true
+	helpers=()
+	exec 3>&-
+	truncate -s 7M "$work/log"
+	exec 3>>"$work/log"
+	unheard "a warden whose log is as long as it may be" "${in_old[@]}" \
+		prlimit --fsize=6291456:6291456 xraftd --config "$work/none"
+	exec 3>&-
+
+	# An engine that never says that it is ready ends with its warden. It may be ready before it is stopped.
+	started() {
+		engine=$(cat "/proc/$warden/task/$warden/children" 2>/dev/null) && [[ $engine ]]
+	}
+	for ((try = 0; try < 50; try++)); do
+		"${in_old[@]}" xraftd --config "$run/node.$old.conf" 2>"$work/said" &
+		warden=$!
+		until started; do kill -0 "$warden" || fail "it does not start: $(cat "$work/said")"; done
+		kill -STOP "$engine"
+		! grep -q "started: node" "$work/said" || {
+			kill -KILL "$engine" "$warden"
+			wait "$warden" || true
+			wait_for 5000 "it has ended" no_daemon_of "$old"
+			continue
+		}
+		kill -TERM "$warden"
+		wait_for 10000 "told to end, its warden ends" no_daemon_of "$old"
+		wait "$warden" || fail "it ends with $?"
+		grep "the engine has not started within 2 s: killing the engine" "$work/said" || fail "it says only: $(cat "$work/said")"
+		break
+	done
+	((try < 50)) || fail "an engine is always ready before it can be stopped"
+	;;
 orphan)
 	# A program whose pins are gone is still this node's: for a start, for another daemon, for detach.
 	victim=${rest[0]}
@@ -258,6 +323,6 @@ orphan)
 	! "${in_victim[@]}" xraft doctor --config "$work/conf" >"$work/said" 2>&1 || fail "doctor finds nothing wrong"
 	said "eth0: the XDP program xr_pass (id [0-9]*) leaves no room for another"
 	;;
-*) fail "usage: machine.sh interface|bpffs|link|twice|late|second|clock|orphan" ;;
+*) fail "usage: machine.sh interface|bpffs|link|twice|late|second|clock|orphan|limits|words" ;;
 esac
 down

@@ -414,6 +414,25 @@ static void a_failed_fsync_is_never_forgiven(void **state)
 	fake_disk_free(f);
 }
 
+/* RLIMIT_FSIZE is no fault of the disk. */
+static void a_file_limit_has_its_own_remedy(void **state)
+{
+	struct fake_disk *f = fake_disk_new(1);
+	struct xr_journal *j = must_open(f, true, 0);
+	struct xr_vote v = a_vote(2, 9, 1);
+	struct xr_why why;
+
+	(void)state;
+	f->fail_op = FAKE_WRITE;
+	f->fail_at = f->count[FAKE_WRITE] + 1;
+	f->fail_err = EFBIG;
+	assert_int_equal(xr_journal_append(j, &v, 1, &why), -EIO);
+	assert_non_null(strstr(why.text, "File too large; raise LimitFSIZE="));
+	assert_dead(j, f);
+	xr_journal_close(j);
+	fake_disk_free(f);
+}
+
 /*
  * A failed fsync leaves pages that the kernel calls clean and the medium may not hold. The next
  * process reads them, votes by them, and has to find them after a power cut.
@@ -1285,6 +1304,7 @@ int main(void)
 		cmocka_unit_test(many_compactions),
 		cmocka_unit_test(short_and_interrupted_io),
 		cmocka_unit_test(a_failed_fsync_is_never_forgiven),
+		cmocka_unit_test(a_file_limit_has_its_own_remedy),
 		cmocka_unit_test(what_is_read_from_a_cache_that_stays_is_durable),
 		cmocka_unit_test(a_full_disk_spares_the_old_journal),
 		cmocka_unit_test(a_flipped_bit_in_the_last_record),

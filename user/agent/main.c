@@ -228,7 +228,7 @@ int main(int argc, char **argv)
 	else
 		err = start(&agent, &options, &why);
 	if (err < 0)
-		fprintf(stderr, "xraft-agent: %s\n", why.text);
+		xr_last_words("xraft-agent", &why);
 	xr_maps_close(&agent.maps);
 	xr_close(agent.handle);
 	return err ? 1 : 0;

@@ -69,7 +69,7 @@ static void check_machine(struct doctor *d)
 	}
 	if (!found.n)
 		doctor_add(d, "machine", DOCTOR_OK, "",
-			   "interface, addresses, user and folders are as configured");
+			   "interface, addresses, user, folders and limits are as configured");
 }
 
 /* What the node itself has found since it runs. */

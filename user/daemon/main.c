@@ -2,10 +2,12 @@
 /* xraftd: options, and what is said before anything is begun. The rest is the warden's. */
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <sodium.h>
 #include <string.h>
 #include <sysexits.h>
 #include "daemon/process.h"
+#include "daemon/report.h"
 
 struct options {
 	const char *config;
@@ -162,6 +164,7 @@ int main(int argc, char **argv)
 	int err;
 
 	keep_standard_fds();
+	signal(SIGXFSZ, SIG_IGN); /* a write beyond RLIMIT_FSIZE fails, with a sentence */
 	err = parse_options(argc, argv, &options);
 	if (err >= 0)
 		return err;
@@ -177,6 +180,6 @@ int main(int argc, char **argv)
 	xr_nic_close(&warden.nic);
 	xr_config_free(&warden.config);
 	if (err < 0)
-		fprintf(stderr, "xraftd: %s\n", why.text);
+		xr_last_words("xraftd", &why);
 	return exit_code(err);
 }

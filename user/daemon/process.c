@@ -4,6 +4,7 @@
  * nothing before its resignations leave waits for a disk, a lock or memory.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -228,14 +229,40 @@ static _Noreturn void be_engine(struct xr_warden *w, struct xr_shared *shared, i
 	_exit(xr_engine_main(w, shared, ready_fd));
 }
 
+/* A disk may be slow. One that is asked to end has no reason to go on with its start. */
+#define READY_MOST_MS 60000
+#define ENDS_MOST_MS  2000
+#define READY_LOOK_MS 100
+
+/* Until the engine is ready, or dead: then nobody is left who could write. */
+static bool wait_until_ready(const struct xr_warden *w, int fd)
+{
+	struct pollfd ready = {.fd = fd, .events = POLLIN};
+	bool killed = !engine;
+	int waited_ms = 0;
+	char byte;
+
+	while (poll(&ready, 1, READY_LOOK_MS) <= 0) {
+		waited_ms += READY_LOOK_MS;
+		if (stopping && waited_ms < READY_MOST_MS - ENDS_MOST_MS)
+			waited_ms = READY_MOST_MS - ENDS_MOST_MS;
+		if (killed || waited_ms < READY_MOST_MS)
+			continue;
+		killed = true;
+		xr_say(w->name, 3, "the engine has not started within %d s: killing the engine",
+		       (stopping ? ENDS_MOST_MS : READY_MOST_MS) / 1000);
+		kill(engine, SIGKILL);
+	}
+	return read(fd, &byte, 1) == 1;
+}
+
 /* True once the engine is ready; false: it is dead, and has said why. */
 static bool spawn(struct xr_warden *w, struct xr_shared *shared, struct xr_why *why)
 {
 	sigset_t signals, before;
 	int ready[2];
-	ssize_t n;
+	bool is_ready;
 	pid_t pid;
-	char byte;
 
 	if (pipe2(ready, O_CLOEXEC)) {
 		xr_fail(why, -errno, "cannot start the engine: %m");
@@ -256,11 +283,9 @@ static bool spawn(struct xr_warden *w, struct xr_shared *shared, struct xr_why *
 	if (pid < 0)
 		xr_fail(why, -errno, "cannot start the engine: %m");
 	close(ready[1]);
-	do
-		n = read(ready[0], &byte, 1);
-	while (n < 0 && errno == EINTR);
+	is_ready = wait_until_ready(w, ready[0]);
 	close(ready[0]);
-	return n == 1;
+	return is_ready;
 }
 
 /*
@@ -403,9 +428,8 @@ static int keep_running(struct xr_warden *w, struct xr_shared *shared, struct xr
 
 		if (!engine)
 			return stopping ? 0 : -EAGAIN;
-		if (ready && w->starts == 1)
-			sd_notify(0, "READY=1");
 		if (ready) {
+			sd_notify(0, "READY=1"); /* counts once */
 			xr_agent_keep(w);
 			watch(w, shared);
 		}

@@ -227,9 +227,26 @@ static void make_line(struct xr_text *line, bool journal, const char *name, int 
 	line->s[line->len++] = '\n';
 }
 
-void xr_say(const char *name, int level, const char *fmt, ...)
+static void print_at_once(const struct xr_text *line)
 {
 	struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	if (poll(&fd, 1, 0) > 0 && write(STDERR_FILENO, line->s, line->len) < 0)
+		return; /* there is nobody left to tell */
+}
+
+void xr_last_words(const char *program, const struct xr_why *why)
+{
+	struct xr_text line = {0};
+
+	if (stderr_is_journal())
+		xr_text_add(&line, "<3>");
+	xr_text_add(&line, "%s: %s\n", program, why->text);
+	print_at_once(&line);
+}
+
+void xr_say(const char *name, int level, const char *fmt, ...)
+{
 	struct xr_text line;
 	char s[512];
 	va_list ap;
@@ -238,8 +255,7 @@ void xr_say(const char *name, int level, const char *fmt, ...)
 	vsnprintf(s, sizeof(s), fmt, ap);
 	va_end(ap);
 	make_line(&line, stderr_is_journal(), name, level, xr_now_ns(), s);
-	if (poll(&fd, 1, 0) > 0 && write(STDERR_FILENO, line.s, line.len) < 0)
-		return; /* there is nobody left to tell */
+	print_at_once(&line);
 }
 
 static void print_line(struct xr_reporter *p, const struct xr_report *r, const struct xr_text *t)

@@ -20,6 +20,9 @@ struct xr_reporter;
 __attribute__((format(printf, 3, 4))) void xr_say(const char *name, int level, const char *fmt,
 						  ...);
 
+/* "PROGRAM: what is wrong", as a command says it at its end; bounded likewise. */
+void xr_last_words(const char *program, const struct xr_why *why);
+
 /* Starts the thread. "CLUSTER.NODE" stands before each line. stderr gets lines with a syslog
  * level prefix <N> only when it is the journal ($JOURNAL_STREAM), a time of day otherwise. */
 int xr_reporter_start(struct xr_reporter **out, const char *cluster, unsigned int node,

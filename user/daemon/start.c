@@ -243,6 +243,6 @@ int xr_engine_main(struct xr_warden *w, struct xr_shared *shared, int ready_fd)
 	err = run(&node, ready_fd, &why);
 	finish(&node);
 	if (err < 0)
-		fprintf(stderr, "xraftd: %s\n", why.text);
+		xr_last_words("xraftd", &why);
 	return err ? 1 : 0;
 }

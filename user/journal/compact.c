@@ -94,10 +94,12 @@ int xr_journal_compact(struct xr_journal *j, bool *harmless, struct xr_why *why)
 		if (*harmless)
 			d->unlink(d->ctx, j->dir, XR_JOURNAL_NEW_FILE);
 		return xr_fail(why, ret,
-			       "cannot write %s/%s, %llu KiB: %s; free or mend the disk and start "
-			       "xraftd again, nothing that was decided is lost",
+			       "cannot write %s/%s, %llu KiB: %s; %s and start xraftd again, "
+			       "nothing that was decided is lost",
 			       j->path, XR_JOURNAL_NEW_FILE,
-			       (unsigned long long)xr_pair_at(pairs) / 1024, strerror(-ret));
+			       (unsigned long long)xr_pair_at(pairs) / 1024, strerror(-ret),
+			       ret == -ENOSPC || ret == -EDQUOT ? "free some of the disk"
+								: xr_journal_remedy(ret));
 	}
 	if (j->file >= 0)
 		d->close(d->ctx, j->file);

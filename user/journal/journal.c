@@ -89,8 +89,8 @@ static int die_writing(struct xr_journal *j, int err, struct xr_why *why)
 {
 	struct xr_why reason;
 
-	xr_fail(&reason, err, "cannot write %s/%s: %s; mend the disk and start xraftd again",
-		j->path, XR_JOURNAL_FILE, strerror(-err));
+	xr_fail(&reason, err, "cannot write %s/%s: %s; %s, and start xraftd again", j->path,
+		XR_JOURNAL_FILE, strerror(-err), xr_journal_remedy(err));
 	return die(j, reason.text, why);
 }
 

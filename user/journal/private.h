@@ -44,6 +44,12 @@ static inline uint64_t xr_pair_at(uint32_t pair)
 	return (uint64_t)pair * XR_PAIR_SIZE;
 }
 
+/* After a failed write. */
+static inline const char *xr_journal_remedy(int err)
+{
+	return err == -EFBIG ? "raise LimitFSIZE= of the service, or ulimit -f" : "mend the disk";
+}
+
 static inline uint32_t xr_pairs_for(size_t records)
 {
 	return (uint32_t)((records + XR_BLOCK_VOTES - 1) / XR_BLOCK_VOTES);

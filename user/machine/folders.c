@@ -11,8 +11,6 @@
 #include "machine/machine.h"
 
 #define JOURNAL "journal"
-#define JOURNAL_ROOM \
-	(5 << 20) /* with a few groups; those of a hundred thousand need as much again */
 
 int xr_machine_user(struct xr_user *user, const char *name, struct xr_why *why)
 {
@@ -113,7 +111,8 @@ static bool is_used_by_others(const char *dir, char name[64])
 	return used;
 }
 
-static void look_at_medium(const char *dir, bool fresh, struct xr_findings *f)
+/* `needed`: bytes, 0 where the journal is there already. */
+static void look_at_medium(const char *dir, uint64_t needed, struct xr_findings *f)
 {
 	static const struct {
 		uint32_t magic;
@@ -146,18 +145,20 @@ static void look_at_medium(const char *dir, bool fresh, struct xr_findings *f)
 			"%.150s is read-only; mount -o remount,rw it, or set state to another "
 			"folder",
 			dir);
-	else if (fresh && (uint64_t)room.f_bfree * room.f_frsize < JOURNAL_ROOM)
+	else if ((uint64_t)room.f_bfree * room.f_frsize < needed)
 		xr_find(f, XR_WRONG, "state",
-			"%.150s has not enough space: %llu kB are free, and the journal takes %u; "
+			"%.150s has not enough space: %llu kB are free, and the journal takes up "
+			"to %llu; "
 			"free some, or set state to a folder on another disk",
 			dir, (unsigned long long)room.f_bfree * room.f_frsize / 1024,
-			JOURNAL_ROOM >> 10);
+			(unsigned long long)needed / 1024);
 }
 
 /* It is there. */
-static void look_at_folder(const char *dir, const struct stat *st, struct xr_findings *f)
+static void look_at_folder(const struct xr_config *c, const struct stat *st, struct xr_findings *f)
 {
 	char journal[PATH_MAX + 16], other[64];
+	const char *dir = c->state_dir;
 	bool fresh;
 
 	if (!S_ISDIR(st->st_mode)) {
@@ -185,16 +186,17 @@ static void look_at_folder(const char *dir, const struct stat *st, struct xr_fin
 			"to a "
 			"folder of its own",
 			dir, other);
-	look_at_medium(dir, fresh, f);
+	look_at_medium(dir, fresh ? xr_machine_journal_bytes(c) : 0, f);
 }
 
-static void look_at_state(const char *dir, enum xr_occasion when, struct xr_findings *f)
+static void look_at_state(const struct xr_config *c, enum xr_occasion when, struct xr_findings *f)
 {
 	char above[PATH_MAX], top[PATH_MAX];
+	const char *dir = c->state_dir;
 	struct stat st;
 
 	if (!stat(dir, &st)) {
-		look_at_folder(dir, &st, f);
+		look_at_folder(c, &st, f);
 		return;
 	}
 	/* Without --new the start says what it misses, and that is more than a folder. */
@@ -202,7 +204,7 @@ static void look_at_state(const char *dir, enum xr_occasion when, struct xr_find
 		return;
 	folder_of(dir, above);
 	folder_of(above, top);
-	look_at_medium(is_folder(above) ? above : top, true, f);
+	look_at_medium(is_folder(above) ? above : top, xr_machine_journal_bytes(c), f);
 }
 
 /* systemd mounts it for root alone. */
@@ -237,7 +239,7 @@ void xr_machine_folders(const struct xr_config *c, enum xr_occasion when, struct
 	if (xr_machine_user(&user, c->user, &why))
 		xr_find(f, XR_WRONG, "user", "%s", why.text);
 	look_at_readers(c, f);
-	look_at_state(c->state_dir, when, f);
+	look_at_state(c, when, f);
 	folder_of(c->socket, folder);
 	if (!lstat(c->socket, &st) && !S_ISSOCK(st.st_mode))
 		xr_find(f, XR_WRONG, "socket",

@@ -28,6 +28,7 @@ static void look_at_throttling(const struct xr_config *c, struct xr_findings *f)
 
 void xr_machine_look(const struct xr_config *c, enum xr_occasion when, struct xr_findings *f)
 {
+	xr_machine_limits(c, f);
 	xr_machine_network(c, when, f);
 	xr_machine_folders(c, when, f);
 	xr_machine_agent(c, f);

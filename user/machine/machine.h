@@ -53,6 +53,9 @@ int xr_machine_mtu(const char *interface);
 /* "10.0.0.1", as in the configuration. */
 const char *xr_machine_address(const struct xr_peer *node, char text[46]);
 
+/* What the journal of so many groups takes on a disk, at most, with some room. */
+uint64_t xr_machine_journal_bytes(const struct xr_config *c);
+
 /* Does all that `upper` sends and receives pass `lower`, by bonds, bridges and VLANs? */
 bool xr_machine_is_below(unsigned int lower, unsigned int upper);
 
@@ -60,5 +63,6 @@ bool xr_machine_is_below(unsigned int lower, unsigned int upper);
 void xr_machine_network(const struct xr_config *c, enum xr_occasion when, struct xr_findings *f);
 void xr_machine_folders(const struct xr_config *c, enum xr_occasion when, struct xr_findings *f);
 void xr_machine_agent(const struct xr_config *c, struct xr_findings *f);
+void xr_machine_limits(const struct xr_config *c, struct xr_findings *f);
 
 #endif
