@@ -523,7 +523,7 @@ static void fenced_from_outside_it_stops(void **state)
 	/* What it had packed by then does not leave either. */
 	xr_outbox_record(&engine.outbox, 3, XR_ACK, 1, &(struct xr_record){0});
 	arrive_heartbeat(5, D_US, 1000000);
-	assert_true(engine.fenced);
+	assert_true(engine.over);
 	assert_true(seen.exited);
 	assert_int_equal(seen.nvotes, 0);
 	assert_int_equal(seen.nsent, 0);
@@ -540,7 +540,7 @@ static void fenced_while_the_disk_is_busy(void **state)
 	assert_int_equal(seen.nvotes, 1);
 	groups[0].view = (struct xr_view){.term = 9, .mode = XR_NONE};
 	disk_is_done();
-	assert_true(engine.fenced);
+	assert_true(engine.over);
 	assert_int_equal(seen.nsent, 0);
 	assert_int_equal(engine.outbox.begun[2], 0); /* nor is anything packed */
 	assert_int_equal(groups[0].view.term, 9);
@@ -983,7 +983,7 @@ static void key_that_was_taken_out_is_unknown(void **state)
 static void takes_part_where_state_and_voters_agree(void **state)
 {
 	(void)state;
-	assert_false(engine.fenced);
+	assert_false(engine.over);
 	assert_view(4, 0, XR_NONE);
 	for (uint32_t id = 0; id < GROUPS; id++)
 		assert_int_equal(groups[id].voters, id <= H ? 0xe : 0);

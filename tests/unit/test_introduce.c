@@ -144,6 +144,35 @@ static void tells_what_it_knows_of_the_asker(void **state)
 	assert_int_equal(find(&told, XR_FACT_term)->value, 4);
 }
 
+/* Who votes while our own vote is on its way to the disk has voted in the term that is being written. */
+static void tells_of_votes_while_its_own_is_written(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = new_stage(3);
+
+	(void)state;
+	stage_follow(c, 2, 3);
+	c->node[1].disk_delay_ns = UINT64_MAX;
+	stage_candidate(c);
+	stage_answer(c, 2, true);
+	assert_true(raft_of(c, 1)->op.writing);
+	ask(c, 2, 0, 79);
+	assert_int_equal(find(&told, XR_FACT_vote)->value, 4);
+}
+
+/* After a reload it tells the digest of the groups that there are then. */
+static void tells_of_groups_as_reloaded(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = new_stage(3);
+	uint64_t before;
+
+	(void)state;
+	ask(c, 2, 0, 77);
+	before = find(&told, XR_FACT_groups)->value;
+	xr_engine_take(engine(c), engine(c)->config->groups, 0);
+	ask(c, 2, 0, 78);
+	assert_int_not_equal(find(&told, XR_FACT_groups)->value, before);
+}
+
 static void unknown_life_leads_to_a_question_and_no_more(void **state)
 {
 	_cleanup_cluster_ struct cluster *c = new_stage(3);
@@ -452,6 +481,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(ask_is_answered_with_its_nonce),
 		T(tells_what_it_knows_of_the_asker),
+		T(tells_of_votes_while_its_own_is_written),
+		T(tells_of_groups_as_reloaded),
 		T(unknown_life_leads_to_a_question_and_no_more),
 		T(hints_are_few),
 		T(recorded_ask_is_answered_once),

@@ -20,12 +20,6 @@ static inline bool xr_majority(const struct xr_raft *r, uint32_t nodes)
 	return __builtin_popcount(nodes & r->voters) > __builtin_popcount(r->voters) / 2;
 }
 
-/* The term this node acts in: the one being written counts for refusing others (rule 7). */
-static inline uint32_t xr_raft_term(const struct xr_raft *r)
-{
-	return r->op.writing ? r->op.term : r->term;
-}
-
 static inline uint64_t xr_later(uint64_t a, uint64_t b)
 {
 	return xr_before(a, b) ? b : a;

@@ -125,6 +125,12 @@ struct xr_raft {
 	uint32_t last_term;
 };
 
+/* The term this node acts in: the one being written counts for refusing others (rule 7). */
+static inline uint32_t xr_raft_term(const struct xr_raft *r)
+{
+	return r->op.writing ? r->op.term : r->term;
+}
+
 enum xr_event_kind {
 	XR_EV_TIMER,   /* `update.timer_ns` has come; socket drained, stamps read anew (rule 11) */
 	XR_EV_MESSAGE, /* an authenticated message; heartbeats only where the rules pass them up */

@@ -151,6 +151,7 @@ void xr_engine_take(struct xr_engine *e, const struct xr_config_group *groups, u
 {
 	int added = take_groups(e, groups, ngroups);
 
+	xr_introduce_groups(e, groups, ngroups);
 	xr_engine_say(e, XR_REPORT_reloaded, "%d key(s), sending with key %u; %d new group(s)",
 		      !!e->keys[0].used + !!e->keys[1].used, e->keys[e->outbox.key_slot].id, added);
 	xr_engine_begin(e);

@@ -47,12 +47,11 @@ struct xr_path_test {
 	int asked;
 };
 
-/* What was heard of each node, and what this engine asked it (look.c). */
+/* What was heard of each node (look.c). */
 struct xr_heard {
 	uint64_t nic_ns;    /* what it acked, or the newest heartbeat of it as a leader */
 	uint64_t daemon_ns; /* the newest answer of its daemon to this one */
-	uint64_t asked_ns;
-	uint64_t since_ns; /* from when on its silence counts: before that this node was deaf */
+	uint64_t since_ns;  /* from when on its silence counts: before that this node was deaf */
 };
 
 struct xr_engine {
@@ -89,8 +88,9 @@ struct xr_engine {
 	int received;	    /* datagrams, in the last turn that took any */
 	struct xr_path_test path;
 	struct xr_acquaintance known[XR_NODE_MAX + 1];
-	uint32_t strangers;  /* bit n: node n has not told yet what it knows of us (rule 18) */
-	uint64_t doubted_ns; /* when all were last asked again */
+	uint64_t groups_digest; /* as told to others */
+	uint32_t strangers;	/* bit n: node n has not told yet what it knows of us (rule 18) */
+	uint64_t doubted_ns;	/* when all were last asked again */
 	struct xr_heard heard[XR_NODE_MAX + 1];
 	uint32_t deaf; /* bit n: the last look says that node n can neither vote nor lead */
 	uint64_t looked_since_ns;  /* the first look */
@@ -103,8 +103,8 @@ struct xr_engine {
 	bool submitted;		   /* votes that the disk has not been woken for */
 	bool disk_bad, disk_said;
 
-	bool fenced; /* by another process (rule 2) */
-	bool over;   /* for that, or since its state is older than its promises: nothing leaves */
+	/* Another process has fenced it (rule 2), or its state is older than its promises: nothing leaves. */
+	bool over;
 };
 
 /*

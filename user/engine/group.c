@@ -23,7 +23,7 @@ static void publish(struct xr_engine *e, struct xr_member *m, struct xr_view vie
 			      "%s: another process has fenced this one; it stops. Is a second "
 			      "xraftd running for this node?",
 			      record_of(e, m)->name);
-		e->fenced = e->over = true;
+		e->over = true;
 		e->host->end(e->world, 1);
 		return;
 	}

@@ -34,15 +34,15 @@ static uint64_t value_of(const struct xr_datagram *d, uint32_t what)
 }
 
 /* FNV-1a over what all nodes have to hold for the same (rule 10). */
-static uint64_t groups_digest(const struct xr_config *c)
+void xr_introduce_groups(struct xr_engine *e, const struct xr_config_group *groups, size_t n)
 {
 	uint64_t digest = 0xcbf29ce484222325ull;
 
-	for (size_t i = 0; i < c->ngroups; i++) {
-		digest = (digest ^ c->groups[i].id) * 0x100000001b3ull;
-		digest = (digest ^ c->groups[i].digest) * 0x100000001b3ull;
+	for (size_t i = 0; i < n; i++) {
+		digest = (digest ^ groups[i].id) * 0x100000001b3ull;
+		digest = (digest ^ groups[i].digest) * 0x100000001b3ull;
 	}
-	return digest;
+	e->groups_digest = digest;
 }
 
 static uint64_t keys_in_use(const struct xr_engine *e)
@@ -67,7 +67,7 @@ static void self_facts(const struct xr_engine *e, struct xr_fact fact[XR_FACTS_S
 	fact[FACT(heartbeat_us)].value = c->heartbeat_us;
 	fact[FACT(stall_limit_us)].value = c->stall_limit_us;
 	fact[FACT(drift_permille)].value = c->drift_permille;
-	fact[FACT(groups)].value = groups_digest(e->config);
+	fact[FACT(groups)].value = e->groups_digest;
 	fact[FACT(keys)].value = keys_in_use(e);
 	fact[FACT(xdp)].value = c->nic_mode | (uint64_t)c->tx_path << 8;
 	for (int i = 0; i < XR_FACTS_SELF; i++) {
@@ -167,6 +167,7 @@ void xr_introduce_show(const struct xr_engine *e, struct xr_acquaintance known[X
 void xr_introduce_init(struct xr_engine *e)
 {
 	e->env.control->life = xr_engine_random(e);
+	xr_introduce_groups(e, e->config->groups, e->config->ngroups);
 	xr_each_node(node) {
 		struct xr_acquaintance *a = &e->known[node];
 
@@ -196,14 +197,17 @@ static uint32_t known_term(const struct xr_engine *e, uint32_t id, uint8_t node)
 										       : term;
 }
 
-/* In which `node` has voted for us, as far as this life remembers; 0: in none. */
+/*
+ * In which `node` has voted for us, as far as this life remembers; 0: in none. Others vote while our
+ * own vote is still being written.
+ */
 static uint32_t voted_term(const struct xr_engine *e, uint32_t id, uint8_t node)
 {
 	const struct xr_raft *r = &e->members[id].raft;
 
 	if (r->phase != XR_VOTING && r->role != XR_LEADER)
 		return 0;
-	return r->granted >> node & 1 ? r->term : 0;
+	return r->granted >> node & 1 ? xr_raft_term(r) : 0;
 }
 
 /* As much as one datagram holds; the asker comes back for the rest. */

@@ -10,6 +10,7 @@
 #include "common/common.h"
 #include "xraft/wire.h"
 
+struct xr_config_group;
 struct xr_engine;
 struct xr_datagram;
 
@@ -39,6 +40,9 @@ struct xr_acquaintance {
 };
 
 void xr_introduce_init(struct xr_engine *e);
+
+/* All groups that are configured: at the start, and after a reload. */
+void xr_introduce_groups(struct xr_engine *e, const struct xr_config_group *groups, size_t n);
 
 /* When xr_introduce_look() has something to do. */
 uint64_t xr_introduce_next_ns(const struct xr_engine *e);

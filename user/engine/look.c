@@ -144,13 +144,9 @@ void xr_look_answered(struct xr_engine *e, uint8_t node, uint8_t type)
  */
 static void ask(struct xr_engine *e, uint8_t node, uint64_t now_ns)
 {
-	struct xr_heard *h = &e->heard[node];
-
-	if (now_ns - h->daemon_ns < ASK_AFTER_NS || now_ns - h->asked_ns < ASK_AFTER_NS)
+	if (now_ns - e->heard[node].daemon_ns < ASK_AFTER_NS ||
+	    now_ns - e->looked_since_ns < ASK_AFTER_NS)
 		return;
-	if (now_ns - e->looked_since_ns < ASK_AFTER_NS)
-		return;
-	h->asked_ns = now_ns;
 	if (e->known[node].ask_ns == UINT64_MAX) /* else it is being asked already */
 		xr_introduce_ask(e, node, false);
 }

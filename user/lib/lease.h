@@ -88,4 +88,27 @@ static inline bool xr_lease_look(const struct xr_maps *m, size_t group, struct x
 			       xr_lease_ns(s.control));
 }
 
+#define XR_NO_QUORUM ((uint64_t)INT64_MAX)
+
+/*
+ * How old the majority-th newest echo of this leadership is, by the function that counts them
+ * (rule 5): the shortest window in which there is a majority. XR_NO_QUORUM: there is none.
+ */
+static inline uint64_t xr_quorum_age_ns(const struct xr_group *g, const struct xr_acks *acks,
+					uint8_t self, uint64_t now_ns)
+{
+	uint64_t age_ns = XR_NO_QUORUM;
+
+	if (xr_quorum_fresh(g, acks, self, now_ns, 0))
+		return 0; /* of itself alone */
+	xr_each_node(node) {
+		uint64_t echo_ns = *(const volatile __u64 *)&acks->echo_ns[node];
+		uint64_t this_ns = echo_ns ? now_ns - echo_ns : XR_NO_QUORUM;
+
+		if (this_ns < age_ns && xr_quorum_fresh(g, acks, self, now_ns, this_ns + 1))
+			age_ns = this_ns;
+	}
+	return age_ns;
+}
+
 #endif

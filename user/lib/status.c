@@ -158,46 +158,15 @@ static json_t *json_view(struct xr_view view)
 			 json_node(view.mode == XR_NONE ? 0 : view.leader));
 }
 
-static int compare_newest_first(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? 1 : -(x > y);
-}
-
-/* The majority-th newest echo of this leadership, the leader itself counted as now (rule 5); 0: none. */
-static uint64_t quorum_echo_ns(const struct xr_group *g, const struct xr_acks *acks, uint8_t self,
-			       uint64_t now_ns)
-{
-	uint64_t since = *(const volatile __u64 *)&g->lead_since_ns, echoes[XR_NODE_MAX];
-	int voters = 0, counted = 0;
-
-	xr_each_node_of(node, g->voters) {
-		uint64_t echo = *(const volatile __u64 *)&acks->echo_ns[node];
-
-		voters++;
-		if (node == self)
-			echo = now_ns;
-		else if (xr_before(echo, since) || echo == 0)
-			continue;
-		echoes[counted++] = echo;
-	}
-	if (counted <= voters / 2)
-		return 0;
-	qsort(echoes, (size_t)counted, sizeof(*echoes), compare_newest_first);
-	return echoes[voters / 2];
-}
-
 /* Of a node that leads by its view: does it hold the lease, and until when? */
 static bool read_lease(const struct xr_maps *m, size_t id, struct xr_lease *l, uint64_t *until_ns)
 {
 	const struct xr_control *c = m->control;
-	uint64_t echo_ns;
 
 	if (!xr_lease_look(m, id, l) || (l->timens && l->timens != xr_maps_timens()))
 		return false;
-	echo_ns = quorum_echo_ns(&l->group, &l->acks, c->self, l->now_ns);
-	*until_ns = echo_ns + xr_lease_ns(c);
+	*until_ns = l->now_ns + xr_lease_ns(c) -
+		    xr_quorum_age_ns(&l->group, &l->acks, c->self, l->now_ns);
 	if (xr_before(l->deadline_ns, *until_ns))
 		*until_ns = l->deadline_ns;
 	return true;
@@ -205,9 +174,9 @@ static bool read_lease(const struct xr_maps *m, size_t id, struct xr_lease *l, u
 
 static json_t *json_quorum_age(const struct xr_maps *m, size_t id, uint64_t now_ns)
 {
-	uint64_t echo_ns = quorum_echo_ns(&m->groups[id], &m->acks[id], m->control->self, now_ns);
+	uint64_t age_ns = xr_quorum_age_ns(&m->groups[id], &m->acks[id], m->control->self, now_ns);
 
-	return echo_ns ? json_age(now_ns, echo_ns) : json_null();
+	return age_ns == XR_NO_QUORUM ? json_null() : json_ms(age_ns);
 }
 
 static json_t *json_group(const struct xr_maps *m, size_t id, bool alive)

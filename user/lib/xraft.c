@@ -191,26 +191,6 @@ bool xr_is_leader(const struct xr_handle *h, int group, uint64_t *token)
 	return true;
 }
 
-/*
- * How old the majority-th newest echo of a lease that holds is, by the function that counts them
- * (rule 5): the shortest window in which there is a majority.
- */
-static uint64_t quorum_age_ns(uint8_t self, uint64_t lease_ns, const struct xr_lease *l)
-{
-	uint64_t age_ns = lease_ns - 1;
-
-	if (xr_quorum_fresh(&l->group, &l->acks, self, l->now_ns, 0))
-		return 0; /* of itself alone */
-	xr_each_node(node) {
-		uint64_t this_ns = l->now_ns - l->acks.echo_ns[node];
-
-		if (this_ns < age_ns &&
-		    xr_quorum_fresh(&l->group, &l->acks, self, l->now_ns, this_ns + 1))
-			age_ns = this_ns;
-	}
-	return age_ns;
-}
-
 uint64_t xr_lease_left(const struct xr_handle *h, int group, uint64_t *token)
 {
 	uint64_t left_ns, alive_ns, lease_ns = xr_lease_ns(h->maps.control);
@@ -220,7 +200,8 @@ uint64_t xr_lease_left(const struct xr_handle *h, int group, uint64_t *token)
 		return 0;
 	if (token)
 		*token = lease.view.view.term;
-	left_ns = lease_ns - quorum_age_ns(h->maps.control->self, lease_ns, &lease);
+	left_ns = lease_ns -
+		  xr_quorum_age_ns(&lease.group, &lease.acks, h->maps.control->self, lease.now_ns);
 	alive_ns = lease.deadline_ns - lease.now_ns;
 	return left_ns < alive_ns ? left_ns : alive_ns;
 }
