@@ -206,7 +206,7 @@
 	X(twice_not_seen, "a life that comes back is not noticed", 18, 200, "introduce") \
 	X(twice_goes_on, "a node that is told of its copy goes on", 18, 200, "introduce") \
 	X(vote_not_known, "who got a vote forgets who gave it", 18, 0, "introduce") \
-	X(ack_not_known, "a leader forgets who acked it", 18, 400, "introduce") \
+	X(ack_not_known, "a leader forgets who acked it", 18, 2000, "introduce") \
 	X(lead_not_known, "a follower forgets whom it follows", 18, 0, "introduce") \
 	X(own_vote_not_known, "a candidate forgets who has voted for it in its term", 18, 0, "introduce") \
 	X(one_is_told, "of two machines that are one node only one is told", 18, 0, "introduce") \

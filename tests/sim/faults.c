@@ -513,7 +513,7 @@ void faults_strike_state(struct world *w)
 	w->odd = 0;
 	if (!n->child.lives || leads_any(n))
 		return;
-	if (sim_chance(w, 500))
+	if (sim_chance(w, 300)) /* the other needs a backup that is old enough */
 		copy_machine(n);
 	else
 		set_back(n);

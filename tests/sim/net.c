@@ -117,7 +117,10 @@ void net_replay(struct world *w, const struct packet *p)
 	deliver_at(w, p, w->now_ns + sim_below(w, US(100)));
 }
 
-/* Anything that was ever said, by anybody, in any life (rule 17). */
+/*
+ * Anything that was ever said, by anybody, in any life (rule 17). In the calm only by nodes of the
+ * core: what another says in its present life, and nobody heard, would rightly cost a leader its term.
+ */
 void net_replay_any(struct world *w)
 {
 	const struct tape *t = &w->tape;
@@ -128,6 +131,8 @@ void net_replay_any(struct world *w)
 		return;
 	from = t->bytes + t->at[sim_below(w, t->n)];
 	memcpy(&p, from, offsetof(struct packet, bytes));
+	if (w->calm && !(w->core >> p.from & 1))
+		return;
 	memcpy(p.bytes, from + offsetof(struct packet, bytes), p.size);
 	net_replay(w, &p);
 }
