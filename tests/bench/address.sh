@@ -15,7 +15,7 @@ and at its default of 1 s, in the same namespaces. Time from the fault to the fi
 next node, and all answers that left a node which was no longer to serve (tests/netns/witness.c says
 how both are seen). On each node something answers at the address, whatever becomes of the daemon.
 
-  --rounds N      of each fault (30; 3 with --quick, 100 with --full); a third of that at settings
+  --rounds N      of each fault (30; 3 with --quick, 100 with --full), half or a third of that at settings
                   whose failovers take seconds
   --arms LIST     of xraft, default, unfenced (the fence of the kernel switched off), keepalived,
                   keepalived-default (all)
@@ -34,7 +34,7 @@ END
 # Of each arm: timing, heartbeat, stall limit of xraft, or advert_int in s of keepalived; the time that
 # has to be quiet after a fault, in ms; and the part of the rounds.
 declare -A settings=(
-	[xraft]='5-10 1 100 300 1' [default]='150-300 50 1000 400 1' [unfenced]='5-10 1 100 300 3'
+	[xraft]='5-10 1 100 300 1' [default]='150-300 50 1000 400 2' [unfenced]='5-10 1 100 300 3'
 	[keepalived]='0.01 0.01 0 300 1' [keepalived-default]='1 1 0 4500 3'
 )
 readonly address=10.77.0.100
