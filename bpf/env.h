@@ -28,7 +28,17 @@ XR_MAP_MMAP(xr_control, 1, struct xr_control);
 XR_MAP_MMAP(xr_peers, XR_NODE_MAX + 1, struct xr_peer);
 XR_MAP(xr_stats, BPF_MAP_TYPE_PERCPU_ARRAY, 2, struct xr_stats);
 XR_MAP(xr_key, BPF_MAP_TYPE_ARRAY, 2, struct xr_key);
-XR_MAP(xr_run, BPF_MAP_TYPE_PERCPU_ARRAY, 1, struct xr_run);
+
+/*
+ * One run at a time: where softirqs are threads (PREEMPT_RT) a run may be preempted, and another begin
+ * on its CPU. Each would then read what the other noted of its own records.
+ */
+struct xr_desk {
+	struct xr_run run;
+	__u32 taken;
+};
+
+XR_MAP(xr_run, BPF_MAP_TYPE_PERCPU_ARRAY, 1, struct xr_desk);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -44,7 +54,7 @@ struct xr_env {
 	__u32 wire_at; /* offset of the datagram in the frame */
 	struct xr_control *control;
 	struct xr_stats *stats;
-	struct xr_run *run;
+	struct xr_desk *desk;
 };
 
 static __always_inline struct xr_group *xr_env_group(struct xr_env *env, __u32 id)
@@ -78,7 +88,7 @@ static __always_inline struct xr_control *xr_env_control(struct xr_env *env)
 
 static __always_inline struct xr_run *xr_env_run(struct xr_env *env)
 {
-	return env->run;
+	return &env->desk->run;
 }
 
 static __always_inline void xr_env_count(struct xr_env *env, enum xr_reason reason)

@@ -36,6 +36,20 @@ static __always_inline int xr_not_ours(struct xr_env *env, struct xr_packet *p,
 	return reason == otherwise || reason == XR_R_pass_virtual ? XDP_PASS : XDP_DROP;
 }
 
+static __always_inline enum xr_verdict xr_alone(struct xr_env *env, struct xr_packet *p)
+{
+	enum xr_verdict verdict;
+
+	if (__sync_lock_test_and_set(&env->desk->taken, 1)) {
+		xr_env_count(env, XR_R_pass_busy);
+		return XR_PASS; /* the daemon has what it needs of its own */
+	}
+	verdict = xr_rules_run(env, p->wire, p->end, p->len, &p->from, bpf_ktime_get_boot_ns());
+	__asm__ volatile("" ::: "memory"); /* for the compiler: the desk is this CPU's alone */
+	*(volatile __u32 *)&env->desk->taken = 0;
+	return verdict;
+}
+
 SEC("xdp")
 int xr_nic(struct xdp_md *ctx)
 {
@@ -46,8 +60,8 @@ int xr_nic(struct xdp_md *ctx)
 
 	env.control = bpf_map_lookup_elem(&xr_control, &zero);
 	env.stats = bpf_map_lookup_elem(&xr_stats, &zero);
-	env.run = bpf_map_lookup_elem(&xr_run, &zero);
-	if (!env.control || !env.stats || !env.run)
+	env.desk = bpf_map_lookup_elem(&xr_run, &zero);
+	if (!env.control || !env.stats || !env.desk)
 		return XDP_PASS;
 
 	parsed = xr_parse(ctx, &packet);
@@ -56,8 +70,7 @@ int xr_nic(struct xdp_md *ctx)
 	if (parsed == XR_PARSED_OTHER || !xr_for_us(&env, &packet))
 		return xr_not_ours(&env, &packet, XR_R_pass_not_ours);
 	env.wire_at = packet.udp_at + sizeof(*packet.udp);
-	switch (xr_rules_run(&env, packet.wire, packet.end, packet.len, &packet.from,
-			     bpf_ktime_get_boot_ns())) {
+	switch (xr_alone(&env, &packet)) {
 	case XR_DROP:
 		return XDP_DROP;
 	case XR_TX:

@@ -13,7 +13,7 @@
 #include "xraft/wire.h"
 #include "xraft/siphash.h"
 
-#define XR_ABI	      3	 /* of everything in this file; daemon and program compare it at start */
+#define XR_ABI	      4	 /* of everything in this file; daemon and program compare it at start */
 #define XR_NAME_SIZE  16 /* of cluster and group names, with the final NUL */
 #define XR_GROUPS_MAX 131072
 #define XR_BPFFS_DIR  "/sys/fs/bpf/xraft"
@@ -171,6 +171,7 @@ struct xr_key {
 	X(pass_not_alive, "passed up: the daemon did not renew its deadline")                    \
 	X(pass_no_socket, "passed up: the daemon's socket is gone")                              \
 	X(pass_no_answer, "passed up: answers at the NIC are switched off")                      \
+	X(pass_busy, "passed up: it preempted another run on its CPU")                           \
 	X(pass_not_ours, "not xraft's: untouched")                                               \
 	X(pass_shape, "fragments, or with IP options: untouched")                                \
 	X(pass_virtual,                                                                          \

@@ -380,6 +380,41 @@ static void full_ring_is_counted(void **state)
 	check(out.nevents >= RIG_EVENTS, "%u events were kept", out.nevents);
 }
 
+/* As where a run is preempted: what it has noted stays as it is, and this datagram goes up. */
+static void preempting_run_passes_up(void **state)
+{
+	struct desk {
+		struct xr_run run;
+		__u32 taken;
+	} * desks;
+	size_t each = (sizeof(*desks) + 7) / 8 * 8;
+	int map = bpf_object__find_map_fd_by_name(rig.object, "xr_run");
+	static struct outcome out;
+	__u64 began, ended;
+	struct packet p;
+	struct world w;
+	__u32 zero = 0;
+
+	(void)state;
+	need_rig();
+	prepare(&nic_cases[0], false, &w, &p);
+	rig_load(&rig, &w);
+	desks = calloc((size_t)rig.cpus, each);
+	for (int i = 0; i < rig.cpus; i++)
+		((struct desk *)((char *)desks + (size_t)i * each))->taken = 1;
+	check(!bpf_map_update_elem(map, &zero, desks, BPF_ANY), "the desk cannot be taken");
+	check(!rig_run_kernel(&rig, p.frame, p.len, &out, &began, &ended), "no run");
+	check(out.verdict == XDP_PASS && out.moved.pass_busy == 1, "it went on beside another run");
+	check(!memcmp(out.world.groups, w.groups, sizeof(w.groups)), "it has stamped");
+	memset(desks, 0, (size_t)rig.cpus * each);
+	check(!bpf_map_update_elem(map, &zero, desks, BPF_ANY), "the desk cannot be left");
+	check(!rig_run_kernel(&rig, p.frame, p.len, &out, &began, &ended), "no run");
+	check(out.verdict == XDP_TX, "it is not answered once the other run has ended");
+	check(!rig_run_kernel(&rig, p.frame, p.len, &out, &began, &ended), "no run");
+	check(!out.moved.pass_busy, "a run does not leave its desk");
+	free(desks);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,6 +424,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(chain_of_answers_ends),
 		cmocka_unit_test(same_datagram_twice),
 		cmocka_unit_test(full_ring_is_counted),
+		cmocka_unit_test(preempting_run_passes_up),
 	};
 
 	open_rig(argc, argv);

@@ -109,7 +109,7 @@ static void look_at_sends(struct xr_node *n, uint64_t now_ns)
 static uint64_t passed_up(const struct xr_stats *s)
 {
 	return s->pass_heartbeat + s->pass_ack + s->pass_poll + s->pass_vote + s->pass_fact +
-	       s->pass_not_alive + s->pass_no_socket + s->pass_no_answer;
+	       s->pass_not_alive + s->pass_no_socket + s->pass_no_answer + s->pass_busy;
 }
 
 /* What arrives and was not passed up has come by another way; fragments are passed uncounted. */
