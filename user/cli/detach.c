@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <getopt.h>
 #include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <xdp/libxdp.h>
@@ -16,6 +17,8 @@
 #include "lib/status.h"
 #include "nic/address.h"
 #include "nic/program.h"
+
+#define GONE_TRIES 60 /* for 3 s */
 
 struct target {
 	struct cli_node node;
@@ -144,14 +147,51 @@ static int detach_fence(const struct target *t)
 	return CLI_OK;
 }
 
-/* The kernel may take a moment to forget one that was detached. */
+static bool holds(const char *fd, uint32_t id)
+{
+	char path[64], line[128];
+	unsigned int of = 0;
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%.16s", fd);
+	info = fopen(path, "re");
+	while (info && fgets(line, sizeof(line), info) && !of)
+		sscanf(line, "prog_id: %u", &of);
+	if (info)
+		fclose(info);
+	return of == id;
+}
+
+/* libxdp 1.3 forgets descriptors, of programs and of their links, and by these the program lives on. */
+static void let_go(uint32_t id)
+{
+	DIR *d = opendir("/proc/self/fd");
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (holds(e->d_name, id))
+			close((int)strtol(e->d_name, NULL, 10));
+	if (d)
+		closedir(d);
+}
+
+/*
+ * The kernel forgets one that was detached only after the last run of it: behind a dispatcher, and on
+ * a busy machine, that takes a while.
+ */
 static bool is_gone(uint32_t id)
 {
-	_cleanup_fd_ int fd = -1;
+	int fd;
 
-	nanosleep(&(struct timespec){.tv_nsec = 100 * NS_PER_MS}, NULL);
-	fd = bpf_prog_get_fd_by_id(id);
-	return fd < 0;
+	let_go(id);
+	for (int tries = 0; tries < GONE_TRIES; tries++) {
+		fd = bpf_prog_get_fd_by_id(id);
+		if (fd < 0)
+			return true;
+		close(fd);
+		nanosleep(&(struct timespec){.tv_nsec = 50 * NS_PER_MS}, NULL);
+	}
+	return false;
 }
 
 /* It is attached where we cannot reach. */
