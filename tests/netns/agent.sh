@@ -97,8 +97,16 @@ for n in 1 2 3; do
 	wait_for 15000 "node $n answers" answers "$n" /healthz 200
 done
 
+# Of CPU time, in ticks of 10 ms.
+agent_ticks() {
+	awk '{ print $14 + $15 }' "/proc/$(pgrep -f "xraft-agent .*$XR_CLUSTER/node.1.conf")/stat"
+}
+
 case $1 in
 http)
+	ticks=$(agent_ticks)
+	sleep 2
+	((ticks = $(agent_ticks) - ticks, ticks < 20)) || fail "an agent that only waits took $ticks ticks in 2 s"
 	# shellcheck disable=SC2154 # agreed() sets them
 	old=$leader
 	next=$((old % 3 + 1))

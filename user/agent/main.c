@@ -8,7 +8,8 @@
 #include <sys/prctl.h>
 #include "agent/http.h"
 
-#define LOOK_NS (100 * NS_PER_MS) /* when nothing tells it to */
+#define LOOK_NS	    (100 * NS_PER_MS) /* when nothing tells it to */
+#define ACCURACY_US 1000
 
 struct options {
 	const char *config;
@@ -143,13 +144,15 @@ static void on_event(struct xr_agent *a, const char *line)
 	json_decref(event);
 }
 
-static int on_time(sd_event_source *source, uint64_t now_us, void *arg)
+/* `due_us` may lie far back: a machine that slept, a process that was paused. */
+static int on_time(sd_event_source *source, uint64_t due_us, void *arg)
 {
 	struct xr_agent *a = arg;
 
 	xr_addresses_look(a);
 	xr_hooks_look(a);
-	sd_event_source_set_time(source, now_us + LOOK_NS / NS_PER_US);
+	(void)due_us;
+	sd_event_source_set_time_relative(source, LOOK_NS / NS_PER_US);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -169,7 +172,7 @@ static int run(struct xr_agent *a, struct xr_why *why)
 	if (err >= 0)
 		err = sd_event_add_signal(a->loop, NULL, SIGINT, on_signal, a);
 	if (err >= 0)
-		err = sd_event_add_time(a->loop, NULL, CLOCK_MONOTONIC, 0, 0, on_time, a);
+		err = sd_event_add_time(a->loop, NULL, CLOCK_MONOTONIC, 0, ACCURACY_US, on_time, a);
 	if (err < 0)
 		return xr_fail(why, err, "no event loop: %s", strerror(-err));
 	err = xr_events_start(a, on_event, why);

@@ -111,17 +111,18 @@ static int on_exit_of_hook(sd_event_source *source, const siginfo_t *info, void 
 	return finish(u);
 }
 
-static int on_limit(sd_event_source *source, uint64_t now_us, void *arg)
+static int on_limit(sd_event_source *source, uint64_t due_us, void *arg)
 {
 	struct under_way *u = arg;
 
+	(void)due_us;
 	if (!u->warned)
 		xr_say(u->runner->name, 4, "%s: hook %s has not ended within %u ms: ending it",
 		       u->call.name, xr_hook_names[u->call.hook],
 		       u->runner->config->hook_limit_us / 1000);
 	kill(-u->pid, u->warned ? SIGKILL : SIGTERM);
 	u->warned = true;
-	sd_event_source_set_time(source, now_us + MERCY_US);
+	sd_event_source_set_time_relative(source, MERCY_US);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
