@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# usage: looks.sh machine|cards|maps|fence|peers
+# usage: looks.sh machine|cards|maps|fence|peers|large|auto
 # Rule 20: what changes under a running node is said once when it begins and once when it ends, in the
 # log, the status and the doctor, with a remedy; and what can be mended is mended.
 # shellcheck source=lib.sh
@@ -8,7 +8,11 @@
 
 mapfile -t all < <(seq 1 3)
 address=10.77.0.100
-if [[ $1 == fence ]]; then up 3 --virtual "$address/24"; else up 3; fi
+case $1 in
+fence) up 3 --virtual "$address/24" ;;
+large) up 3 --groups 60 ;;
+*) up 3 ;;
+esac
 wait_for 15000 "a leader" agreed "${all[@]}"
 # shellcheck disable=SC2154 # agreed() sets it
 old=$leader
@@ -352,6 +356,34 @@ peers)
 	wait_for 15000 "it has ended" checked "$victim" 4
 	[[ $(field "$victim" .nic.mode) == null ]] || fail "status knows the NIC of the dead node $victim"
 	begins "$leader" "node $victim has answered nothing" peer "$victim"
+	;;
+large)
+	# A path that loses large frames only, as to a follower behind a tunnel: heartbeats of many groups.
+	listen
+	in_switch nft -f - <<-END
+		table netdev looks { chain it { type filter hook ingress device "port$old" priority 0; meta length > 900 drop; }; }
+	END
+	begins "$old" "datagrams of 1440 bytes do not arrive at node $one, and smaller ones do" size "$one"
+	begins "$old" "datagrams of 1440 bytes do not arrive at node $two, and smaller ones do" size "$two"
+	doctor_says "$old" "the running node says: datagrams of 1440 bytes do not arrive"
+	in_switch nft delete table netdev looks
+	ends "$old" "large datagrams arrive at node $one again" size "$one"
+	once "$old" "do not arrive at node $one,"
+	;;
+auto)
+	# Another's program is there at the start, and goes: with xdp = auto ours takes its place.
+	cluster kill "$one"
+	cluster exec "$one" xraft -n "$XR_CLUSTER.$one" detach
+	cluster exec "$one" ip link set dev eth0 xdp obj "$XR_BUILD/bpf/pass.bpf.o" sec xdp
+	sed -i 's/^xdp = .*/xdp = auto/' "$run/node.$one.conf"
+	cluster start "$one"
+	wait_for 15000 "beside another's program it takes part" agreed "${all[@]}"
+	[[ $(field "$one" .nic.mode) == off ]] || fail "with another's program there its mode is $(field "$one" .nic.mode)"
+	listen
+	cluster exec "$one" ip link set dev eth0 xdp off
+	wait_for 15000 "without it node $one attaches its own" is_native "$one"
+	said "$one" "eth0 takes an XDP program now: it is attached" || fail "it does not say so"
+	[[ $leader == "$one" ]] || answers "$one"
 	;;
 *)
 	fail "there is no case $1"

@@ -1513,6 +1513,56 @@ static void stamp_of_this_moment_is_no_silence(void **state)
 	assert_int_equal(seen.nwrong, 0);
 }
 
+static void tell(uint8_t node)
+{
+	nincoming = next_incoming = 0;
+	source = node;
+	arrive_fact((struct xr_wire){.type = XR_TELL}, engine.known[node].nonce);
+	source = 2;
+}
+
+/* All answer but node 2, where large datagrams get lost: it answers the small one that follows. */
+static void ask_large(bool arrives)
+{
+	for (int turns = 0; !engine.known[2].large_open; turns++) {
+		assert_in_range(turns, 0, 20);
+		pass(1);
+		for (uint8_t node = 2; node <= 4; node++)
+			if (engine.known[node].nonce && !engine.known[2].large_open)
+				tell(node);
+	}
+	tell(3);
+	tell(4);
+	if (!arrives)
+		pass(1);
+	tell(2);
+}
+
+/* Heartbeats of many groups go together: where only large datagrams are lost, it is said. */
+static void path_that_loses_large_datagrams_is_told(void **state)
+{
+	struct xr_config many = config;
+
+	(void)state;
+	many.ngroups = GROUPS;
+	engine.config = &many;
+	engine.path.next_ns = UINT64_MAX;
+	for (int i = 0; i < 4; i++)
+		ask_large(false);
+	ask_large(true); /* chance */
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(seen.nwrong, 0);
+		ask_large(false);
+	}
+	pass(260 * NS_PER_MS);
+	assert_int_equal(seen.nwrong, 1);
+	assert_non_null(strstr(seen.wrong, "bytes do not arrive at node 2, and smaller ones do"));
+	ask_large(true);
+	pass(260 * NS_PER_MS);
+	assert_int_equal(seen.nwell, 1);
+	engine.config = &config;
+}
+
 static void only_the_silent_are_asked(void **state)
 {
 	(void)state;
@@ -1662,6 +1712,7 @@ static const struct CMUnitTest tests[] = {
 	T(silence_of_a_peer_is_told_once),
 	T(stamp_of_this_moment_is_no_silence),
 	T(own_pause_is_no_silence_of_others),
+	T(path_that_loses_large_datagrams_is_told),
 	T(only_the_silent_are_asked),
 	T(only_answers_show_that_a_peer_hears),
 	T(who_is_deaf_does_not_judge),

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include "common/thread.h"
 #include "daemon/looker.h"
+#include "daemon/report.h"
 #include "machine/machine.h"
 
 #define LOOK_MS	     2000
@@ -88,6 +89,32 @@ static void attach_again(struct xr_looker *l, unsigned int ifindex, uint64_t now
 	xr_look_well(w->looks, XR_LOOK_program, 0, xr_now_ns());
 }
 
+/*
+ * Where xdp = auto found no way at the start there may be one later: on another interface of that name,
+ * with another MTU, or without another's program.
+ */
+static void look_without_program(struct xr_looker *l, unsigned int ifindex)
+{
+	struct xr_warden *w = l->w;
+	struct xr_nic_opts opts = xr_warden_nic_opts(w);
+	struct xr_interface_seen seen = {.ifindex = ifindex}, before = l->seen;
+	struct xr_nic_found found;
+	struct xr_why why;
+
+	if (w->config.naddresses)
+		show_program(w, XR_NIC_OFF, XR_ATTACH_NONE, ifindex);
+	if (w->config.xdp != XR_XDP_AUTO || !ifindex || xr_nic_find(&w->nic, ifindex, &found))
+		return;
+	seen.taken = found.taken;
+	seen.mtu = xr_machine_mtu(w->config.interface);
+	l->seen = seen;
+	if (!before.ifindex || !memcmp(&seen, &before, sizeof(seen)) || seen.taken ||
+	    xr_nic_attach_again(&w->nic, &opts, ifindex, &why))
+		return;
+	show_program(w, w->nic.mode, w->nic.attach, ifindex);
+	xr_say(w->name, 5, "%s takes an XDP program now: it is attached", w->config.interface);
+}
+
 static void look_at_program(struct xr_looker *l, uint64_t now_ns)
 {
 	struct xr_warden *w = l->w;
@@ -96,8 +123,7 @@ static void look_at_program(struct xr_looker *l, uint64_t now_ns)
 	unsigned int ifindex = find_interface(w, name);
 
 	if (w->nic.mode == XR_NIC_OFF) {
-		if (w->config.naddresses)
-			show_program(w, XR_NIC_OFF, XR_ATTACH_NONE, ifindex);
+		look_without_program(l, ifindex);
 		return;
 	}
 	if (!ifindex) {

@@ -11,6 +11,12 @@
 #include <semaphore.h>
 #include "daemon/warden.h"
 
+/* What may decide whether an interface takes a program. */
+struct xr_interface_seen {
+	unsigned int ifindex;
+	int mtu, taken;
+};
+
 struct xr_looker {
 	struct xr_warden *w;
 	pthread_t thread;
@@ -18,8 +24,9 @@ struct xr_looker {
 	pthread_mutex_t looking; /* for w->nic; a fork needs it, too */
 	sem_t began;		 /* the thread has: from then on that mutex tells what it does */
 	int netlink_fd, stop_fd;
-	uint64_t tried_ns; /* to attach, in vain */
-	int mtu;	   /* when the program was attached */
+	uint64_t tried_ns;	       /* to attach, in vain */
+	int mtu;		       /* when the program was attached */
+	struct xr_interface_seen seen; /* without a program */
 };
 
 /* Without it all is as before, and nobody looks: says why. */

@@ -6,6 +6,7 @@
 #define FIRST_WAIT_NS (2 * NS_PER_MS)
 #define LAST_WAIT_NS  NS_PER_S
 #define HINT_NS	      NS_PER_MS
+#define LARGE_LOST    5 /* one after the other: no accident */
 
 /*
  * ---- facts ----
@@ -98,10 +99,11 @@ uint64_t xr_introduce_next_ns(const struct xr_engine *e)
 	return next_ns;
 }
 
-void xr_introduce_ask(struct xr_engine *e, uint8_t node, bool path)
+/* Zeros, which nobody knows, fill it up to `least` facts. */
+static void put(struct xr_engine *e, uint8_t node, bool path, int least)
 {
 	struct xr_acquaintance *a = &e->known[node];
-	struct xr_fact fact[XR_FACTS_SELF + 4];
+	struct xr_fact fact[XR_FACT_MAX] = {0};
 	int n = 0;
 
 	a->nonce = xr_engine_random(e);
@@ -114,10 +116,51 @@ void xr_introduce_ask(struct xr_engine *e, uint8_t node, bool path)
 	if (a->twice) /* so that it asks, and believes the answer */
 		fact[n++] = (struct xr_fact){.what = XR_FACT_twice};
 	self_facts(e, fact + n);
-	xr_outbox_facts(&e->outbox, node, XR_ASK, fact, n + XR_FACTS_SELF);
+	n += XR_FACTS_SELF;
+	if (least > n) {
+		a->large_nonce = a->nonce;
+		a->large_open = true;
+		n = least;
+	}
+	xr_outbox_facts(&e->outbox, node, XR_ASK, fact, n);
 	a->asked_ns = xr_engine_now_ns(e);
 	a->ask_ns = a->asked_ns + a->wait_ns;
 	a->wait_ns = 2 * a->wait_ns < LAST_WAIT_NS ? 2 * a->wait_ns : LAST_WAIT_NS;
+}
+
+void xr_introduce_ask(struct xr_engine *e, uint8_t node, bool path)
+{
+	put(e, node, path, 0);
+}
+
+/* What all groups need in one datagram: ballots are longer than records. */
+static size_t longest(const struct xr_engine *e)
+{
+	size_t bytes = sizeof(struct xr_wire) + e->config->ngroups * sizeof(struct xr_ballot);
+
+	return bytes < XR_DATAGRAM_MAX ? bytes : XR_DATAGRAM_MAX;
+}
+
+void xr_introduce_ask_large(struct xr_engine *e, uint8_t node)
+{
+	put(e, node, false, (int)((longest(e) - sizeof(struct xr_wire)) / sizeof(struct xr_fact)));
+}
+
+/*
+ * A path may lose large datagrams and no others: then groups lose their leader whose heartbeats go
+ * together in one. It is lost if the questions that followed it are answered, again and again.
+ */
+static void judge_large(struct xr_engine *e, uint8_t node, bool answered)
+{
+	struct xr_acquaintance *a = &e->known[node];
+
+	a->large_lost = answered ? 0 : a->large_lost + 1;
+	a->large_open = false;
+	if (answered)
+		xr_look_well(e->looks, XR_LOOK_size, node, xr_engine_now_ns(e));
+	else if (a->large_lost >= LARGE_LOST)
+		xr_look_wrong(e->looks, XR_LOOK_size, node, xr_engine_now_ns(e),
+			      "datagrams of %zu bytes", longest(e));
 }
 
 void xr_introduce_look(struct xr_engine *e, uint64_t now_ns)
@@ -439,8 +482,13 @@ void xr_introduce_told(struct xr_engine *e, const struct xr_datagram *d)
 	uint8_t node = d->wire.source;
 	struct xr_acquaintance *a = &e->known[node];
 	const struct xr_fact *more = find(d, XR_FACT_more);
+	uint64_t nonce = value_of(d, XR_FACT_nonce);
 
-	if (!a->nonce || value_of(d, XR_FACT_nonce) != a->nonce) {
+	if (nonce && nonce == a->large_nonce) /* also where another question has followed it */
+		judge_large(e, node, true);
+	else if (nonce && nonce == a->nonce && a->large_open)
+		judge_large(e, node, false);
+	if (!a->nonce || nonce != a->nonce) {
 		xr_env_count(&e->env, XR_R_drop_replay);
 		return;
 	}

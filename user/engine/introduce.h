@@ -23,12 +23,15 @@ struct xr_acquaintance {
 	bool introduced; /* it has told all that it knows of us */
 	bool twice;	 /* two lives of it take turns */
 
-	uint64_t nonce;	     /* of our open question; 0: none */
-	uint64_t asked_ns;   /* when it was put */
-	uint64_t ask_ns;     /* when to ask (again); UINT64_MAX: there is no reason to */
-	uint64_t wait_ns;    /* between questions: doubles for as long as nobody tells */
-	uint64_t from;	     /* of the groups before it, it has told */
-	uint64_t path_nonce; /* of the path test that goes with a question; 0: none */
+	uint64_t nonce;	      /* of our open question; 0: none */
+	uint64_t asked_ns;    /* when it was put */
+	uint64_t ask_ns;      /* when to ask (again); UINT64_MAX: there is no reason to */
+	uint64_t wait_ns;     /* between questions: doubles for as long as nobody tells */
+	uint64_t from;	      /* of the groups before it, it has told */
+	uint64_t path_nonce;  /* of the path test that goes with a question; 0: none */
+	uint64_t large_nonce; /* of the newest large question */
+	bool large_open;      /* it is not answered, nor one after it */
+	uint32_t large_lost;  /* such questions, one after the other */
 
 	uint64_t hinted_ns; /* when a question of a life that we do not know was last answered */
 	uint64_t mark[XR_TYPE_END]; /* rule 17: newest `sent_ns` of each kind that was taken up */
@@ -50,6 +53,9 @@ void xr_introduce_look(struct xr_engine *e, uint64_t now_ns);
 
 /* Ask `node` again: with `path`, whether our NIC path's answers reach it, too. */
 void xr_introduce_ask(struct xr_engine *e, uint8_t node, bool path);
+
+/* In a datagram as large as this node sends. Where it is lost, an ordinary question follows. */
+void xr_introduce_ask_large(struct xr_engine *e, uint8_t node);
 
 /* Something went wrong that a peer may know the reason of: ask all again, once the dust settles. */
 void xr_introduce_doubt(struct xr_engine *e, uint64_t now_ns);

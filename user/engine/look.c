@@ -148,7 +148,7 @@ static void ask(struct xr_engine *e, uint8_t node, uint64_t now_ns)
 	    now_ns - e->looked_since_ns < ASK_AFTER_NS)
 		return;
 	if (e->known[node].ask_ns == UINT64_MAX) /* else it is being asked already */
-		xr_introduce_ask(e, node, false);
+		xr_introduce_ask_large(e, node);
 }
 
 static bool is_wrong(const struct xr_engine *e, enum xr_look_kind kind, uint8_t node)

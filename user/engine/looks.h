@@ -44,6 +44,9 @@
 	  "what the card passes up arrives again")                                                \
 	X(output, "nothing leaves for node {node}: {what}",                                       \
 	  "see ip route get, and nft list ruleset", "datagrams leave for node {node} again")      \
+	X(size, "{what} do not arrive at node {node}, and smaller ones do",                       \
+	  "find what on the way takes no packets of 1500 bytes (a tunnel, a switch), and let it", \
+	  "large datagrams arrive at node {node} again")                                          \
 	X(detour, "{what}", "let the others' datagrams come in by {interface}; see ip route",     \
 	  "the others' datagrams come in by {interface} again")
 

@@ -335,9 +335,11 @@ int xr_nic_write_socket(struct xr_nic *nic, int fd, struct xr_why *why)
 	uint32_t zero = 0;
 	uint64_t value = (uint64_t)fd;
 
-	if (nic->mode == XR_NIC_OFF)
+	if (nic->maps.socket_fd < 0)
 		return 0;
-	if (bpf_map_update_elem(nic->maps.socket_fd, &zero, &value, BPF_ANY))
+	/* Where there is no program one may come. */
+	if (bpf_map_update_elem(nic->maps.socket_fd, &zero, &value, BPF_ANY) &&
+	    nic->mode != XR_NIC_OFF)
 		return xr_fail(why, -errno,
 			       "the NIC path cannot watch the socket (xr_socket: %m); see xraft "
 			       "doctor, or set xdp = off");
