@@ -28,17 +28,11 @@ start_servers() {
 	local n
 	for n in "${nodes[@]}"; do
 		nsenter --net="/run/netns/xr-$XR_CLUSTER-$n" "$XR_BUILD/tests/virtual" serve "$address" "$n" &
-		servers+=($!)
+		helpers+=($!)
 	done
 	nsenter --net="/run/netns/xr-$XR_CLUSTER-9" "$XR_BUILD/tests/virtual" ask "$address" >"$work/answers" &
-	servers+=($!)
+	helpers+=($!)
 }
-
-servers=()
-stop_servers() {
-	[[ ${#servers[@]} -eq 0 ]] || kill "${servers[@]}" 2>/dev/null || true
-}
-trap 'rc=$?; stop_servers; (exit "$rc"); finish' EXIT
 
 served_by() {
 	[[ $(tail -n 1 "$work/answers") == "$1" ]]
@@ -218,5 +212,6 @@ for n in "${nodes[@]}"; do
 	cluster exec "$n" xraft -n "$XR_CLUSTER.$n" detach >/dev/null
 	[[ -z $(cluster exec "$n" tc qdisc show dev eth0 clsact) ]] || fail "detach left a clsact on node $n"
 done
-stop_servers
+kill "${helpers[@]}"
+helpers=()
 down

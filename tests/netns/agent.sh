@@ -198,7 +198,9 @@ metrics)
 	done < <(grep '  expr:' "$source/alerts.yml" | grep -o 'xraft_[a-z_]*' | sort -u)
 	;;
 hooks)
-	trap 'rc=$?; ((rc == 0)) || tail -n +1 "$work"/notes/*; (exit "$rc"); finish' EXIT
+	clean_up() {
+		(($1 == 0)) || tail -n +1 "$work"/notes/*
+	}
 	old=$leader next=$((leader % 3 + 1)) third=$(((leader + 1) % 3 + 1))
 	wait_for 5000 "node $old is told that it leads" noted "$old" "become_leader g1 token=$term leader=$old start nobody"
 	for n in 1 2 3; do
@@ -274,8 +276,7 @@ haproxy)
 			server node3 10.77.0.3:7070 check
 	END
 	cluster exec 1 setpriv --pdeathsig KILL haproxy -f "$work/haproxy.cfg" -db >"$work/haproxy.log" 2>&1 &
-	proxy=$!
-	trap 'rc=$?; kill "$proxy" 2>/dev/null || true; (exit "$rc"); finish' EXIT
+	helpers+=($!)
 	# Whoever answers through the proxy is the leader.
 	led_through_proxy() {
 		[[ $(cluster exec 1 curl -s --max-time 2 http://127.0.0.1:8080/leader/g1 | jq -r 'select(.token) | .node') == "$1" ]]
@@ -288,7 +289,8 @@ haproxy)
 	cluster crash "$next"
 	wait_for 15000 "all three agree" agreed 1 2 3
 	wait_for 10000 "the engine was killed, and HAProxy sends all to node $leader" led_through_proxy "$leader"
-	kill "$proxy"
+	kill "${helpers[@]}"
+	helpers=()
 	;;
 *)
 	fail "usage: agent.sh http|metrics|haproxy|hooks"

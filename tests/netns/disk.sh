@@ -14,14 +14,9 @@ done
 [[ -e /dev/loop-control ]] || skip "the kernel has no loop devices"
 
 # What is frozen cannot be ended; all else is done by `down`.
-thaw() {
-	local rc=$?
-	set +e
+clean_up() {
 	[[ ! $frozen ]] || fsfreeze -u "$run/node.$old"
-	(exit "$rc")
-	finish
 }
-trap thaw EXIT
 
 mapfile -t all < <(seq 1 3)
 up 3 --stall "$stall"

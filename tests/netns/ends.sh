@@ -10,14 +10,12 @@ mark=$work/mark # a name that only what runs here has
 all_of() {
 	pgrep -f "[a]lone $mark" || true
 }
-end_all() {
+clean_up() {
 	local pid
 	for pid in $(all_of); do
 		kill -KILL "$pid" 2>/dev/null || true
 	done
 }
-code=
-trap 'code=$?; end_all; finish "$code"' EXIT
 
 # Two who ignore SIGTERM, one of them in a session of its own.
 cat >"$work/stubborn" <<-END

@@ -10,14 +10,15 @@ groups=60 # a third of them is more than are told one by one
 all=(1 2 3)
 
 watchers=()
+clean_up() {
+	kill "${watchers[@]}" 2>/dev/null || true
+}
 watch() {
 	local n=$1 to=$2
 	shift 2
 	xraft -n "$XR_CLUSTER.$n" watch --json "$@" >"$work/$to" 2>"$work/$to.said" {xr_idle}>&- &
 	watchers+=($!)
 }
-code=
-trap 'code=$?; kill "${watchers[@]}" 2>/dev/null || true; finish "$code"' EXIT
 
 # seen FILE FILTER: an event, as jq has it
 seen() {

@@ -22,17 +22,16 @@ cluster() {
 	"$xr_root/scripts/cluster" "$@"
 }
 
-# What a test started besides, and what else it has to take back; a trap of its own would lose $?.
+# What a test started besides, and what else it has to take back, where it ends with code $1. This is the
+# one way: a trap of its own would lose $?.
 helpers=()
 clean_up() { :; }
 
-# finish [CODE]: where a trap does something before it, the code that there was.
-# shellcheck disable=SC2120
 finish() {
-	local rc=${1-$?}
+	local rc=$?
 	trap '' INT TERM HUP
 	[[ ${#helpers[@]} -eq 0 ]] || kill "${helpers[@]}" 2>/dev/null || true
-	clean_up || true
+	clean_up "$rc" || true
 	if [[ -d $run ]]; then
 		if [[ $rc -ne 0 && $rc -ne $skip_code ]]; then
 			cluster status || true
@@ -182,6 +181,23 @@ switches() {
 
 reaches() {
 	cluster exec "$1" ping -n -q -c 1 -W 1 "${3-10.77.0.}$2" >/dev/null
+}
+
+in_switch() {
+	nsenter --net="/run/netns/xr-$XR_CLUSTER-sw" "$@"
+}
+
+# Another interface in the place of that of node $1, which is gone with its port.
+new_interface() {
+	in_switch ip -batch - <<-END
+		link add port$1 type veth peer name eth0 address 02:00:00:77:00:0$1 netns xr-$XR_CLUSTER-$1
+		link set dev port$1 xdpdrv obj $XR_BUILD/bpf/pass.bpf.o sec xdp
+		link set port$1 master bridge up
+	END
+	cluster exec "$1" ip -batch - <<-END
+		addr add 10.77.0.$1/24 dev eth0
+		link set eth0 up
+	END
 }
 
 # A helper that catches frames at a port of the bridge and sends them again.

@@ -70,8 +70,9 @@ copy)
 	# The same machine a second time: address, hardware address, state.
 	clone=xr-$XR_CLUSTER-copy
 	ip netns add "$clone"
-	copy=
-	trap 'rc=$?; kill $copy 2>/dev/null || true; ip netns delete "$clone"; finish $rc' EXIT
+	clean_up() {
+		ip netns delete "$clone"
+	}
 	ip -n "xr-$XR_CLUSTER-sw" link add portcopy type veth peer name eth0 netns "$clone"
 	bridge=$(ip -n "xr-$XR_CLUSTER-sw" -j link show type bridge | jq -r '.[0].ifname')
 	ip -n "xr-$XR_CLUSTER-sw" link set portcopy master "$bridge" up
@@ -85,6 +86,7 @@ copy)
 	nsenter --net="/run/netns/$clone" unshare --mount --propagation private \
 		bash -c "mount -t bpf bpf /sys/fs/bpf && exec \"\$0\" --config '$work/conf'" "$(command -v xraftd)" 2>"$work/copy.log" &
 	copy=$!
+	helpers+=("$copy")
 	told() {
 		cat "$run/node.$old.log" "$run/node.${rest[1]}.log" | grep -q "node $victim runs twice"
 	}

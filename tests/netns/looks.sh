@@ -110,23 +110,6 @@ no_firewall() {
 	cluster exec "$1" nft delete table inet looks
 }
 
-in_switch() {
-	nsenter --net="/run/netns/xr-$XR_CLUSTER-sw" "$@"
-}
-
-# The interface of a node, after it was deleted.
-remake() {
-	in_switch ip -batch - <<-END
-		link add port$1 type veth peer name eth0 address 02:00:00:77:00:0$1 netns xr-$XR_CLUSTER-$1
-		link set dev port$1 xdpdrv obj $XR_BUILD/bpf/pass.bpf.o sec xdp
-		link set port$1 master bridge up
-	END
-	cluster exec "$1" ip -batch - <<-END
-		addr add 10.77.0.$1/24 dev eth0
-		link set eth0 up
-	END
-}
-
 has_fence() {
 	[[ $(cluster exec "$1" tc filter show dev eth0 egress 2>/dev/null) == *xr_fence_out* ]]
 }
@@ -192,7 +175,7 @@ machine)
 	in_switch ip link del "port$one"
 	begins "$one" "there is no interface eth0 here any more" interface
 	begins "$one" "the XDP program of this node is not on eth0: that interface is gone" program
-	remake "$one"
+	new_interface "$one"
 	ends "$one" "eth0 is as it should be again" interface
 	ends "$one" "the XDP program of this node is on eth0 again" program
 	wait_for 15000 "all agree" agreed "${all[@]}"
@@ -303,7 +286,7 @@ fence)
 	in_switch ip link del "port$old"
 	wait_for 15000 "node $old says it" said "$old" "there is no interface eth0 here any more"
 	wait_for 15000 "the others agree" agreed "$one" "$two"
-	remake "$old"
+	new_interface "$old"
 	ends "$old" "eth0 is as it should be again" interface
 	wait_for 15000 "its fence is on the new one" has_fence "$old"
 	wait_for 15000 "all agree" agreed "${all[@]}"

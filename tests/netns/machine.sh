@@ -16,10 +16,6 @@ as_before() {
 	agreed "${all[@]}" && [[ $leader == "$old" && $term == "$old_term" ]]
 }
 
-in_switch() {
-	nsenter --net="/run/netns/xr-$XR_CLUSTER-sw" "$@"
-}
-
 replaced() {
 	wait_for 5000 "node $old no longer leads" no_longer_leads "$old"
 	wait_for 15000 "the others have another leader" agreed "${rest[@]}"
@@ -48,15 +44,7 @@ interface)
 	before=$(ticks "$old")
 	holds_for 2000 "node $old does not lead" no_longer_leads "$old"
 	(($(ticks "$old") - before < 100)) || fail "node $old spins without its interface"
-	in_switch ip -batch - <<-END
-		link add port$old type veth peer name eth0 address 02:00:00:77:00:0$old netns xr-$XR_CLUSTER-$old
-		link set dev port$old xdpdrv obj $XR_BUILD/bpf/pass.bpf.o sec xdp
-		link set port$old master bridge up
-	END
-	cluster exec "$old" ip -batch - <<-END
-		addr add 10.77.0.$old/24 dev eth0
-		link set eth0 up
-	END
+	new_interface "$old"
 	# Without a program there the daemon answers by itself; a start puts one there.
 	wait_for 15000 "with another interface node $old takes part" agreed "${all[@]}"
 	cluster kill "$old"

@@ -61,8 +61,9 @@ end_runners() {
 	done
 }
 ended=
-code=
-trap 'code=$?; end_runners; finish "$code"' EXIT
+clean_up() {
+	end_runners
+}
 
 # A command with a larger token than that of the last runs. Sets holder, token.
 token=0
@@ -120,5 +121,4 @@ for kind in "${!count[@]}"; do say "${count[$kind]} times $kind"; done
 end_runners
 "$alone" judge "$seen" || fail "it ran where it must not"
 [[ ! $ended ]] || fail "something that it ran is left"
-trap finish EXIT
 down
