@@ -171,12 +171,12 @@ led_since() {
 	read -r time rest < <(grep -m 1 " g1: leads in term $2," "$run/node.$1.log") && day_us "$time"
 }
 
-# Context switches of a node's daemon, all threads and processes.
+# How often a node's daemon has slept, all threads and processes: being preempted is another's doing.
 switches() {
 	local pid
 	for pid in $(pgrep -s "$(daemon_pid "$1")"); do
 		cat /proc/"$pid"/task/*/status
-	done | awk '/ctxt_switches/ { n += $2 } END { print n }'
+	done | awk '/^voluntary_ctxt_switches/ { n += $2 } END { print n }'
 }
 
 reaches() {
