@@ -179,6 +179,27 @@ another_agent() {
 wait_for 15000 "there is another agent" another_agent
 served_by "$fifth" || fail "node $fifth no longer serves the address"
 
+say "--- an agent that is paused while its xraftd is replaced leaves the address to the next one's"
+old_agent=$(agent_of "$fifth")
+kill -STOP "$old_agent"
+kill -KILL "$(daemon_pid "$fifth")"
+broken=$fifth
+mapfile -t rest < <(others 3 "$fifth")
+find_leader "${rest[@]}"
+only_at "$leader"
+cluster start "$fifth"
+broken=
+wait_for 15000 "node $fifth does not have it" has_not "$fifth"
+wait_for 15000 "all agree" agreed "${nodes[@]}"
+xraft -n "$XR_CLUSTER.$leader" transfer g1 "$fifth" >/dev/null
+only_at "$fifth"
+kill -CONT "$old_agent"
+old_agent_ends() {
+	! kill -0 "$old_agent" 2>/dev/null
+}
+wait_for 5000 "the old agent ends" old_agent_ends
+has_address "$fifth" || fail "it took away what the next one had put there"
+
 say "--- stopped as told it takes the address away itself"
 kill -TERM "$(daemon_pid "$fifth")"
 broken=$fifth

@@ -151,10 +151,16 @@ void xr_addresses_look(struct xr_agent *a)
 		look(a, i, now_ns);
 }
 
+/* This one may have been paused while its xraftd was killed, and another one started. */
+static bool is_replaced(const struct xr_agent *a)
+{
+	return a->warden && *(const volatile __s32 *)&a->maps.control->warden_pid != a->warden;
+}
+
 void xr_addresses_close(struct xr_agent *a)
 {
 	aim(a);
-	for (size_t i = 0; i < a->config.naddresses && a->link; i++)
+	for (size_t i = 0; i < a->config.naddresses && a->link && !is_replaced(a); i++)
 		take_away(a, i, "the agent ends");
 	xr_link_close(a->link);
 	a->link = NULL;

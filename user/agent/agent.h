@@ -39,6 +39,7 @@ struct xr_agent {
 	struct xr_maps maps;	     /* for all that can be seen besides */
 	struct sd_event *loop;
 	struct xr_events *events;
+	pid_t warden;	      /* which started it; 0: somebody else did */
 	struct xr_link *link; /* NULL without addresses */
 	struct xr_served served[XR_ADDRESSES_MAX];
 	int http_fd; /* -1: does not listen */
@@ -59,7 +60,7 @@ struct xr_agent {
 int xr_addresses_open(struct xr_agent *a, struct xr_why *why);
 /* Put each address where the lease is held, take it away where it is lost, announce what is due. */
 void xr_addresses_look(struct xr_agent *a);
-/* Take all away. */
+/* Take all away, unless the agent of another xraftd has them by now. */
 void xr_addresses_close(struct xr_agent *a);
 
 /* ---- hooks.c, see hooks.h ---- */

@@ -198,6 +198,7 @@ static int start(struct xr_agent *a, const struct options *o, struct xr_why *why
 		err = end_with_warden(o->warden, why);
 	if (err)
 		return err;
+	a->warden = o->warden;
 	a->started_ns = xr_now_ns();
 	err = sd_event_default(&a->loop);
 	return err < 0 ? xr_fail(why, err, "no event loop: %s", strerror(-err)) : run(a, why);
