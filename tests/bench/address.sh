@@ -52,9 +52,10 @@ start_keepalived() {
 	disown
 }
 
-# Nobody puts them back while all of the node is dead or paused.
+# Nobody puts them back while all of the node is dead or paused; they may still be off since the last time,
+# for on a busy machine it takes seconds to load the program.
 unfence() {
-	"$xr_root/scripts/cluster" exec "$1" sh -c 'tc qdisc del dev eth0 clsact && ip link set dev eth0 xdp off'
+	"$xr_root/scripts/cluster" exec "$1" sh -c 'tc qdisc del dev eth0 clsact; ip link set dev eth0 xdp off' 2>/dev/null
 }
 
 start() {
