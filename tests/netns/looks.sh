@@ -196,6 +196,22 @@ cards)
 	rename lan0 eth0
 	ends "$one" "eth0 is as it should be again" interface
 
+	# Its cable: nobody else is blamed for it.
+	listen
+	in_switch ip link set "port$one" down
+	begins "$one" "eth0 has no carrier" interface
+	in_switch ip link set "port$one" up
+	ends "$one" "eth0 is as it should be again" interface
+	! said "$one" "has answered nothing" || fail "node $one says of others what its own cable does"
+
+	# A route that is there to refuse is neither a firewall nor a missing address.
+	listen
+	wait_for 15000 "all agree" agreed "${all[@]}"
+	cluster exec "$one" ip route add blackhole "10.77.0.$old/32"
+	begins "$one" "nothing leaves for node $old: Invalid argument; see ip route get 10.77.0.$old" output "$old"
+	cluster exec "$one" ip route del blackhole "10.77.0.$old/32"
+	ends "$one" "datagrams leave for node $old again" output "$old"
+
 	# A second card in the same network answers for the first, unless it is told not to.
 	listen
 	in_switch ip -batch - <<-END
