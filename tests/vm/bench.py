@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a case gets: kernels by name, machines with a node each, and a place to say what came of it."""
+import os
+import pathlib
+import subprocess
+import time
+
+from debian import Debian, Unavailable
+from nodes import Node
+from vm import VM, Kernel
+
+# name: package, suite
+KERNELS = {
+    "6.1": ("linux-image-amd64", "bookworm"),
+    "6.1-rt": ("linux-image-rt-amd64", "bookworm"),
+    "6.12": ("linux-image-amd64", "bookworm-backports"),
+    "newest": ("linux-image-amd64", "sid"),
+}
+HOST_PROGRAMS = ("/usr/sbin/bpftool", "/sbin/ip")
+
+
+def cache_folder():
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(base, "xraft-vm")
+
+
+class Bench:
+    def __init__(self, lan, build, kernel, nic="virtio-net-pci", queues=1):
+        self.lan, self.build, self.debian = lan, pathlib.Path(build), Debian(cache_folder())
+        self.nic, self.queues = nic, queues
+        self.vms, self.began = [], time.monotonic()
+        self.kernel = Kernel(self.debian.tree(*KERNELS[kernel]))
+        self.initrd = lan.work / "initrd"
+        self._make_initrd()
+
+    def say(self, text):
+        print(f"{time.monotonic() - self.began:6.1f} s  {text}", flush=True)
+
+    def _make_initrd(self):
+        key = self.lan.work / "key"
+        subprocess.run([self.build / "xraft", "keygen", key], check=True, capture_output=True)
+        files = {"etc/xraft/key": (key.read_bytes(), 0o600)}
+        for file in pathlib.Path("/usr/lib/x86_64-linux-gnu/bpf").glob("*.o"):
+            files[str(file)[1:]] = (file.read_bytes(), 0o644)
+        programs = [self.build / "xraft", self.build / "xraftd", *HOST_PROGRAMS]
+        for program in programs:
+            if not os.path.exists(program):
+                raise Unavailable(f"{program} is missing; scripts/setup and scripts/build make it")
+        busybox = self.debian.tree("busybox-static", "bookworm") / "bin/busybox"
+        self.kernel.initramfs(self.initrd, busybox, programs, files)
+
+    def nodes(self, count):
+        """Machines that boot together, each with a node that is not yet started."""
+        self.vms += [VM(self.lan, n, self.kernel, self.initrd, self.nic, self.queues) for n in range(1, count + 1)]
+        for vm in self.vms:
+            vm.start()
+        for vm in self.vms:
+            vm.ready()
+        self.say(f"{count} of Linux {self.kernel.release} with {self.nic} run")
+        addresses = {n: f"10.9.0.{n}" for n in range(1, 4)}
+        nodes = [Node(vm, vm.number, addresses) for vm in self.vms]
+        for node in nodes:
+            node.address_up()
+        return nodes
+
+    def end(self):
+        for vm in self.vms:
+            vm.cut_power()

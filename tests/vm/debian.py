@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Debian packages of other suites, fetched by an apt of its own and unpacked into a
+cache. Nothing of the system is touched: sources, lists, state and archives are all in the cache."""
+import fcntl
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+SUITES = ("bookworm", "bookworm-backports", "trixie", "sid")
+
+CONF = """Dir::State "{0}";
+Dir::State::lists "{0}/lists";
+Dir::State::status "/dev/null";
+Dir::Cache "{0}";
+Dir::Etc::SourceList "{0}/sources.list";
+Dir::Etc::SourceParts "/dev/null";
+Dir::Etc::Preferences "/dev/null";
+Dir::Etc::PreferencesParts "/dev/null";
+Acquire::Languages "none";
+Acquire::Retries "3";
+APT::Architectures {{ "amd64"; }};
+APT::Sandbox::User "root";
+"""
+
+
+class Unavailable(Exception):
+    """It cannot be had here: a reason to skip, not to fail."""
+
+
+def mirror():
+    """Where this system has its own packages from."""
+    release = re.search(r"^VERSION_CODENAME=(.*)$", pathlib.Path("/etc/os-release").read_text(), re.M)
+    targets = subprocess.run(
+        ["apt-get", "indextargets", "Created-By: Packages", "--format", "$(RELEASE) $(REPO_URI)"],
+        check=False, capture_output=True, text=True).stdout
+    for line in targets.splitlines():
+        suite, uri = line.split()
+        if release and suite == release[1]:
+            return uri
+    raise Unavailable("apt's sources name no mirror of this release of Debian")
+
+
+class Debian:
+    def __init__(self, cache):
+        self.cache = pathlib.Path(cache)
+        self.apt = self.cache / "apt"
+        self.trees = self.cache / "trees"
+        self.updated = False
+        for folder in (self.apt / "lists/partial", self.apt / "archives/partial", self.trees):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def _run(self, *command, cwd=None):
+        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd,
+                              env=os.environ | {"APT_CONFIG": str(self.apt / "apt.conf"), "LC_ALL": "C"})
+        if done.returncode:
+            raise Unavailable(f"{' '.join(command)}: {(done.stderr or done.stdout).strip()[-300:]}")
+        return done.stdout
+
+    def _update(self):
+        if self.updated:
+            return
+        uri = mirror()
+        (self.apt / "apt.conf").write_text(CONF.format(self.apt))
+        (self.apt / "sources.list").write_text(
+            "".join(f"deb [signed-by={KEYRING}] {uri} {suite} main\n" for suite in SUITES))
+        self._run("apt-get", "-q", "update")
+        self.updated = True
+
+    def _show(self, package, version):
+        """(name, version, what it depends on in exactly this version)"""
+        name = package.split(":")[0]
+        text = self._run("apt-cache", "show", f"{package}={version}")
+        depends = re.search(r"^Depends: (.*)$", text, re.M)
+        same = re.findall(rf"([a-z0-9.+-]+) \(= {re.escape(version)}\)", depends[1] if depends else "")
+        return name, [other for other in same if other.startswith("linux-")]
+
+    def _newest(self, package, suite):
+        for line in self._run("apt-cache", "madison", package).splitlines():
+            _, version, source = (field.strip() for field in line.split("|"))
+            if f" {suite}/" in source:
+                return version
+        raise Unavailable(f"{suite} has no {package}")
+
+    def _download(self, package, version, tree):
+        archives = self.apt / "archives"
+        self._run("apt-get", "-q", "download", f"{package}={version}", cwd=archives)
+        for deb in archives.glob("*.deb"):
+            self._run("dpkg-deb", "-x", str(deb), str(tree))
+            deb.unlink()
+
+    def tree(self, package, suite):
+        """The folder into which a package, and the parts of a kernel that it is made of, are unpacked."""
+        tree = self.trees / f"{suite}-amd64-{package}"
+        if tree.exists():
+            return tree
+        with open(self.cache / "lock", "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not tree.exists():
+                self._fetch(package, suite, tree)
+        return tree
+
+    def _fetch(self, package, suite, tree):
+        self._update()
+        fresh = tree.with_suffix(".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        version = self._newest(package, suite)
+        todo, done = [package], set()
+        while todo:
+            name = todo.pop()
+            if name in done:
+                continue
+            done.add(name)
+            self._download(name, version, fresh)
+            todo += self._show(name, version)[1]
+        fresh.rename(tree)
