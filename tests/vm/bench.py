@@ -14,7 +14,6 @@ KERNELS = {
     "6.1": ("linux-image-amd64", "bookworm"),
     "6.1-rt": ("linux-image-rt-amd64", "bookworm"),
     "6.12": ("linux-image-amd64", "bookworm-backports"),
-    "newest": ("linux-image-amd64", "sid"),
 }
 HOST_PROGRAMS = ("/usr/sbin/bpftool", "/sbin/ip")
 

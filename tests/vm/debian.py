@@ -9,7 +9,7 @@ import shutil
 import subprocess
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-SUITES = ("bookworm", "bookworm-backports", "trixie", "sid")
+SUITES = ("bookworm", "bookworm-backports")
 
 CONF = """Dir::State "{0}";
 Dir::State::lists "{0}/lists";

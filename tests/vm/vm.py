@@ -22,7 +22,7 @@ libc = ctypes.CDLL(None)
 
 # What a machine loads before it listens, and what a card needs.
 FIRST = ("virtio_pci",)
-DRIVERS = {"virtio-net-pci": "virtio_net", "e1000": "e1000", "e1000e": "e1000e", "vmxnet3": "vmxnet3", "igb": "igb"}
+DRIVERS = {"virtio-net-pci": "virtio_net", "e1000": "e1000", "e1000e": "e1000e", "vmxnet3": "vmxnet3"}
 
 QEMU, MEM_MB = "qemu-system-x86_64", 384
 
