@@ -17,7 +17,7 @@ def expect(true, what):
 def how(node):
     """In the table's words."""
     mode, attached = node.nic()
-    shared = ", beside other programs" if attached == "dispatcher" else ", alone"
+    shared = ", dispatcher" if attached == "dispatcher" else ", alone"
     return mode + shared if mode in ("native", "generic") else "by the daemon"
 
 

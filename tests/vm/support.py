@@ -4,8 +4,8 @@ import pathlib
 
 FILE = pathlib.Path(__file__).with_name("support.tsv")
 README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
-BEGIN, END = "<!-- support: tests/vm/table writes this -->\n", "<!-- support ends -->\n"
-HEAD = "| kernel | interface | XDP | tried by |\n|---|---|---|---|\n"
+BEGIN, END = "<!--tests/vm/table-->\n", "<!--end-->\n"
+HEAD = "| kernel | XDP | interface |\n|---|---|---|\n"
 
 
 def load():
@@ -33,12 +33,12 @@ def differ(rows):
 
 
 def table():
-    """A line for all cases that found the same."""
+    """A line for all that came out the same with a kernel."""
     merged = {}
-    for (kernel, interface, case), said in load().items():
-        merged.setdefault((kernel, interface, said), []).append(f"`{case}`")
-    lines = [f"| {kernel} | {interface} | {said} | {' '.join(names)} |\n"
-             for (kernel, interface, said), names in sorted(merged.items())]
+    for (kernel, interface, _), said in load().items():
+        merged.setdefault((kernel, said), set()).add(interface)
+    lines = [f"| {kernel} | {said} | {'; '.join(sorted(names))} |\n"
+             for (kernel, said), names in sorted(merged.items())]
     return HEAD + "".join(lines)
 
 
