@@ -127,8 +127,8 @@ http)
 	get "$next" "/v1/events?group=g1&from=oldest"
 	[[ $(jq -s 'map(select(.event == "state" and .group == "g1")) | length' <<<"$body") == 1 ]] || fail "events: no state of the group"
 	[[ $(jq -s 'map(select(.event == "following")) | length' <<<"$body") -ge 1 ]] || fail "events: nothing of the past"
-	cluster exec "$next" curl -sN --max-time 20 "http://127.0.0.1:7070/v1/events?group=g1" >"$work/events" &
-	stream=$!
+	nsenter --net="/run/netns/xr-$XR_CLUSTER-$next" curl -sN --max-time 20 "http://127.0.0.1:7070/v1/events?group=g1" >"$work/events" &
+	helpers+=($!)
 	wait_for 5000 "a stream begins" test -s "$work/events"
 	get "$next" "/v1/events?group=none"
 	[[ $code == 404 ]] || fail "events of a group that does not exist: $code"
@@ -138,7 +138,8 @@ http)
 	xraft -n "$XR_CLUSTER.$old" transfer g1 "$next" >/dev/null
 	wait_for 5000 "handed over, node $next says that it leads" answers "$next" /leader/g1 200
 	wait_for 5000 "its stream says so, too" grep -q '"event":"elected"' "$work/events"
-	kill "$stream"
+	kill "${helpers[@]}"
+	helpers=()
 	wait_for 5000 "and node $old that it does not" answers "$old" /leader/g1 503
 
 	# True also while the daemon stands still, which then can say nothing of itself.
@@ -275,7 +276,7 @@ haproxy)
 			server node2 10.77.0.2:7070 check
 			server node3 10.77.0.3:7070 check
 	END
-	cluster exec 1 setpriv --pdeathsig KILL haproxy -f "$work/haproxy.cfg" -db >"$work/haproxy.log" 2>&1 &
+	nsenter --net="/run/netns/xr-$XR_CLUSTER-1" setpriv --pdeathsig KILL haproxy -f "$work/haproxy.cfg" -db >"$work/haproxy.log" 2>&1 &
 	helpers+=($!)
 	# Whoever answers through the proxy is the leader.
 	led_through_proxy() {
