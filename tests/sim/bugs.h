@@ -44,7 +44,7 @@
 	X(lead_again, "a leader that resigned counts a late vote and leads again", 5, 50, "core_election") \
 	X(any_resignation, "a resignation of another term lifts the stickiness", 5, 50, "core_election") \
 	X(maps_not_fenced, "a start leaves the views of the life before", 6, 0, "warden") \
-	X(promise_forgotten, "a reboot forgets that a leader may hold a lease", 6, 1000, "engine") \
+	X(promise_forgotten, "a reboot forgets that a leader may hold a lease", 6, 4000, "engine") \
 	X(promise_of_new_d, "a start promises its new D, not the largest it ever used", 6, 4000, "warden") \
 	X(no_fsync, "the journal does not wait for the disk", 7, 50, "warden") \
 	X(rename_not_synced, "a compaction's rename is not made durable", 7, 50, "") \
@@ -59,7 +59,7 @@
 	X(hint_is_proof, "a dead socket lifts the stickiness", 11, 200, "core_election") \
 	X(reader_old_clock, "a reader takes the time of its last call for now", 16, 100, "xraft") \
 	X(reader_view_once, "a reader does not read the view again", 16, 1000, "xraft") \
-	X(reader_no_since, "a reader counts acks of an earlier leadership", 16, 1000, "xraft") \
+	X(reader_no_since, "a reader counts acks of an earlier leadership", 16, 4000, "xraft") \
 	X(reader_no_deadline, "a reader does not ask whether its daemon is late", 16, 100, "xraft") \
 	X(mark_without_term, "the replay mark of another term counts: a leader with a younger clock is refused", 10, 0, "rules") \
 	X(any_source, "a heartbeat of another node than the leader is answered", 4, 0, "engine") \

@@ -58,7 +58,7 @@ static struct {
 		uint8_t type, to;
 		int bodies;
 		uint64_t echo_ns;
-	} sent[32];
+	} sent[64];
 	int nsent;
 	struct xr_record record; /* the last one */
 	struct xr_ballot ballot;
@@ -175,6 +175,7 @@ static void note_sent(void *world, uint8_t to, const void *bytes, size_t size)
 		assert_in_range(h->sent_ns, now_ns, now_ns + 100);
 	assert_int_equal(h->lives,
 			 xr_type_introduces(h->type) ? control.life : control.life ^ life_of(to));
+	assert_in_range(seen.nsent, 0, ARRAY_SIZE(seen.sent) - 1);
 	seen.sent[seen.nsent].type = h->type;
 	seen.sent[seen.nsent].to = to;
 	seen.sent[seen.nsent].bodies = h->count ? h->count : 1;
