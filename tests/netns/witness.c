@@ -95,7 +95,7 @@ static struct {
 	char kind[16];
 	int node, next;
 	uint32_t term;
-	uint64_t at_ns, last_ns, first_ns[WAYS], interleaved[WAYS], stale, both_ns;
+	uint64_t at_ns, ordered_ns, last_ns, first_ns[WAYS], interleaved[WAYS], stale, both_ns;
 	uint64_t other_ns; /* when another node answered first */
 	bool mended;
 } f = {.mended = true};
@@ -320,7 +320,22 @@ static void hand_over(int node)
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) || write(fd, text, (size_t)n) != n)
 		die(a.sun_path);
 	xr_close_fd(&w.order_fd);
-	w.order_fd = fd; /* closed once it has been answered */
+	w.order_fd = fd; /* closed with the next order */
+	f.ordered_ns = xr_now_ns();
+}
+
+/* One is refused while the heir is not known to be well, as just after it came back. */
+static void order_again(void)
+{
+	char answer[1024];
+	ssize_t n = recv(w.order_fd, answer, sizeof(answer) - 1, MSG_DONTWAIT);
+	const char *said;
+
+	answer[n > 0 ? n : 0] = '\0';
+	said = strstr(answer, "{\"error\"");
+	if (said)
+		fprintf(stderr, "witness: node %d refuses: %s\n", f.node, said);
+	hand_over(f.node);
 }
 
 static void begin_fault(const char *kind, int node, pid_t pid)
@@ -433,6 +448,9 @@ static void answer_line(void)
 {
 	if (awaited == SERVED && f.first_ns[ASKED]) {
 		awaited = NOTHING;
+	} else if (awaited == SERVED && f.ordered_ns &&
+		   xr_now_ns() - f.ordered_ns > 200 * NS_PER_MS) {
+		order_again();
 	} else if (awaited > SERVED && is_quiet()) {
 		if (awaited == MENDED)
 			print_fault();
