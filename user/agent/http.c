@@ -10,45 +10,6 @@
 #define STACK_BYTES	(512 * 1024)
 
 /*
- * ---- answers ----
- */
-static enum MHD_Result answer(struct MHD_Connection *c, unsigned int code, char *body,
-			      const char *type)
-{
-	struct MHD_Response *r;
-	enum MHD_Result queued;
-
-	if (!body)
-		return MHD_NO;
-	r = MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_MUST_FREE);
-	if (!r) {
-		free(body);
-		return MHD_NO;
-	}
-	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	if (code == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-	queued = MHD_queue_response(c, code, r);
-	MHD_destroy_response(r);
-	return queued;
-}
-
-/* Takes the reference. */
-static enum MHD_Result answer_json(struct MHD_Connection *c, unsigned int code, json_t *json)
-{
-	char *body = json ? xr_status_dump(json, false) : NULL;
-
-	json_decref(json);
-	return answer(c, code, body, "application/json");
-}
-
-enum MHD_Result xr_http_error(struct MHD_Connection *c, unsigned int code, const char *text)
-{
-	return answer_json(c, code, json_pack("{s:s}", "error", text));
-}
-
-/*
  * ---- a group ----
  */
 static json_t *json_group(const struct xr_agent *a, int id, const char *name)
@@ -67,9 +28,9 @@ static enum MHD_Result get_leader(struct xr_agent *a, struct MHD_Connection *c, 
 	uint64_t token;
 
 	if (!xr_is_leader(a->handle, id, &token))
-		return answer_json(c, MHD_HTTP_SERVICE_UNAVAILABLE, body);
+		return xr_answer_json(c, MHD_HTTP_SERVICE_UNAVAILABLE, body, NULL);
 	json_object_set_new(body, "token", json_integer((json_int_t)token));
-	return answer_json(c, MHD_HTTP_OK, body);
+	return xr_answer_json(c, MHD_HTTP_OK, body, NULL);
 }
 
 /* Rule 8's deadline, by the clock. */
@@ -93,8 +54,8 @@ static bool follows(const struct xr_agent *a, int id)
 static enum MHD_Result get_follower(struct xr_agent *a, struct MHD_Connection *c, int id,
 				    const char *name)
 {
-	return answer_json(c, follows(a, id) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
-			   json_group(a, id, name));
+	return xr_answer_json(c, follows(a, id) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+			      json_group(a, id, name), NULL);
 }
 
 /*
@@ -120,8 +81,8 @@ static enum MHD_Result get_health(struct xr_agent *a, struct MHD_Connection *c, 
 
 	(void)id;
 	(void)name;
-	return answer_json(c, well ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
-			   json_pack("{s:b}", "answering", well));
+	return xr_answer_json(c, well ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+			      json_pack("{s:b}", "answering", well), NULL);
 }
 
 static enum MHD_Result get_ready(struct xr_agent *a, struct MHD_Connection *c, int id,
@@ -132,8 +93,9 @@ static enum MHD_Result get_ready(struct xr_agent *a, struct MHD_Connection *c, i
 
 	(void)id;
 	(void)name;
-	return answer_json(c, well && !leaderless ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
-			   json_pack("{s:b, s:I}", "answering", well, "leaderless", leaderless));
+	return xr_answer_json(c, well && !leaderless ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+			      json_pack("{s:b, s:I}", "answering", well, "leaderless", leaderless),
+			      NULL);
 }
 
 static enum MHD_Result get_status(struct xr_agent *a, struct MHD_Connection *c, int id,
@@ -145,8 +107,8 @@ static enum MHD_Result get_status(struct xr_agent *a, struct MHD_Connection *c, 
 	(void)id;
 	(void)name;
 	if (!status)
-		return xr_http_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, why.text);
-	return answer_json(c, MHD_HTTP_OK, status);
+		return xr_answer_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, why.text, NULL);
+	return xr_answer_json(c, MHD_HTTP_OK, status, NULL);
 }
 
 static enum MHD_Result get_events(struct xr_agent *a, struct MHD_Connection *c, int id,
@@ -162,8 +124,8 @@ static enum MHD_Result get_metrics(struct xr_agent *a, struct MHD_Connection *c,
 {
 	(void)id;
 	(void)name;
-	return answer(c, MHD_HTTP_OK, xr_metrics_text(a),
-		      "text/plain; version=0.0.4; charset=utf-8");
+	return xr_answer(c, MHD_HTTP_OK, xr_metrics_text(a),
+			 "text/plain; version=0.0.4; charset=utf-8", NULL);
 }
 
 /*
@@ -185,9 +147,10 @@ static enum MHD_Result no_such_path(struct MHD_Connection *c)
 
 	for (size_t i = 0; i < ARRAY_SIZE(routes); i++)
 		json_array_append_new(paths, json_string(routes[i].path));
-	return answer_json(c, MHD_HTTP_NOT_FOUND,
-			   json_pack("{s:s, s:o}", "error", "there is no such path; see paths",
-				     "paths", paths));
+	return xr_answer_json(c, MHD_HTTP_NOT_FOUND,
+			      json_pack("{s:s, s:o}", "error", "there is no such path; see paths",
+					"paths", paths),
+			      NULL);
 }
 
 static enum MHD_Result route(struct xr_agent *a, struct MHD_Connection *c, const char *path)
@@ -201,34 +164,27 @@ static enum MHD_Result route(struct xr_agent *a, struct MHD_Connection *c, const
 			continue;
 		id = of_group ? xr_group_id(a->handle, path + len) : 0;
 		if (id < 0)
-			return xr_http_error(c, MHD_HTTP_NOT_FOUND,
-					     "this node has no group of that name; /v1/status "
-					     "lists those that it has");
+			return xr_answer_error(c, MHD_HTTP_NOT_FOUND,
+					       "this node has no group of that name; /v1/status "
+					       "lists those that it has",
+					       NULL);
 		return routes[i].get(a, c, id, path + len);
 	}
 	return no_such_path(c);
 }
 
-/* Called once with the header, again for each piece of a body, and a last time without any. */
 static enum MHD_Result serve(void *arg, struct MHD_Connection *c, const char *path,
 			     const char *method, const char *version, const char *body,
 			     size_t *body_size, void **per_request)
 {
-	static char header_seen;
-
 	(void)version;
 	(void)body;
-	if (!*per_request) {
-		*per_request = &header_seen;
+	if (!xr_answer_is_due(body_size, per_request))
 		return MHD_YES;
-	}
-	if (*body_size) {
-		*body_size = 0;
-		return MHD_YES;
-	}
 	if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(method, MHD_HTTP_METHOD_HEAD))
-		return xr_http_error(c, MHD_HTTP_METHOD_NOT_ALLOWED,
-				     "here one can only look; orders are for the xraft command");
+		return xr_answer_error(c, MHD_HTTP_METHOD_NOT_ALLOWED,
+				       "here one can only look; orders are for the xraft command",
+				       "GET, HEAD");
 	return route(arg, c, path);
 }
 

@@ -17,8 +17,8 @@
 #ifndef XRAFT_AGENT_HTTP_H
 #define XRAFT_AGENT_HTTP_H
 
-#include <microhttpd.h>
 #include "agent/agent.h"
+#include "lib/answer.h"
 
 /* Take the address, which may need rights. 0 where none is configured. */
 int xr_http_open(struct xr_agent *a, struct xr_why *why);
@@ -28,8 +28,6 @@ void xr_http_stop(struct xr_agent *a);
 
 /* relay.c: the daemon's events, as they come. */
 enum MHD_Result xr_relay_events(struct xr_agent *a, struct MHD_Connection *c);
-/* {"error": text} */
-enum MHD_Result xr_http_error(struct MHD_Connection *c, unsigned int code, const char *text);
 
 /* The text of /metrics. The caller frees; NULL: no memory. */
 char *xr_metrics_text(const struct xr_agent *a);

@@ -235,7 +235,7 @@ static int cause_of(const json_t *event)
 void xr_metrics_event(struct xr_agent *a, const json_t *event)
 {
 	const char *kind = json_string_value(json_object_get(event, "event"));
-	json_int_t more = json_integer_value(json_object_get(event, "more_groups"));
+	json_int_t more = json_integer_value(json_object_get(event, "more"));
 
 	for (int i = 0; kind && i < XR_COUNTED_EVENTS; i++)
 		if (!strcmp(counted[i].event, kind))

@@ -3,7 +3,6 @@
  * The daemon's events for who asks by TCP: what it sends is handed on as it comes. Called in the
  * connection's own thread, so that it may wait.
  */
-#include <microhttpd.h>
 #include <string.h>
 #include "agent/daemon.h"
 #include "agent/http.h"
@@ -139,8 +138,8 @@ enum MHD_Result xr_relay_events(struct xr_agent *a, struct MHD_Connection *c)
 
 	if (atomic_fetch_add(&a->relays, 1) >= MAX_AT_ONCE) {
 		atomic_fetch_sub(&a->relays, 1);
-		return xr_http_error(c, MHD_HTTP_SERVICE_UNAVAILABLE,
-				     "this node hands its events to 32 clients already");
+		return xr_answer_error(c, MHD_HTTP_SERVICE_UNAVAILABLE,
+				       "this node hands its events to 32 clients already", NULL);
 	}
 	r = calloc(1, sizeof(*r));
 	if (!r) {
@@ -151,7 +150,9 @@ enum MHD_Result xr_relay_events(struct xr_agent *a, struct MHD_Connection *c)
 	if (start(r, c))
 		return send_on(r, c);
 	relay_end(r);
-	return xr_http_error(c, MHD_HTTP_SERVICE_UNAVAILABLE,
-			     "the daemon of this node tells no events: it is stopped, starting or "
-			     "hung");
+	return xr_answer_error(
+		c, MHD_HTTP_SERVICE_UNAVAILABLE,
+		"the daemon of this node tells no events: it is stopped, starting or "
+		"hung",
+		NULL);
 }

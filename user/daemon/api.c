@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <microhttpd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -14,6 +13,7 @@
 #include "daemon/looks.h"
 #include "daemon/peers.h"
 #include "daemon/stream.h"
+#include "lib/answer.h"
 #include "lib/status.h"
 
 #define CONNECTIONS_MAX	   32
@@ -39,38 +39,6 @@ struct xr_api {
 /*
  * ---- answers ----
  */
-static enum MHD_Result answer(struct MHD_Connection *c, unsigned int code, char *body,
-			      const char *allow)
-{
-	struct MHD_Response *r;
-	enum MHD_Result queued;
-
-	if (!body)
-		return MHD_NO;
-	r = MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_MUST_FREE);
-	if (!r) {
-		free(body);
-		return MHD_NO;
-	}
-	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
-	MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	if (allow)
-		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, allow);
-	queued = MHD_queue_response(c, code, r);
-	MHD_destroy_response(r);
-	return queued;
-}
-
-static enum MHD_Result answer_error(struct MHD_Connection *c, unsigned int code, const char *text,
-				    const char *allow)
-{
-	json_t *error = json_pack("{s:s}", "error", text);
-	char *body = xr_status_dump(error, false);
-
-	json_decref(error);
-	return answer(c, code, body, allow);
-}
-
 static unsigned int code_of(int err)
 {
 	switch (err) {
@@ -89,14 +57,11 @@ static enum MHD_Result get_status(struct xr_api *api, struct MHD_Connection *c)
 {
 	struct xr_why why;
 	json_t *status = xr_status_json(api->world.maps, &why);
-	char *body;
 
 	if (!status)
-		return answer_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, why.text, NULL);
+		return xr_answer_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, why.text, NULL);
 	json_object_set_new(status, "looks", xr_looks_json(api->world.looks));
-	body = xr_status_dump(status, false);
-	json_decref(status);
-	return answer(c, MHD_HTTP_OK, body, NULL);
+	return xr_answer_json(c, MHD_HTTP_OK, status, NULL);
 }
 
 /* Also who says so: pins that somebody reads may be another's. */
@@ -105,7 +70,6 @@ static enum MHD_Result get_looks(struct xr_api *api, struct MHD_Connection *c)
 	json_t *said = json_pack("{s:i, s:i, s:o}", "node", api->world.maps->control->self, "pid",
 				 (int)getpid(), "looks", xr_looks_json(api->world.looks));
 	uint64_t writes, write_ns;
-	char *body;
 
 	if (api->world.writer) {
 		xr_writer_took(api->world.writer, &writes, &write_ns);
@@ -113,9 +77,7 @@ static enum MHD_Result get_looks(struct xr_api *api, struct MHD_Connection *c)
 				    json_pack("{s:I, s:I}", "writes", (json_int_t)writes,
 					      "write_ns", (json_int_t)write_ns));
 	}
-	body = xr_status_dump(said, false);
-	json_decref(said);
-	return answer(c, MHD_HTTP_OK, body, NULL);
+	return xr_answer_json(c, MHD_HTTP_OK, said, NULL);
 }
 
 /*
@@ -195,8 +157,9 @@ static enum MHD_Result get_events(struct xr_api *api, struct MHD_Connection *c)
 
 	MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, take_argument, &query);
 	if (query.filter.n > XR_FILTER_MAX)
-		return answer_error(c, MHD_HTTP_BAD_REQUEST,
-				    "group=NAME takes the name of a group, at most 64 times", NULL);
+		return xr_answer_error(c, MHD_HTTP_BAD_REQUEST,
+				       "group=NAME takes the name of a group, at most 64 times",
+				       NULL);
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return MHD_NO;
@@ -204,7 +167,7 @@ static enum MHD_Result get_events(struct xr_api *api, struct MHD_Connection *c)
 	err = xr_stream_open(&s->stream, api->world.reporter, api->world.maps, &query, &why);
 	if (err) {
 		free(s);
-		return answer_error(c, code_of(err), why.text, NULL);
+		return xr_answer_error(c, code_of(err), why.text, NULL);
 	}
 	MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, 0u); /* silence is normal */
 	atomic_fetch_add(&api->streams, 1);
@@ -257,28 +220,26 @@ static enum MHD_Result post_step_down(struct xr_api *api, struct MHD_Connection 
 	struct xr_order_result result = {.why.text = "the election thread does not turn"};
 	struct xr_order order;
 	json_t *done;
-	char *body;
 	int err;
 
 	if (!may_order(api, c))
-		return answer_error(c, MHD_HTTP_FORBIDDEN,
-				    "orders are root's, and reading is the group's; run xraft as "
-				    "root",
-				    NULL);
+		return xr_answer_error(
+			c, MHD_HTTP_FORBIDDEN,
+			"orders are root's, and reading is the group's; run xraft as "
+			"root",
+			NULL);
 	if (!read_order(c, &order))
-		return answer_error(c, MHD_HTTP_BAD_REQUEST,
-				    "give group=NAME, and perhaps to=NODE (1 to 9); or nothing, "
-				    "for all groups",
-				    NULL);
+		return xr_answer_error(c, MHD_HTTP_BAD_REQUEST,
+				       "give group=NAME, and perhaps to=NODE (1 to 9); or nothing, "
+				       "for all groups",
+				       NULL);
 	err = api->world.orders ? xr_orders_ask(api->world.orders, &order, &result) : -ETIMEDOUT;
 	if (!err)
 		err = result.err;
 	if (err)
-		return answer_error(c, code_of(err), result.why.text, NULL);
+		return xr_answer_error(c, code_of(err), result.why.text, NULL);
 	done = json_pack("{s:i, s:i}", "groups", (int)result.groups, "term", (int)result.term);
-	body = xr_status_dump(done, false);
-	json_decref(done);
-	return answer(c, MHD_HTTP_OK, body, NULL);
+	return xr_answer_json(c, MHD_HTTP_OK, done, NULL);
 }
 
 /*
@@ -304,7 +265,6 @@ static enum MHD_Result get_peers(struct xr_api *api, struct MHD_Connection *c)
 	struct xr_order_result result = {.why.text = "the election thread does not turn"};
 	uint64_t asked_ns = xr_now_ns();
 	json_t *peers;
-	char *body;
 	int err = api->world.orders ? xr_orders_ask(api->world.orders, &order, &result)
 				    : -ETIMEDOUT;
 
@@ -313,13 +273,11 @@ static enum MHD_Result get_peers(struct xr_api *api, struct MHD_Connection *c)
 		if (!err)
 			err = xr_orders_ask(api->world.orders, &order, &result);
 		if (err)
-			return answer_error(c, code_of(err), result.why.text, NULL);
+			return xr_answer_error(c, code_of(err), result.why.text, NULL);
 		poll(NULL, 0, 2);
 	} while (!all_told(api, result.known, asked_ns) && xr_now_ns() - asked_ns < TELL_WAIT_NS);
 	peers = xr_peers_json(api->world.maps, result.known, asked_ns);
-	body = xr_status_dump(peers, false);
-	json_decref(peers);
-	return answer(c, MHD_HTTP_OK, body, NULL);
+	return xr_answer_json(c, MHD_HTTP_OK, peers, NULL);
 }
 
 /*
@@ -350,34 +308,23 @@ static enum MHD_Result route(struct xr_api *api, struct MHD_Connection *c, const
 		other = &routes[i];
 	}
 	if (other)
-		return answer_error(c, MHD_HTTP_METHOD_NOT_ALLOWED,
-				    "this path knows another method; see the Allow header",
-				    other->method);
-	return answer_error(
+		return xr_answer_error(c, MHD_HTTP_METHOD_NOT_ALLOWED,
+				       "this path knows another method; see the Allow header",
+				       other->method);
+	return xr_answer_error(
 		c, MHD_HTTP_NOT_FOUND,
 		"there is no such path; try /v1/status, /v1/looks, /v1/peers, /v1/events or "
 		"/v1/step-down",
 		NULL);
 }
 
-/* Called once with the header, again for each piece of the body, and a last time without any. */
 static enum MHD_Result serve(void *arg, struct MHD_Connection *c, const char *path,
 			     const char *method, const char *version, const char *body,
 			     size_t *body_size, void **per_request)
 {
-	static char header_seen;
-
 	(void)version;
 	(void)body;
-	if (!*per_request) {
-		*per_request = &header_seen;
-		return MHD_YES;
-	}
-	if (*body_size) {
-		*body_size = 0; /* no route takes a body */
-		return MHD_YES;
-	}
-	return route(arg, c, path, method);
+	return xr_answer_is_due(body_size, per_request) ? route(arg, c, path, method) : MHD_YES;
 }
 
 /*
@@ -477,9 +424,7 @@ static void *start_http(void *arg)
 	struct xr_api *api = arg;
 
 	api->http = MHD_start_daemon(
-		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
-			MHD_USE_ITC,
-		0, NULL, NULL, serve, api, MHD_OPTION_LISTEN_SOCKET, api->listen_fd,
+		XR_HTTP_FLAGS, 0, NULL, NULL, serve, api, MHD_OPTION_LISTEN_SOCKET, api->listen_fd,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_LIMIT_S,
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES, MHD_OPTION_END);

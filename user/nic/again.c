@@ -46,29 +46,28 @@ int xr_nic_find(const struct xr_nic *nic, unsigned int ifindex, struct xr_nic_fo
 	return 0;
 }
 
+static int reuse(struct bpf_object *object, const char *name, int fd)
+{
+	return bpf_map__reuse_fd(bpf_object__find_map_by_name(object, name), fd);
+}
+
 /* The program once more, over the maps that there are. */
-static struct bpf_object *open_again(const struct xr_nic *nic, const struct xr_nic_opts *o,
+static struct bpf_object *open_again(struct xr_nic *nic, const struct xr_nic_opts *o,
 				     struct xr_why *why)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
-	const struct xr_maps *m = &nic->maps;
-	const struct {
-		const char *name;
-		int fd;
-	} maps[] = {
-		{"xr_groups", m->groups_fd},   {"xr_acks", m->acks_fd},
-		{"xr_control", m->control_fd}, {"xr_peers", m->peers_fd},
-		{"xr_stats", m->stats_fd},     {"xr_events", m->events_fd},
-		{"xr_key", m->key_fd},	       {"xr_socket", m->socket_fd},
-	};
+	struct xr_maps *m = &nic->maps;
 	size_t size;
 	const void *elf = xraft_bpf__elf_bytes(&size);
 	struct bpf_object *object = bpf_object__open_mem(elf, size, &opts);
 	int err = object ? 0 : -errno;
 
-	for (size_t i = 0; i < ARRAY_SIZE(maps) && !err; i++)
-		err = bpf_map__reuse_fd(bpf_object__find_map_by_name(object, maps[i].name),
-					maps[i].fd);
+	for (size_t i = 0; xr_maps_name(i) && !err; i++)
+		err = reuse(object, xr_maps_name(i), *xr_maps_fd(m, i));
+	if (!err)
+		err = reuse(object, "xr_key", m->key_fd);
+	if (!err)
+		err = reuse(object, "xr_socket", m->socket_fd);
 	if (!err)
 		err = xr_fence_prepare(object, o, m->addresses_fd, why);
 	if (!err)
