@@ -26,6 +26,7 @@ XR_MAP_MMAP(xr_groups, 1, struct xr_group); /* the loader sets how many groups t
 XR_MAP_MMAP(xr_acks, 1, struct xr_acks);
 XR_MAP_MMAP(xr_control, 1, struct xr_control);
 XR_MAP_MMAP(xr_peers, XR_NODE_MAX + 1, struct xr_peer);
+XR_MAP_MMAP(xr_values, 1, struct xr_value); /* and how much room for a value */
 XR_MAP(xr_stats, BPF_MAP_TYPE_PERCPU_ARRAY, 2, struct xr_stats);
 XR_MAP(xr_key, BPF_MAP_TYPE_ARRAY, 2, struct xr_key);
 

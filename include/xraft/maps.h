@@ -50,7 +50,11 @@ struct xr_group {
 	__u16 digest;	     /* of name and voters (rule 10) */
 	__u8 voted_for;	     /* shown only: in durable_term, 0 nobody */
 	enum xr_role role;   /* shown only */
-	__u32 spare;
+	/*
+	 * The durable entry as a record of the view's term names it (rule 24). The engine writes it;
+	 * who accepts a heartbeat adds XR_COMMITTED, by compare-exchange.
+	 */
+	__u32 entry;
 	char name[XR_NAME_SIZE];
 } __attribute__((aligned(64)));
 
@@ -60,6 +64,21 @@ struct xr_acks {
 	/* The newest term in which it acked our heartbeats or gave us its vote (rule 18). */
 	__u32 term[XR_NODE_MAX + 1];
 	__u64 spare; /* to whole cache lines */
+};
+
+/*
+ * xr_values[id]: the group's entry, for readers. The engine alone writes it. Each map value has as
+ * many bytes behind this as the configuration says (value_bytes).
+ */
+struct xr_value {
+	__u64 sequence;	 /* odd while the rest is being written */
+	__u64 id;	 /* of the entry, term << 32 | index; 0: there never was one */
+	__u64 committed; /* the newest that is known to be committed */
+	__u16 voters;
+	__u16 learners;
+	__u16 size; /* of the value; more than there is room for: it is not here */
+	__u16 spare;
+	__u32 birth[XR_NODE_MAX + 1];
 };
 
 /* xr_peers[node] */
@@ -165,6 +184,8 @@ struct xr_key {
 	X(ack_ignored, "acks of another term, or that acknowledge nothing")                      \
 	X(pass_heartbeat, "heartbeats of a newer term or another leader, to the daemon")         \
 	X(pass_ack, "refusals with a newer term, to the daemon")                                 \
+	X(pass_entry, "acks that name another entry than the committed one, to the daemon too")  \
+	X(pass_append, "entries, to the daemon")                                                 \
 	X(pass_poll, "polls that only the daemon can answer")                                    \
 	X(pass_vote, "votes, prevotes, resignations, to the daemon")                             \
 	X(pass_fact, "introductions and path tests, to the daemon")                              \
@@ -247,6 +268,7 @@ static __always_inline union xr_word xr_view_read(const struct xr_group *g)
 _Static_assert(sizeof(struct xr_view) == 8, "one word (rule 2)");
 _Static_assert(sizeof(struct xr_group) == 64, "one cache line a group");
 _Static_assert(sizeof(struct xr_acks) == 128, "two cache lines a group");
+_Static_assert(sizeof(struct xr_value) == 72, "shared layout");
 _Static_assert(sizeof(struct xr_peer) == 48, "shared layout");
 _Static_assert(sizeof(struct xr_ip) == 16 && sizeof(struct xr_address) == 8, "shared layout");
 _Static_assert(sizeof(struct xr_control) == 136, "shared layout");

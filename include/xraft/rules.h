@@ -174,11 +174,30 @@ static __always_inline enum xr_reason xr_rule_record(const struct xr_group *g,
 	return rec->digest == g->digest ? XR_REASON_END : XR_R_drop_digest;
 }
 
-/* AppendEntries at the follower (paper, figure 2, receiver's steps 1 and 2). Rules 4, 5, 10. */
+/*
+ * Does the leader say that the entry which this node has is committed (rule 25)? True for the run that
+ * notes it.
+ */
+static __always_inline int xr_note_committed(struct xr_group *g, const struct xr_record *rec,
+					     __u32 *entry)
+{
+	if (rec->entry == *entry || !*entry || rec->entry != (*entry | XR_COMMITTED) ||
+	    __sync_val_compare_and_swap(&g->entry, *entry, rec->entry) != *entry)
+		return 0;
+	*entry = rec->entry;
+	return 1;
+}
+
+/*
+ * AppendEntries at the follower (paper, figure 2, receiver's steps 1 and 2). Rules 4, 5, 10. `entry`:
+ * what an ack has to name. Read before the second look, it was durable before a vote in any newer term
+ * (rule 24).
+ */
 static __always_inline enum xr_reason xr_rule_heartbeat(struct xr_group *g,
 							const struct xr_control *c,
 							const struct xr_wire *h,
-							const struct xr_record *rec, __u64 now)
+							const struct xr_record *rec, __u32 *entry,
+							__u64 now)
 {
 	enum xr_reason reason = xr_rule_record(g, h, rec);
 	union xr_word v = xr_view_read(g);
@@ -199,6 +218,7 @@ static __always_inline enum xr_reason xr_rule_heartbeat(struct xr_group *g,
 	if (!xr_mark_advance(&g->replay, rec->term, h->sent_ns) &&
 	    !xr_mark_renew(&g->replay, c, h, rec->term, now))
 		return XR_R_drop_replay;
+	*entry = *(volatile __u32 *)&g->entry;
 	if (!xr_stamp(&g->contact_ns, now))
 		return XR_R_heartbeat_withheld; /* another run stamped later; it answers */
 	XR_PAUSE;
@@ -230,6 +250,9 @@ static __always_inline enum xr_reason xr_rule_ack(struct xr_group *g, struct xr_
 		return XR_R_drop_group;
 	xr_stamp(&acks->echo_ns[node], h->echo_ns);
 	xr_know_term(acks, node, rec->term);
+	/* Rule 25: the daemon counts who has the entry under way, and sends it to who has not. */
+	if (rec->entry != g->entry || (__s32)rec->entry > 0)
+		return XR_R_pass_entry;
 	return XR_R_ack_stamped;
 }
 
@@ -415,11 +438,11 @@ static __always_inline enum xr_reason xr_rules_check(struct xr_env *env, const s
  * A load of a word stalls until bytes that were just stored into it have reached the cache. The tag
  * loads words, so these functions store whole words.
  */
-static __always_inline void xr_record_set_flags(struct xr_record *rec, __u16 flags)
+static __always_inline void xr_record_set(struct xr_record *rec, __u16 flags, __u32 entry)
 {
 	__u64 *word = (__u64 *)&rec->digest;
 
-	*word = (*word & ~0xffff0000ull) | (__u64)flags << 16;
+	*word = (__u16)*word | (__u64)flags << 16 | (__u64)entry << 32;
 }
 
 static __always_inline void xr_wire_turn(struct xr_wire *h, __u8 type, __u8 self,
@@ -470,17 +493,21 @@ static __always_inline long xr_step_heartbeat(__u32 i, void *arg)
 	struct xr_run *run = xr_env_run(w->env);
 	enum xr_reason reason = XR_R_drop_group;
 	struct xr_group *g;
+	__u32 entry = 0;
 
 	if (!rec)
 		return 1;
 	g = xr_env_group(w->env, rec->group);
 	if (g)
-		reason = xr_rule_heartbeat(g, xr_env_control(w->env), w->h, rec, w->now);
+		reason = xr_rule_heartbeat(g, xr_env_control(w->env), w->h, rec, &entry, w->now);
+	if (g && reason == XR_R_heartbeat_answered && xr_note_committed(g, rec, &entry))
+		xr_env_report(w->env, w->h, rec);
 	run->reason[i & (XR_SLOTS - 1)] = reason;
 	if (xr_is_stamped(reason)) {
 		run->stamped++;
 		xr_env_count(w->env, reason);
-		xr_record_set_flags(rec, reason == XR_R_heartbeat_answered ? XR_ACKED : XR_PENDING);
+		xr_record_set(rec, reason == XR_R_heartbeat_answered ? XR_ACKED : XR_PENDING,
+			      entry);
 	} else if (reason == XR_R_heartbeat_refused) {
 		run->refused++;
 		run->term[i & (XR_SLOTS - 1)] = xr_view_read(g).view.term;
@@ -510,7 +537,7 @@ static __always_inline long xr_step_write_rest(__u32 i, void *arg)
 	xr_env_count(w->env, reason);
 	if (reason == XR_R_heartbeat_refused)
 		rec->term = run->term[i & (XR_SLOTS - 1)];
-	xr_record_set_flags(rec, reason == XR_R_heartbeat_refused ? XR_REFUSED : XR_PENDING);
+	xr_record_set(rec, reason == XR_R_heartbeat_refused ? XR_REFUSED : XR_PENDING, 0);
 	return 0;
 }
 
@@ -543,7 +570,7 @@ static __always_inline long xr_step_ack(__u32 i, void *arg)
 	acks = xr_env_acks(w->env, rec->group);
 	if (g && acks)
 		reason = xr_rule_ack(g, acks, w->h, rec, w->now);
-	if (reason == XR_R_pass_ack)
+	if (reason == XR_R_pass_ack || reason == XR_R_pass_entry)
 		xr_env_run(w->env)->up++;
 	xr_env_count(w->env, reason);
 	return 0;
@@ -589,7 +616,8 @@ static __always_inline long xr_step_write_beat(__u32 i, void *arg)
 	if (!rec)
 		return 1;
 	answered = run->reason[i & (XR_SLOTS - 1)] == XR_R_poll_answered;
-	xr_record_set_flags(rec, answered ? 0 : XR_PENDING);
+	/* No entry: there is no second look, by which it were of the view's term (rule 25). */
+	xr_record_set(rec, answered ? 0 : XR_PENDING, 0);
 	return 0;
 }
 
@@ -622,6 +650,7 @@ static __always_inline enum xr_verdict xr_rules_decide(struct xr_walk *w)
 		return XR_TX;
 	default:
 		xr_env_count(w->env, xr_type_body(w->h->type) == XR_BODY_BALLOT ? XR_R_pass_vote
+				     : w->h->type == XR_APPEND			? XR_R_pass_append
 										: XR_R_pass_fact);
 		return XR_PASS;
 	}

@@ -14,11 +14,12 @@
 #include <linux/types.h>
 
 #define XR_WIRE_MAGIC	0x54465258u /* "XRFT" as bytes on the wire */
-#define XR_WIRE_VERSION 2
+#define XR_WIRE_VERSION 3
 #define XR_PORT		7007
 
 #define XR_NODE_MAX	9    /* node ids are 1 ... 9 */
 #define XR_DATAGRAM_MAX 1440 /* 87 records; a 1500-byte IPv6 packet has room for 1452 bytes */
+#define XR_VALUE_MAX	1024 /* bytes that a group agrees on, in its entry */
 
 #define xr_each_node(node) for (__u8 node = 1; (node) <= XR_NODE_MAX; (node)++)
 
@@ -29,12 +30,13 @@
 		} else
 
 /* What follows the header `count` times. */
-enum xr_body { XR_BODY_NONE, XR_BODY_FACT, XR_BODY_RECORD, XR_BODY_BALLOT };
+enum xr_body { XR_BODY_NONE, XR_BODY_FACT, XR_BODY_RECORD, XR_BODY_BALLOT, XR_BODY_WORD };
 
 /* The size of each in 64-bit words. */
 #define XR_WORDS_FACT	2
 #define XR_WORDS_RECORD 2
 #define XR_WORDS_BALLOT 5
+#define XR_WORDS_WORD	1 /* of one struct xr_append, which is as long as its value */
 
 enum xr_place { XR_AT_DAEMON, XR_AT_NIC };
 
@@ -43,6 +45,7 @@ enum xr_place { XR_AT_DAEMON, XR_AT_NIC };
  * words for people. Each step has a type of its own, so that every chain of answers ends (rule 9).
  *
  * HEARTBEAT is AppendEntries without entries, from leader to follower; an ACK echoes its `sent_ns`.
+ * APPEND is AppendEntries with the group's entry, and is acked like a heartbeat once that is durable.
  * With a POLL an anxious follower asks its leader for a heartbeat. A PREVOTE ("would you vote for
  * me in this term?") changes nothing. RESIGN: "I no longer lead this group in this term".
  * With ASK and TELL nodes introduce themselves (rule 17): who are you, and what do you know of me?
@@ -62,7 +65,8 @@ enum xr_place { XR_AT_DAEMON, XR_AT_NIC };
 	X(XR_TELL, 10, FACT, 0, DAEMON, "tell")                                \
 	X(XR_PATH_TEST, 11, FACT, XR_PATH_ECHO, NIC, "path test")              \
 	X(XR_PATH_ECHO, 12, FACT, XR_PATH_DELIVERED, DAEMON, "path echo")      \
-	X(XR_PATH_DELIVERED, 13, FACT, 0, DAEMON, "path delivered")
+	X(XR_PATH_DELIVERED, 13, FACT, 0, DAEMON, "path delivered")            \
+	X(XR_APPEND, 14, WORD, XR_ACK, DAEMON, "append")
 
 enum xr_type {
 #define X(name, number, body, answer, place, text) name = (number),
@@ -98,15 +102,22 @@ struct xr_wire {
 #define XR_PENDING 0x4 /* not decided here; the daemon was told, ask again (rule 15) */
 
 /*
+ * `entry` of a record, in half a word: the index of the sender's entry, 0 unless that is of the record's
+ * term; and whether it is known to be committed (rules 24 and 25).
+ */
+#define XR_COMMITTED 0x80000000u
+#define XR_INDEX_MAX 0x7fffffffu
+
+/*
  * 16 bytes: one group in a heartbeat, its answer or a poll. A group without entries pays for no
- * more; what a log needs is for a body of its own.
+ * more; the entry itself has a body of its own.
  */
 struct xr_record {
 	__u32 group;
 	__u32 term;
 	__u16 digest; /* of the group's name and voters (rule 10) */
 	__u16 flags;
-	__u32 spare; /* zero */
+	__u32 entry; /* index, XR_COMMITTED */
 };
 
 /* Flags of a vote body. */
@@ -124,8 +135,8 @@ struct xr_ballot {
 	__u16 digest;
 	__u16 flags;
 	__u32 round;	  /* of the PreVote or vote; an answer repeats it */
-	__u64 last_index; /* of the candidate's log, compared as (last_term, last_index) */
-	__u32 last_term;
+	__u64 entry;	  /* id of the candidate's entry, compared as a number; 0: it has none */
+	__u32 birth;	  /* zero */
 	__u32 lift_term;  /* request of an heir: the term that `lift_leader` has resigned */
 	__u8 lift_leader; /* 0: nobody resigned */
 	__u8 node;	  /* resignation: the heir, 0 none */
@@ -133,24 +144,65 @@ struct xr_ballot {
 };
 
 /*
+ * What a group agrees on besides its leader: all of it, so that the last entry is the whole log. Ids are
+ * compared as numbers. Without its value 56 bytes; on the wire and on disk the value follows, zeroes up
+ * to a whole word.
+ */
+struct xr_entry {
+	__u64 id;		      /* term << 32 | index */
+	__u16 voters;		      /* bit n: node n */
+	__u16 learners;		      /* zero */
+	__u16 size;		      /* of the value, in bytes */
+	__u16 spare;		      /* zero */
+	__u32 birth[XR_NODE_MAX + 1]; /* zero */
+	char value[XR_VALUE_MAX];
+};
+
+#define XR_ENTRY_BASE (sizeof(struct xr_entry) - XR_VALUE_MAX)
+
+/* What an APPEND carries: `entry` of the record is as in a heartbeat. */
+struct xr_append {
+	struct xr_record record;
+	struct xr_entry entry;
+};
+
+static inline __u32 xr_entry_term(__u64 id)
+{
+	return (__u32)(id >> 32);
+}
+
+/* On the wire and on disk. */
+static inline __u32 xr_entry_size(const struct xr_entry *entry)
+{
+	return XR_ENTRY_BASE + (entry->size + 7u) / 8 * 8;
+}
+
+/* As a record of `term` names it. */
+static inline __u32 xr_entry_index(__u64 id, __u32 term)
+{
+	return xr_entry_term(id) == term ? (__u32)id : 0;
+}
+
+/*
  * What nodes tell each other when they meet: X(name, number, meaning of `of` and `value`). Those
  * below XR_FACT_SELF belong to the conversation, the others say how the sender is set up.
  */
-#define XR_FACTS(X)                                                                        \
-	X(nonce, 1, "value: random; the answer repeats it")                                \
-	X(from, 2, "ASK: what do you know of me in the groups from value on?")             \
-	X(path, 3, "ASK: test my NIC path, too")                                           \
-	X(term, 4, "TELL: in group `of` the asker has acked, voted or led in term value")  \
-	X(more, 5, "TELL: of the groups from value on I know more; ask again")             \
-	X(vote, 6, "TELL: in group `of` the asker voted for the teller in term value")     \
-	X(twice, 7, "TELL: two lives of the asker's node take turns")                      \
-	X(min_timeout_us, 16, "of each node's election timeout: the least, D")             \
-	X(max_timeout_us, 17, "the most")                                                  \
-	X(heartbeat_us, 18, "between heartbeats")                                          \
-	X(stall_limit_us, 19, "after which a node that stands still answers nobody")       \
-	X(drift_permille, 20, "r of rule 5")                                               \
-	X(groups, 21, "digest of all groups' ids, names and voters")                       \
-	X(keys, 22, "bit n of the low half: key n is accepted; high half: key that seals") \
+#define XR_FACTS(X)                                                                           \
+	X(nonce, 1, "value: random; the answer repeats it")                                   \
+	X(from, 2, "ASK: what do you know of me in the groups from value on?")                \
+	X(path, 3, "ASK: test my NIC path, too")                                              \
+	X(term, 4, "TELL: in group `of` the asker has acked, voted or led in term value")     \
+	X(more, 5, "TELL: of the groups from value on I know more; ask again")                \
+	X(vote, 6, "TELL: in group `of` the asker voted for the teller in term value")        \
+	X(twice, 7, "TELL: two lives of the asker's node take turns")                         \
+	X(entry, 8, "TELL: in group `of` the asker has acked the entry of this id (rule 18)") \
+	X(min_timeout_us, 16, "of each node's election timeout: the least, D")                \
+	X(max_timeout_us, 17, "the most")                                                     \
+	X(heartbeat_us, 18, "between heartbeats")                                             \
+	X(stall_limit_us, 19, "after which a node that stands still answers nobody")          \
+	X(drift_permille, 20, "r of rule 5")                                                  \
+	X(groups, 21, "digest of all groups' ids, names and voters")                          \
+	X(keys, 22, "bit n of the low half: key n is accepted; high half: key that seals")    \
 	X(xdp, 23, "enum xr_nic_mode; next byte: enum xr_tx_path")
 
 enum xr_fact_what {
@@ -178,6 +230,9 @@ _Static_assert(sizeof(struct xr_wire) == 48, "wire layout");
 _Static_assert(sizeof(struct xr_fact) == 8 * XR_WORDS_FACT, "wire layout");
 _Static_assert(sizeof(struct xr_record) == 8 * XR_WORDS_RECORD, "wire layout");
 _Static_assert(sizeof(struct xr_ballot) == 8 * XR_WORDS_BALLOT, "wire layout");
+_Static_assert(XR_ENTRY_BASE == 56, "wire layout");
+_Static_assert(sizeof(struct xr_wire) + sizeof(struct xr_append) <= XR_DATAGRAM_MAX,
+	       "one datagram");
 _Static_assert(XR_RECORD_MAX == XR_RECORDS, "one datagram, one full MTU");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "fields are used as they are sent");
 

@@ -83,6 +83,26 @@ void xr_timing(const struct xr_handle *h, struct xr_lease_timing *timing);
  */
 unsigned int xr_leader(const struct xr_handle *h, int group, uint64_t *term);
 
+/* Of the value that a group agrees on, which its leader sets (xraft set). */
+struct xr_value_state {
+	uint64_t id;	/* of the entry that holds it, term << 32 | index: it only grows */
+	bool committed; /* no leader ever loses it; else the next one may have another */
+	size_t size;	/* in bytes */
+};
+
+/*
+ * The group's value as this node last took it, into `value`, which has `size` bytes (1024 are always
+ * enough). No system call where the maps are mapped. A node that is cut off has an old one: only the
+ * leader, before xr_is_leader() is true once more, knows that there is no newer. Returns 0, or
+ *   -ENOENT    nobody ever set one
+ *   -EMSGSIZE  it is longer than `size`, or than value_bytes of this node; *state tells the rest
+ *   -EAGAIN    the daemon died while it wrote it; it writes it again when it starts
+ *   -EINVAL    there is no such group
+ *   -ENODEV    the maps can be read no more
+ */
+int xr_value(const struct xr_handle *h, int group, void *value, size_t size,
+	     struct xr_value_state *state);
+
 /*
  * Have the maps been replaced since xr_open(), as a start with many more groups does? Then
  * xr_is_leader() stays false on this handle, and a new one is needed. Makes system calls.

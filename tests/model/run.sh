@@ -32,8 +32,11 @@ lease: 2 CPUs         | lease    | TERMS=2 NO_READER NO_CRASH NO_POLLS CPUS=2
 drift: 3 elections    | drift    | TERMS=4
 replay                | replay   |
 datagram              | datagram |
+entry: 2 terms        | entry    | TERMS=2 INDEXES=2
 '
 deep='
+entry: 3 terms, 2 indexes | entry | INDEXES=2
+entry: 3 terms        | entry    | INDEXES=1
 voter: 3 CPUs         | voter    | CPUS=3 TERMS=2
 voter: D=3, 4 terms   | voter    | D=3 TERMS=4
 lease: 3 terms, crash | lease    | NO_READER NO_POLLS
@@ -80,6 +83,10 @@ NOT_MARKED               | datagram |
 NOT_REPORTED             | datagram |
 PENDING_IS_HEARTBEAT     | datagram |
 POLL_NOT_MARKED          | datagram |
+INDEX_STAYS              | entry | TERMS=1 INDEXES=2
+NOT_COMPARED             | entry | TERMS=2 INDEXES=1
+ACKED_EARLY              | entry | TERMS=2 INDEXES=1
+HALF_IS_MAJORITY         | entry | TERMS=2 INDEXES=1
 '
 
 only='' trace='' jobs=${XR_MODEL_JOBS:-2} depth=500000

@@ -97,6 +97,144 @@ void check_lease_is_promised(struct node *n)
 }
 
 /*
+ * ---- entries (rules 22 to 26) ----
+ */
+
+static struct made *made_of(struct world *w, int g, uint64_t id)
+{
+	for (uint32_t i = w->nmade[g]; i--;)
+		if (w->made[g][i].id == id)
+			return &w->made[g][i];
+	return NULL;
+}
+
+static struct made *make(struct world *w, int g, uint64_t id, uint64_t hash)
+{
+	if (!(w->nmade[g] & (w->nmade[g] + 1))) {
+		w->made[g] = reallocarray(w->made[g], 2 * w->nmade[g] + 2, sizeof(struct made));
+		if (!w->made[g])
+			abort();
+	}
+	w->made[g][w->nmade[g]] = (struct made){.id = id, .hash = hash};
+	return &w->made[g][w->nmade[g]++];
+}
+
+static uint64_t hash_of(const struct xr_entry *entry)
+{
+	uint64_t hash = 0xcbf29ce484222325ull;
+	struct xr_entry body = {0};
+
+	memcpy(&body, entry, XR_ENTRY_BASE + entry->size);
+	for (size_t i = 0; i < sizeof(body); i++)
+		hash = (hash ^ ((const unsigned char *)&body)[i]) * 0x100000001b3ull;
+	return hash;
+}
+
+/* Nobody who led in a later term was without it when it began to. */
+static void check_committed(struct node *n, int g, struct made *m)
+{
+	struct world *w = n->w;
+
+	if (m->committed || __builtin_popcount(m->acked) <= w->n / 2)
+		return;
+	m->committed = true;
+	w->result->faults[SIM_VALUES_COMMITTED]++;
+	for (uint32_t t = xr_entry_term(m->id) + 1; t < w->nterms[g]; t++)
+		if (w->terms[g][t].leader && w->terms[g][t].entry < m->id)
+			sim_violation(w, "no committed entry is lost",
+				      "group %d: entry %llx, but not node %u, leader of term %u", g,
+				      (unsigned long long)m->id, w->terms[g][t].leader, t);
+}
+
+/* On disk. Whoever leads in its term has made it, and acks it by that. */
+void check_entry(struct node *n, int g, const struct xr_entry *entry)
+{
+	struct world *w = n->w;
+	struct made *m = made_of(w, g, entry->id);
+	uint64_t hash = hash_of(entry);
+	uint8_t leader = term_of(w, g, xr_entry_term(entry->id))->leader;
+
+	if (!leader)
+		sim_violation(w, "only leaders make entries (rule 22)", "node %u group %d: %llx",
+			      n->id, g, (unsigned long long)entry->id);
+	if (!m)
+		m = make(w, g, entry->id, hash);
+	if (m->hash != hash)
+		sim_violation(w, "an entry has one body (rule 22)", "node %u group %d: %llx", n->id,
+			      g, (unsigned long long)entry->id);
+	if (entry->id < n->ghost[g].entry)
+		sim_violation(w, "a durable entry never goes back (rule 24)",
+			      "node %u group %d: %llx to %llx", n->id, g,
+			      (unsigned long long)n->ghost[g].entry, (unsigned long long)entry->id);
+	n->ghost[g].entry = entry->id;
+	if (leader == n->id && n->ghost[g].term == xr_entry_term(entry->id)) {
+		m->acked |= 1u << n->id;
+		check_committed(n, g, m);
+	}
+}
+
+/* Of a new life: a write that nobody heard of may be there or not. */
+void check_entry_found(struct node *n, int g, const struct xr_entry *entry)
+{
+	if ((entry ? entry->id : 0) < n->ghost[g].entry)
+		sim_violation(n->w, "a durable entry never goes back (rule 24)",
+			      "node %u group %d: %llx is gone", n->id, g,
+			      (unsigned long long)n->ghost[g].entry);
+	if (entry && entry->id != n->ghost[g].entry)
+		check_entry(n, g, entry);
+}
+
+static void check_entry_acked(struct node *n, const struct xr_record *rec)
+{
+	uint64_t id = (uint64_t)rec->term << 32 | (rec->entry & XR_INDEX_MAX);
+	struct made *m;
+
+	if (!(rec->entry & XR_INDEX_MAX))
+		return;
+	m = made_of(n->w, rec->group, id);
+	if (!m || n->ghost[rec->group].entry < id) {
+		sim_violation(n->w, "no ack names an entry that is not durable (rule 24)",
+			      "node %u group %u: %llx, durable is %llx", n->id, rec->group,
+			      (unsigned long long)id,
+			      (unsigned long long)n->ghost[rec->group].entry);
+		return;
+	}
+	m->acked |= 1u << n->id;
+	check_committed(n, rec->group, m);
+}
+
+/* At an election: what was committed before is there. */
+static void check_entry_led(struct node *n, int g, uint32_t t)
+{
+	struct world *w = n->w;
+
+	for (uint32_t i = 0; i < w->nmade[g]; i++)
+		if (w->made[g][i].committed && xr_entry_term(w->made[g][i].id) < t &&
+		    w->made[g][i].id > n->ghost[g].entry)
+			sim_violation(
+				w, "no committed entry is lost",
+				"group %d: node %u leads in term %u with entry %llx, not %llx", g,
+				n->id, t, (unsigned long long)n->ghost[g].entry,
+				(unsigned long long)w->made[g][i].id);
+}
+
+/* What people are told. */
+static void check_shown(struct node *n, int g)
+{
+	const struct shown *s = &n->maps.values[g];
+	struct made *m;
+
+	if (s->v.sequence & 1 || s->v.committed == n->committed[g])
+		return;
+	n->committed[g] = s->v.committed;
+	m = made_of(n->w, g, s->v.committed);
+	if (s->v.committed && (!m || !m->committed))
+		sim_violation(n->w, "what is called committed is (rule 25)",
+			      "node %u group %d: %llx", n->id, g,
+			      (unsigned long long)s->v.committed);
+}
+
+/*
  * ---- what a node says and does ----
  */
 
@@ -113,9 +251,11 @@ static void check_lead(struct node *n, int g, uint32_t t)
 	if (n->ghost[g].vote != n->id)
 		sim_violation(n->w, "a leader has its own vote, durable",
 			      "node %u group %d term %u", n->id, g, t);
+	check_entry_led(n, g, t);
 	if (!term->leader)
 		n->w->result->elections++;
 	term->leader = n->id;
+	term->entry = n->ghost[g].entry;
 	term->min_timeout_us = n->maps.control.min_timeout_us;
 	term->life = n->child.life;
 }
@@ -150,6 +290,7 @@ void check_maps(struct node *n)
 			n->stamped_ns[g] = record->contact_ns ? sim_true_of(n, record->contact_ns)
 							      : 0;
 		n->contact_ns[g] = record->contact_ns;
+		check_shown(n, g);
 		if (now.word == before.word)
 			continue;
 		n->views[g] = now;
@@ -264,6 +405,7 @@ static void check_ack(struct node *n, uint8_t to, const struct xr_record *rec, u
 		sim_violation(n->w, "only leaders are acked", "node %u group %u term %u to node %u",
 			      n->id, rec->group, rec->term, to);
 	term->acked |= 1u << n->id;
+	check_entry_acked(n, rec);
 	if (stamped_ns >= ghost->ack_ns) {
 		ghost->ack_ns = stamped_ns;
 		ghost->ack_term = rec->term;
@@ -368,6 +510,28 @@ static uint64_t agreed(struct world *w, int g)
 	return 0;
 }
 
+/* Nobody sets a value any more: the last one is committed, and all that follow have it. */
+static void check_entry_settled(struct world *w, int g, int leader)
+{
+	uint32_t entry = w->node[leader].maps.groups[g].entry;
+
+	uint64_t durable = w->node[leader].ghost[g].entry;
+
+	if (durable && xr_entry_term(durable) != w->node[leader].maps.groups[g].view.term)
+		sim_violation(w, "a leader's entry is of its term (rule 26)",
+			      "group %d node %d: %llx", g, leader, (unsigned long long)durable);
+	if ((int32_t)entry > 0)
+		sim_violation(w, "a healed majority commits the entry", "group %d index %u", g,
+			      entry);
+	for (int id = 1; id <= w->n; id++)
+		if (w->core >> id & w->core >> leader & 1 &&
+		    w->node[id].maps.groups[g].entry != entry &&
+		    xr_view_read(&w->node[id].maps.groups[g]).view.leader == leader)
+			sim_violation(w, "the entry gets to all that follow",
+				      "group %d: node %d has %x, its leader %x", g, id,
+				      w->node[id].maps.groups[g].entry, entry);
+}
+
 void check_liveness(struct world *w)
 {
 	uint64_t passed_ns = w->now_ns - w->calm_since_ns;
@@ -383,6 +547,8 @@ void check_liveness(struct world *w)
 				      (unsigned long long)leader >> 8,
 				      (unsigned long long)w->settled[g] & 255,
 				      (unsigned long long)w->settled[g] >> 8);
+		if (late && !w->failed)
+			check_entry_settled(w, g, leader & 255);
 		if (leader != w->settled[g])
 			w->result->settled_ns = passed_ns;
 		w->settled[g] = leader;

@@ -32,6 +32,8 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 	[SIM_SOCKET_GONE] = "senders told that a socket is gone",
 	[SIM_READER_HELD] = "readers held between two reads",
 	[SIM_RELOADED] = "reloads",
+	[SIM_VALUES_SET] = "values set",
+	[SIM_VALUES_COMMITTED] = "entries committed",
 	[SIM_SET_BACK] = "machines set back, of which only peers know more",
 	[SIM_COPIED] = "machines copied with their state",
 	[SIM_OTHER_CLOCK] = "starts in another time namespace",
@@ -362,6 +364,34 @@ void faults_strike(struct world *w)
 	else
 		strike_node(w);
 	sim_at(w, w->now_ns + sim_between(w, 0, 2 * w->fault_ns), SIM_EV_FAULT, 0, 0);
+}
+
+/*
+ * ---- values ----
+ */
+
+static uint64_t chance(struct world *w, uint64_t limit)
+{
+	w->chance_set ^= w->chance_set << 13; /* xorshift (Marsaglia 2003) */
+	w->chance_set ^= w->chance_set >> 7;
+	w->chance_set ^= w->chance_set << 17;
+	return (w->chance_set >> 20) % limit;
+}
+
+/* Whoever says that it leads is asked, and now and then somebody else. */
+void faults_set(struct world *w)
+{
+	uint64_t d_ns = w->timing.min_timeout_ns;
+	int g = (int)chance(w, (uint64_t)w->groups), other = 1 + (int)chance(w, (uint64_t)w->n);
+
+	for (int id = 1; id <= w->n; id++)
+		if (w->lead_views[g] >> id & 1 || (id == other && chance(w, 8) == 0)) {
+			w->node[id].asked_to_set |= 1u << g;
+			node_wake(&w->node[id]);
+		}
+	if (!w->calm || w->now_ns - w->calm_since_ns < 20 * w->timing.max_timeout_ns)
+		sim_at(w, w->now_ns + US(50) + chance(w, chance(w, 3) ? d_ns / 2 : 4 * d_ns),
+		       SIM_EV_SET, 0, 0);
 }
 
 /*

@@ -108,15 +108,16 @@ static void nothing(void *world)
 	(void)world;
 }
 
-static int submit(void *world, const struct xr_vote *v)
+static int submit(void *world, const struct xr_vote *v, const struct xr_entry *entry)
 {
 	struct node *n = world;
 
 	sim_trace(n->w, n->id, "%s: g%llu term %llu vote %llu", "to disk", v->group, v->term,
 		  v->vote, 0);
 	check_maps(n);
-	check_decided(n, v->group, v->term, v->vote);
-	store_submit(n, v);
+	if (!entry)
+		check_decided(n, v->group, v->term, v->vote);
+	store_submit(n, v, entry);
 	return 0;
 }
 
@@ -136,7 +137,7 @@ static size_t reap(void *world, struct xr_done *done, size_t max)
 	size_t n = (size_t)s->ndone < max ? (size_t)s->ndone : max;
 
 	for (size_t i = 0; i < n; i++)
-		done[i] = (struct xr_done){.vote = s->done[i]};
+		done[i] = (struct xr_done){.vote = s->done[i].vote, .entry = s->done[i].entry.id};
 	s->ndone -= n;
 	memmove(s->done, s->done + n, s->ndone * sizeof(s->done[0]));
 	return n;

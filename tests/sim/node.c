@@ -79,6 +79,26 @@ static void hand_over(struct node *n)
 	}
 }
 
+/* Each value is another one. */
+static void set_values(struct node *n)
+{
+	struct xr_order order = {.kind = XR_ORDER_SET};
+	struct xr_order_result result;
+
+	for (int g = 0; g < n->w->groups; g++) {
+		if (!(n->asked_to_set >> g & 1))
+			continue;
+		memcpy(order.group, n->maps.groups[g].name, sizeof(order.group));
+		order.size = (uint16_t)snprintf(order.value, sizeof(order.value), "value %llu",
+						(unsigned long long)n->w->sequence);
+		if (n->w->sequence % 5 == 0)
+			order.size = SIM_VALUE;
+		xr_engine_order(&n->engine, &order, &result);
+		n->w->result->faults[SIM_VALUES_SET] += !result.err;
+	}
+	n->asked_to_set = 0;
+}
+
 static void reload(struct node *n)
 {
 	const struct xr_config *c = &n->warden.config;
@@ -96,6 +116,8 @@ static void answer_requests(struct node *n)
 
 	if (n->reloaded)
 		reload(n);
+	if (n->asked_to_set)
+		set_values(n);
 	if (n->asked_to_hand_over)
 		hand_over(n);
 	if (n->asked_to_step_down)
@@ -228,6 +250,8 @@ static struct xr_maps maps_of(struct node *n)
 		.acks = n->maps.acks,
 		.peers = n->maps.peers,
 		.control = &n->maps.control,
+		.values = n->maps.values,
+		.value_size = sizeof(n->maps.values[0]),
 		.ngroups = n->w->groups,
 	};
 }
@@ -338,7 +362,7 @@ void node_spawn(struct node *n)
 	n->turn_due = n->again = n->over = false;
 	n->armed_ns = 0;
 	n->began_ns = sim_local(n);
-	n->asked_to_step_down = n->asked_to_hand_over = n->gone = 0;
+	n->asked_to_step_down = n->asked_to_hand_over = n->asked_to_set = n->gone = 0;
 	n->asked_to_stop = n->reloaded = false;
 	n->paused_until_ns = 0;
 	memset(&n->engine, 0, sizeof(n->engine));
@@ -491,6 +515,8 @@ void node_reboot(struct node *n, int64_t ppm)
 	for (int g = 0; g < n->w->groups; g++) {
 		n->maps.groups[g] = (struct xr_group){0};
 		n->maps.acks[g] = (struct xr_acks){0};
+		n->maps.values[g] = (struct shown){0};
+		n->committed[g] = 0;
 		n->views[g].word = n->contact_ns[g] = 0;
 		n->w->lead_views[g] &= ~(1u << n->id);
 	}

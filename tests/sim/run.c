@@ -74,6 +74,8 @@ void sim_free(struct world *w)
 	net_forget(w);
 	for (int g = 0; g < w->groups; g++)
 		free(w->terms[g]);
+	for (int g = 0; g < w->groups; g++)
+		free(w->made[g]);
 	free(w->heap);
 	free(w);
 }
@@ -90,6 +92,8 @@ struct world *sim_new(const struct sim_options *o, struct sim_result *r)
 	w->options = o;
 	w->result = r;
 	w->random = o->seed;
+	w->chance_set = o->seed * 0x9e3779b97f4a7c15ull | 1;
+	w->values = o->seed % 3 != 1 && !o->quiet;
 	set_up(w);
 	return w;
 }
@@ -100,6 +104,8 @@ void sim_run(const struct sim_options *o, struct sim_result *r, FILE *out)
 	uint64_t began_ns = w->now_ns;
 
 	sim_at(w, w->now_ns + w->timing.max_timeout_ns * 2, SIM_EV_FAULT, 0, 0);
+	if (w->values)
+		sim_at(w, w->now_ns + w->timing.max_timeout_ns, SIM_EV_SET, 0, 0);
 	sim_run_until(w, w->now_ns + w->chaos_ns);
 	/* Nodes with a smaller D than a leader's do not answer it: then nothing is promised. */
 	if (!w->mixed_d && !w->failed) {

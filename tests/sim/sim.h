@@ -31,6 +31,7 @@
 #define SIM_TRACE   60
 #define SIM_HOLDS   6 /* held at the same time */
 #define SIM_BYTES   XR_DATAGRAM_MAX
+#define SIM_VALUE   64
 
 #define US(x) ((uint64_t)((x)*1000.0))
 #define MS(x) ((uint64_t)((x)*1000000.0))
@@ -64,6 +65,8 @@ enum sim_fault {
 	SIM_SOCKET_GONE, /* and the network said so */
 	SIM_READER_HELD,
 	SIM_RELOADED,
+	SIM_VALUES_SET,
+	SIM_VALUES_COMMITTED,
 	SIM_PUT_BACK, /* an older journal, from a backup */
 	SIM_SET_BACK, /* the same, and the maps are gone: only its peers know better */
 	SIM_COPIED,   /* a machine with its state: two are one node */
@@ -96,7 +99,8 @@ enum sim_event {
 	SIM_EV_REPLAY, /* an attacker, in the calm phase */
 	SIM_EV_WATCH,  /* of liveness */
 	SIM_EV_READER, /* arg: group */
-	SIM_EV_GONE,   /* arg: the node whose socket is gone */
+	SIM_EV_SET,
+	SIM_EV_GONE, /* arg: the node whose socket is gone */
 };
 
 struct event {
@@ -114,13 +118,20 @@ struct maps {
 	struct xr_peer peers[XR_NODE_MAX + 1];
 	struct xr_key keys[2];
 	struct xr_stats stats;
+	struct shown {
+		struct xr_value v;
+		char value[SIM_VALUE];
+	} values[SIM_GROUPS];
 };
 
 /* The daemon's disk: journal.h in place of the writer's thread, which does what this does. */
 struct store {
 	struct fake_disk *disk;
 	struct xr_journal *journal;
-	struct xr_vote waiting[SIM_GROUPS * 4], writing[SIM_GROUPS * 4], done[SIM_GROUPS * 4];
+	struct record {
+		struct xr_vote vote;
+		struct xr_entry entry; /* id 0: none */
+	} waiting[SIM_GROUPS * 4], writing[SIM_GROUPS * 4], done[SIM_GROUPS * 4];
 	int nwaiting, nwriting, ndone;
 	bool busy;	       /* a write is under way */
 	bool failed;	       /* rule 7: this process votes no more */
@@ -151,6 +162,7 @@ struct ghost {
 	uint32_t nvoted;
 	uint64_t ack_ns; /* when the newest ack that left was stamped; true time */
 	uint32_t ack_term;
+	uint64_t entry; /* durable */
 };
 
 /* The warden's, or the engine's. */
@@ -178,6 +190,7 @@ struct node {
 	struct maps maps;
 	union xr_word views[SIM_GROUPS]; /* as the checker last saw them */
 	uint64_t contact_ns[SIM_GROUPS]; /* likewise */
+	uint64_t committed[SIM_GROUPS];	 /* likewise, of what it shows */
 	uint64_t stamped_ns[SIM_GROUPS]; /* the same in true time */
 	struct xr_config config;	 /* the file; its groups are `groups` */
 	struct xr_config_group groups[SIM_GROUPS];
@@ -198,6 +211,7 @@ struct node {
 	uint64_t armed_ns, timer_at_ns;
 	bool asked_to_stop, reloaded, over;
 	uint32_t asked_to_step_down; /* bit g */
+	uint32_t asked_to_set;	     /* likewise */
 	uint8_t asked_to_hand_over;  /* all groups, to this node; 0: no */
 	uint32_t gone;		     /* bit n: the network says that node n has no socket */
 	int readers[SIM_GROUPS];
@@ -209,7 +223,15 @@ struct term {
 	uint16_t acked;		 /* bit n: node n has acked its leader */
 	uint32_t min_timeout_us; /* the leader's */
 	uint32_t life;		 /* the leader's, when it began to lead */
+	uint64_t entry;		 /* likewise */
 	uint8_t vote[XR_NODE_MAX + 1];
+};
+
+/* An entry that somebody made, whatever became of it. */
+struct made {
+	uint64_t id, hash;
+	uint32_t acked; /* bit n: node n had it durable, and acked it in its term */
+	bool committed;
 };
 
 struct trace_line {
@@ -258,6 +280,10 @@ struct world {
 	uint8_t odd; /* the only node outside the core, which is to be copied or set back; 0: none */
 	struct term *terms[SIM_GROUPS]; /* [SIM_TERMS], grown on demand */
 	uint32_t nterms[SIM_GROUPS];
+	struct made *made[SIM_GROUPS]; /* grown on demand */
+	uint32_t nmade[SIM_GROUPS];
+	bool values;			  /* somebody sets values */
+	uint64_t chance_set;		  /* of its own: seeds without values are as before */
 	uint32_t lead_views[SIM_GROUPS];  /* bit n: node n's view says LEAD */
 	uint32_t newest_read[SIM_GROUPS]; /* the newest term that a reader was told it leads in */
 
@@ -338,7 +364,7 @@ void reader_turn(struct node *n, int g);
 /* store.c */
 void store_new(struct node *n);
 int store_open(struct node *n);
-void store_submit(struct node *n, const struct xr_vote *v);
+void store_submit(struct node *n, const struct xr_vote *v, const struct xr_entry *entry);
 void store_kick(struct node *n);
 void store_probe(struct node *n);
 uint64_t store_oldest_ns(const struct node *n);
@@ -377,6 +403,7 @@ void faults_end(struct world *w);
 void faults_replay(struct world *w);
 void faults_strike_state(struct world *w);
 bool faults_wait(const struct world *w);
+void faults_set(struct world *w);
 extern const char *const sim_fault_names[SIM_FAULTS];
 
 /* check.c */
@@ -390,6 +417,8 @@ void check_maps(struct node *n);
 void check_leaves(struct node *n, const struct packet *p, uint64_t stamped_ns);
 void check_decided(struct node *n, int g, uint32_t term, uint8_t vote);
 void check_durable(struct node *n, const struct xr_vote *v);
+void check_entry(struct node *n, int g, const struct xr_entry *entry);
+void check_entry_found(struct node *n, int g, const struct xr_entry *entry);
 void check_found(struct node *n, int g, const struct xr_vote *v);
 void check_turn(struct node *n);
 /* `newest`: of what readers had been told when this call began. */

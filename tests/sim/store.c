@@ -30,12 +30,14 @@ int store_open(struct node *n)
 		return err;
 	}
 	n->store.rotten = false;
-	for (int g = 0; g < n->w->groups && !n->store.put_back && !n->doomed; g++)
+	for (int g = 0; g < n->w->groups && !n->store.put_back && !n->doomed; g++) {
 		check_found(n, g, xr_journal_find(n->store.journal, g));
+		check_entry_found(n, g, xr_journal_entry(n->store.journal, g));
+	}
 	return 0;
 }
 
-void store_submit(struct node *n, const struct xr_vote *v)
+void store_submit(struct node *n, const struct xr_vote *v, const struct xr_entry *entry)
 {
 	struct store *s = &n->store;
 
@@ -43,7 +45,10 @@ void store_submit(struct node *n, const struct xr_vote *v)
 		return;
 	if (!s->submitted_ns)
 		s->submitted_ns = sim_local(n);
-	s->waiting[s->nwaiting++] = *v;
+	s->waiting[s->nwaiting] = (struct record){.vote = *v};
+	if (entry)
+		memcpy(&s->waiting[s->nwaiting].entry, entry, XR_ENTRY_BASE + entry->size);
+	s->nwaiting++;
 }
 
 static uint64_t write_ns(struct node *n)
@@ -92,11 +97,17 @@ uint64_t store_oldest_ns(const struct node *n)
 static int write_batch(struct node *n, struct xr_why *why)
 {
 	struct store *s = &n->store;
+	const struct xr_entry *entries[ARRAY_SIZE(s->writing)];
+	struct xr_vote votes[ARRAY_SIZE(s->writing)];
 
 	n->w->result->writes++;
 	if (!s->nwriting)
 		return xr_journal_probe(s->journal, why);
-	return xr_journal_append(s->journal, s->writing, s->nwriting, why);
+	for (int i = 0; i < s->nwriting; i++) {
+		votes[i] = s->writing[i].vote;
+		entries[i] = s->writing[i].entry.id ? &s->writing[i].entry : NULL;
+	}
+	return xr_journal_append(s->journal, votes, entries, s->nwriting, why);
 }
 
 /* What the disk confirmed is durable from here on, whether or not the daemon hears of it. */
@@ -105,9 +116,14 @@ static void confirm(struct node *n)
 	struct store *s = &n->store;
 
 	for (int i = 0; i < s->nwriting; i++) {
-		check_durable(n, &s->writing[i]);
-		sim_trace(n->w, n->id, "%s: g%llu term %llu vote %llu", "on disk",
-			  s->writing[i].group, s->writing[i].term, s->writing[i].vote, 0);
+		check_durable(n, &s->writing[i].vote);
+		if (s->writing[i].entry.id)
+			check_entry(n, s->writing[i].vote.group, &s->writing[i].entry);
+		sim_trace(n->w, n->id,
+			  s->writing[i].entry.id ? "%s: g%llu term %llu vote %llu entry %llx"
+						 : "%s: g%llu term %llu vote %llu",
+			  "on disk", s->writing[i].vote.group, s->writing[i].vote.term,
+			  s->writing[i].vote.vote, s->writing[i].entry.id);
 	}
 }
 

@@ -32,6 +32,8 @@ int cli_keygen(const struct cli *cli, int argc, char **argv);
 int cli_doctor(const struct cli *cli, int argc, char **argv);
 int cli_detach(const struct cli *cli, int argc, char **argv);
 int cli_transfer(const struct cli *cli, int argc, char **argv);
+int cli_set(const struct cli *cli, int argc, char **argv);
+int cli_get(const struct cli *cli, int argc, char **argv);
 int cli_step_down(const struct cli *cli, int argc, char **argv);
 
 /* Print "xraft: SENTENCE" on stderr and return `code`. */

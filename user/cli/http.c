@@ -106,8 +106,8 @@ static int refused(const char *path, long code, const struct body *b)
 	json_t *json = b->data ? json_loads(b->data, 0, NULL) : NULL;
 	const char *text = json_string_value(json_object_get(json, "error"));
 
-	cli_fail(CLI_FAILED, "the daemon refuses %s (%ld): %s", path, code,
-		 text ? text : "is it of another version?");
+	cli_fail(CLI_FAILED, "the daemon refuses %.*s (%ld): %s", (int)strcspn(path, "?"), path,
+		 code, text ? text : "is it of another version?");
 	json_decref(json);
 	return CLI_FAILED;
 }
@@ -116,7 +116,7 @@ static int request(const char *socket, const char *path, bool post, struct body 
 {
 	__attribute__((cleanup(free_curl))) CURL *curl = curl_easy_init();
 	cli_line_fn on_line = b->on_line;
-	char url[2048];
+	char url[8192]; /* a value of 1 KiB, each byte as %XX, and more */
 	CURLcode err;
 	long code = 0;
 

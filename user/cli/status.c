@@ -226,6 +226,19 @@ static const char *cell_age(char text[24], const json_t *group, const char *name
 	return text;
 }
 
+/* Under its group, where somebody set a value. */
+static void print_entry(const json_t *entry)
+{
+	const json_t *value = json_object_get(entry, "value");
+	char *text = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL; /* on one line */
+
+	if (json_is_object(entry))
+		printf("  entry %s, %s: %.200s\n", word(entry, "id"),
+		       yes(entry, "committed") ? "committed" : "not known to be committed",
+		       json_is_string(value) ? text : "no text, or too long for value_bytes");
+	free(text);
+}
+
 static void print_group(const json_t *g, int self, int name_width)
 {
 	char leader[16], vote[16], contact[24], quorum[24], lease[24];
@@ -240,6 +253,7 @@ static void print_group(const json_t *g, int self, int name_width)
 	json_array_foreach(json_object_get(g, "voters"), i, voter)
 		printf("%s%d", i ? "," : "", (int)json_integer_value(voter));
 	putchar('\n');
+	print_entry(json_object_get(g, "entry"));
 }
 
 /*

@@ -36,9 +36,10 @@ struct xr_config {
 	enum xr_xdp xdp;
 	char state_dir[PATH_MAX];
 	char socket[PATH_MAX];
-	char user[32];	/* that the engine becomes; "": xraft */
-	char group[32]; /* whose members may read; "": xraft, if there is one */
-	int realtime;	/* SCHED_FIFO priority, 0 = ordinary */
+	char user[32];	      /* that the engine becomes; "": xraft */
+	char group[32];	      /* whose members may read; "": xraft, if there is one */
+	int realtime;	      /* SCHED_FIFO priority, 0 = ordinary */
+	uint32_t value_bytes; /* room for a group's value in the maps */
 
 	struct xr_peer nodes[XR_NODE_MAX + 1]; /* by id; .used where it exists */
 

@@ -102,6 +102,17 @@ void xr_follower_heartbeat(struct xr_raft *r, const struct xr_event *ev, struct 
 	}
 }
 
+/* A heartbeat with the group's entry. From a leader that is new here it is that first. */
+void xr_follower_append(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+{
+	const struct xr_message *m = &ev->message;
+
+	if (!r->op.writing && m->term == r->term && r->role == XR_FOLLOWER && r->leader == m->node)
+		xr_entry_append(r, ev, up);
+	else if (m->term >= r->term)
+		xr_follower_heartbeat(r, ev, up);
+}
+
 /*
  * "I no longer lead in this term." Lifts stickiness for exactly that leader and term; the heir
  * campaigns at once, without PreVote. The others leave it D, so long as an election may take where

@@ -85,10 +85,21 @@ bool xr_decide_looked(struct xr_raft *r, const struct xr_event *ev, struct xr_wh
 /* On disk: publish. Whoever is owed a reply gets it next. */
 void xr_decide_durable(struct xr_raft *r, struct xr_update *up);
 
+/* entry.c: rules 22 to 26. */
+
+/* Of a leader: an entry of its term, to the disk and to all others. */
+void xr_entry_make(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+void xr_entry_propose(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+void xr_entry_acked(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+void xr_entry_taken(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+void xr_entry_note(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+/* Of a follower: an APPEND of the leader that it follows. */
+void xr_entry_append(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+
 /* leader.c */
 void xr_leader_begin(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_leader_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
-void xr_leader_refused(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+void xr_leader_ack(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_leader_step_down(struct xr_raft *r, const struct xr_event *ev,
 			 const struct xr_why_event *why, struct xr_update *up);
 
@@ -118,6 +129,7 @@ bool xr_follower_waits(struct xr_raft *r, const struct xr_event *ev, struct xr_u
 void xr_follower_follow(struct xr_raft *r, const struct xr_event *ev, uint8_t node,
 			uint64_t echo_ns, struct xr_update *up);
 void xr_follower_heartbeat(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+void xr_follower_append(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_follower_resignation(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_follower_poll(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_follower_hint(struct xr_raft *r, const struct xr_event *ev);

@@ -29,6 +29,8 @@ void xr_leader_begin(struct xr_raft *r, const struct xr_event *ev, struct xr_upd
 	xr_update_report(up, XR_RAFT_ELECTED, r->term, 0, &r->why);
 	up->report[up->nreport - 1].took_ns = ev->now_ns - r->election_ns;
 	r->why.cause = XR_CAUSE_NONE;
+	if (r->entry)
+		xr_entry_make(r, ev, up); /* rule 26: the same anew, in its own term */
 }
 
 /* Stop leading (rule 12): fence for good, resign, say why. A transfer is no more than its heir. */
@@ -73,9 +75,15 @@ void xr_leader_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_upd
 		xr_leader_step_down(r, ev, &lost, up);
 }
 
-/* An ack comes up only as a refusal with a newer term (5.1). */
-void xr_leader_refused(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+/* An ack comes up as a refusal with a newer term (5.1), or for the entry that it names. */
+void xr_leader_ack(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
-	if (r->role == XR_LEADER && ev->message.term > r->term)
+	const struct xr_message *m = &ev->message;
+
+	if (r->role != XR_LEADER)
+		return;
+	if (!m->granted && m->term > r->term)
 		xr_decide_enter_term(r, ev, up);
+	else if (m->granted && m->term == r->term)
+		xr_entry_acked(r, ev, up);
 }

@@ -13,13 +13,14 @@ static void on_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_upd
 static void (*const on_type[XR_TYPE_END])(struct xr_raft *r, const struct xr_event *ev,
 					  struct xr_update *up) = {
 	[XR_HEARTBEAT] = xr_follower_heartbeat,
-	[XR_ACK] = xr_leader_refused,
+	[XR_ACK] = xr_leader_ack,
 	[XR_POLL] = xr_follower_poll,
 	[XR_VOTE] = xr_voter_vote,
 	[XR_VOTE_ANSWER] = xr_candidate_vote_answer,
 	[XR_PREVOTE] = xr_voter_prevote,
 	[XR_PREVOTE_ANSWER] = xr_candidate_prevote_answer,
 	[XR_RESIGN] = xr_follower_resignation,
+	[XR_APPEND] = xr_follower_append,
 };
 
 static void on_message(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
@@ -95,6 +96,14 @@ static void step(struct xr_raft *r, const struct xr_event *ev, struct xr_update 
 	case XR_EV_HINT:
 		xr_follower_hint(r, ev);
 		break;
+	case XR_EV_PROPOSE:
+		xr_entry_propose(r, ev, up);
+		break;
+	case XR_EV_TAKEN:
+		xr_entry_taken(r, ev, up);
+		break;
+	case XR_EV_NEWS:
+		break;
 	case XR_EV_STEP_DOWN:
 		if (r->role == XR_LEADER)
 			xr_leader_step_down(r, ev, &ev->why, up);
@@ -105,6 +114,8 @@ static void step(struct xr_raft *r, const struct xr_event *ev, struct xr_update 
 void xr_raft_step(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
 	memset(up, 0, sizeof(*up));
+	if (ev->committed)
+		xr_entry_note(r, ev, up);
 	step(r, ev, up);
 	up->timer_ns = xr_timer_next_ns(r, ev);
 	up->quiet_ns = xr_timer_quiet_ns(r, ev);

@@ -121,14 +121,31 @@ struct xr_raft {
 	uint32_t claimed[XR_NODE_MAX + 1]; /* [node]: the newest term that is a leap from ours */
 	uint32_t met; /* bit n: node n has voted or asked for votes since a leader was heard */
 
-	uint64_t last_index; /* of the log; 0 until there is one */
-	uint32_t last_term;
+	/* rules 22 to 26: ids, term << 32 | index; 0: none */
+	uint64_t entry;	     /* durable */
+	uint64_t entry_next; /* on its way to the disk */
+	uint64_t committed;  /* the newest that is known to be */
+	uint32_t acked;	     /* of a leader: bit n: node n has the newer of entry and entry_next */
+	uint64_t made_ns;    /* of a leader: when that was made */
 };
 
 /* The term this node acts in: the one being written counts for refusing others (rule 7). */
 static inline uint32_t xr_raft_term(const struct xr_raft *r)
 {
 	return r->op.writing ? r->op.term : r->term;
+}
+
+/* The newest entry that this node has, durable or not. */
+static inline uint64_t xr_raft_newest(const struct xr_raft *r)
+{
+	return r->entry_next ? r->entry_next : r->entry;
+}
+
+/* Rule 26: the next entry has to wait for this one. */
+static inline bool xr_raft_under_way(const struct xr_raft *r)
+{
+	return xr_raft_newest(r) != r->committed ||
+	       (r->entry && xr_entry_term(r->entry) != r->term);
 }
 
 enum xr_event_kind {
@@ -138,21 +155,23 @@ enum xr_event_kind {
 	XR_EV_DURABLE, /* the term and vote asked for are on disk */
 	XR_EV_STEP_DOWN, /* lead no longer, for `why`; `heir` goes first */
 	XR_EV_HINT,	 /* the network says that `message.node` has no socket any more */
+	XR_EV_PROPOSE,	 /* a leader shall make an entry, of which the caller has the body */
+	XR_EV_TAKEN,	 /* entry `entry` is on disk; `message` is the APPEND that brought it */
+	XR_EV_NEWS,	 /* something that each step reads anew may have changed: `committed` */
 };
 
 struct xr_message {
-	uint8_t type;  /* enum xr_type */
-	uint8_t node;  /* sender, or addressee; 0: all other voters but those in `skip` */
-	uint32_t skip; /* bit n: node n has answered already */
-	bool granted;
+	uint8_t type;	     /* enum xr_type */
+	uint8_t node;	     /* sender, or addressee; 0: all other voters but those in `skip` */
+	uint32_t skip;	     /* bit n: node n has answered already */
+	bool granted;	     /* XR_ACK: no refusal */
 	uint8_t heir;	     /* XR_RESIGN */
 	uint8_t lift_leader; /* XR_VOTE */
 	uint32_t lift_term;
 	uint32_t term;
 	uint32_t round;
-	uint32_t last_term;
-	uint64_t last_index;
-	uint64_t sent_ns; /* XR_HEARTBEAT: what an ack has to echo */
+	uint64_t entry;	  /* requests, XR_APPEND: an id; XR_ACK: as its record names it */
+	uint64_t sent_ns; /* XR_HEARTBEAT, XR_APPEND: what an ack has to echo */
 };
 
 struct xr_event {
@@ -165,6 +184,8 @@ struct xr_event {
 	uint64_t random; /* 64 fresh random bits */
 	uint32_t strangers; /* bit n: node n has not told yet what it knows of this one (rule 18) */
 	uint8_t heir;	    /* the voter with the newest ack, or the one that was asked for */
+	bool committed;	    /* the own durable entry is, as the maps say */
+	uint64_t entry;	    /* XR_EV_TAKEN */
 	struct xr_message message;
 	struct xr_why_event why;
 };
@@ -177,13 +198,16 @@ enum {
 	XR_DO_BEAT = 1 << 4,	   /* send heartbeats now, and go on */
 	XR_DO_ACK = 1 << 5,	   /* answer the heartbeat {ack_to, ack_echo_ns}, by the rules */
 	XR_DO_FENCE_ONLY = 1 << 6, /* set the view to NONE for good; no second look follows */
+	XR_DO_TAKE = 1 << 7,	   /* write the entry `entry`; then XR_EV_TAKEN */
+	XR_DO_SHOW = 1 << 8,	   /* show the durable entry, and whether it is committed */
 };
 
 #define XR_SEND_MAX   2
 #define XR_REPORT_MAX 2
 
 /*
- * The caller carries it out in this order: fence, persist, publish, ack, beat, send, reports.
+ * The caller carries it out in this order: fence, persist, publish, take, show, ack, beat, send,
+ * reports.
  */
 struct xr_update {
 	unsigned int what; /* XR_DO_* */
@@ -192,6 +216,8 @@ struct xr_update {
 	uint8_t vote;
 	uint8_t ack_to;
 	uint64_t ack_echo_ns;
+	uint64_t
+		entry; /* XR_DO_TAKE: its id; its body is that of the event, or of the entry before */
 	struct xr_message send[XR_SEND_MAX];
 	int nsend;
 	struct {
@@ -223,11 +249,12 @@ enum xr_raft_report {
 	XR_RAFT_STEPPED_DOWN,
 	XR_RAFT_RESIGNATION,
 	XR_RAFT_TERM_ADOPTED,
+	XR_RAFT_COMMITTED,
 };
 
 /*
  * Start as a follower (5.2) in the durable `term` with `vote`. `promise_until_ns`: rule 6; 0 for a
- * node that is new. `r->group`, `voters`, `self`, `timing` are set by the caller before. Fills
+ * node that is new. `r->group`, `voters`, `self`, `timing`, `entry` are set by the caller before. Fills
  * `up->timer_ns`.
  */
 void xr_raft_start(struct xr_raft *r, uint32_t term, uint8_t vote, uint64_t now_ns,

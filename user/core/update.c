@@ -12,8 +12,7 @@ struct xr_message *xr_update_send(struct xr_raft *r, struct xr_update *up, uint8
 		.node = node,
 		.term = term,
 		.round = r->round,
-		.last_term = r->last_term,
-		.last_index = r->last_index,
+		.entry = r->entry, /* rule 23: of those that are durable */
 	};
 	return m;
 }

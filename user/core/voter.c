@@ -2,12 +2,10 @@
 /* The voter's side: RequestVote and PreVote (5.2, 5.4.1; 9.6). */
 #include "core/internal.h"
 
-/* 5.4.1: compared as (term, index), lexicographically. */
+/* Rule 23 (5.4.1): ids are (term, index), compared as numbers. */
 static bool log_is_older(const struct xr_raft *r, const struct xr_message *m)
 {
-	if (m->last_term != r->last_term)
-		return m->last_term < r->last_term;
-	return m->last_index < r->last_index;
+	return m->entry < r->entry;
 }
 
 static void answer(struct xr_raft *r, uint8_t node, uint32_t round, bool granted,

@@ -12,6 +12,7 @@
 #include "daemon/api.h"
 #include "daemon/looks.h"
 #include "daemon/peers.h"
+#include "daemon/setter.h"
 #include "daemon/stream.h"
 #include "lib/answer.h"
 #include "lib/status.h"
@@ -242,6 +243,64 @@ static enum MHD_Result post_step_down(struct xr_api *api, struct MHD_Connection 
 	return xr_answer_json(c, MHD_HTTP_OK, done, NULL);
 }
 
+static bool read_value(struct MHD_Connection *c, struct xr_order *order)
+{
+	const char *id = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "if");
+	const char *value = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "value");
+
+	if (!read_order(c, order) || !order->group[0] || order->heir || !value ||
+	    strlen(value) > sizeof(order->value))
+		return false;
+	order->kind = XR_ORDER_SET;
+	order->size = (uint16_t)strlen(value);
+	memcpy(order->value, value, order->size);
+	order->conditional = id;
+	return !id || xr_set_read_id(id, &order->if_id);
+}
+
+static enum MHD_Result post_set(struct xr_api *api, struct MHD_Connection *c)
+{
+	struct xr_order order;
+	struct xr_set set;
+	struct xr_why why;
+	json_t *done;
+	int err;
+
+	if (!may_order(api, c))
+		return xr_answer_error(c, MHD_HTTP_FORBIDDEN,
+				    "orders are root's, and reading is the group's; run xraft as "
+				    "root",
+				    NULL);
+	if (!read_value(c, &order))
+		return xr_answer_error(
+			c, MHD_HTTP_BAD_REQUEST,
+			"give group=NAME and value=TEXT (at most 1024 bytes), and perhaps "
+			"if=TERM.INDEX",
+			NULL);
+	err = xr_set_value(api->world.maps, api->world.orders, &order, &set, &why);
+	if (err)
+		return xr_answer_error(c, code_of(err), why.text, NULL);
+	done = json_pack("{s:o, s:f}", "id",
+			 json_sprintf("%u.%u", xr_entry_term(set.entry), (uint32_t)set.entry), "ms",
+			 (double)set.took_ns / NS_PER_MS);
+	return xr_answer_json(c, MHD_HTTP_OK, done, NULL);
+}
+
+static enum MHD_Result get_value(struct xr_api *api, struct MHD_Connection *c)
+{
+	const char *name = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "group");
+	size_t id = 0;
+
+	while (name && id < api->world.maps->ngroups &&
+	       (!api->world.maps->groups[id].voters ||
+		strncmp(api->world.maps->groups[id].name, name, XR_NAME_SIZE)))
+		id++;
+	if (!name || id == api->world.maps->ngroups)
+		return xr_answer_error(c, name ? MHD_HTTP_NOT_FOUND : MHD_HTTP_BAD_REQUEST,
+				    "give group=NAME, of a group that this node has", NULL);
+	return xr_answer_json(c, MHD_HTTP_OK, xr_status_entry(api->world.maps, id), NULL);
+}
+
 /*
  * ---- what the peers tell ----
  */
@@ -292,6 +351,8 @@ static const struct route {
 	{MHD_HTTP_METHOD_GET, "/v1/peers", get_peers},
 	{MHD_HTTP_METHOD_GET, "/v1/looks", get_looks},
 	{MHD_HTTP_METHOD_GET, "/v1/events", get_events},
+	{MHD_HTTP_METHOD_GET, "/v1/value", get_value},
+	{MHD_HTTP_METHOD_POST, "/v1/set", post_set},
 	{MHD_HTTP_METHOD_POST, "/v1/step-down", post_step_down},
 };
 
@@ -313,8 +374,8 @@ static enum MHD_Result route(struct xr_api *api, struct MHD_Connection *c, const
 				       other->method);
 	return xr_answer_error(
 		c, MHD_HTTP_NOT_FOUND,
-		"there is no such path; try /v1/status, /v1/looks, /v1/peers, /v1/events or "
-		"/v1/step-down",
+		"there is no such path; try /v1/status, /v1/looks, /v1/peers, /v1/events, "
+		"/v1/value, /v1/set or /v1/step-down",
 		NULL);
 }
 

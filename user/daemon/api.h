@@ -11,6 +11,11 @@
  *                                  events as lines of JSON (events.schema.json), until either side
  *                                  ends: those kept that were asked for, the state of each group,
  *                                  then what happens; of these groups alone, if any is named
+ *   GET /v1/value?group=NAME       "entry" of lib/status.h: the value that the group agrees on, or null
+ *   POST /v1/set?group=NAME&value=TEXT[&if=TERM.INDEX]
+ *                                  set it, and wait until it is committed: {"id", "ms"}. 409: it
+ *                                  does not lead, or the entry is another than that; 503: no
+ *                                  majority has it in time; 403: as below
  *   POST /v1/step-down[?group=NAME[&to=NODE]]
  *                                  lead that group no longer, or any; NODE goes first. {"groups":
  *                                  how many it led, "term": of the last}. 409: it does not lead;

@@ -65,11 +65,11 @@ static void flush(void *world)
 	xr_trains_flush(&n->trains);
 }
 
-static int submit(void *world, const struct xr_vote *vote)
+static int submit(void *world, const struct xr_vote *vote, const struct xr_entry *entry)
 {
 	struct xr_node *n = world;
 
-	return xr_writer_submit(n->writer, vote);
+	return xr_writer_submit(n->writer, vote, entry);
 }
 
 static void kick(void *world)

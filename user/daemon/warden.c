@@ -105,6 +105,7 @@ struct xr_nic_opts xr_warden_nic_opts(const struct xr_warden *w)
 		.interface = c->interface,
 		.want = c->xdp,
 		.ngroups = c->ngroups ? c->groups[c->ngroups - 1].id + 1 : 1,
+		.value_bytes = c->value_bytes,
 		.readers = w->user.readers,
 		.addresses = c->addresses,
 		.naddresses = c->naddresses,

@@ -15,8 +15,7 @@ static inline struct xr_ballot xr_ballot_of(const struct xr_message *m, uint32_t
 		.digest = digest,
 		.flags = m->granted ? XR_GRANTED : 0,
 		.round = m->round,
-		.last_index = m->last_index,
-		.last_term = m->last_term,
+		.entry = m->entry,
 		.lift_term = m->lift_term,
 		.lift_leader = m->lift_leader,
 		.node = m->heir,
@@ -35,8 +34,7 @@ static inline struct xr_message xr_ballot_message(const struct xr_wire *h,
 		.lift_term = b->lift_term,
 		.term = b->term,
 		.round = b->round,
-		.last_term = b->last_term,
-		.last_index = b->last_index,
+		.entry = b->entry,
 	};
 }
 

@@ -41,37 +41,43 @@ static int note_state(const struct xr_vote *vote, void *arg)
 }
 
 /* Rule 18: what was published was durable; more than the journal holds has been promised. */
-static bool maps_know_more(const struct xr_group *g, const struct xr_vote *vote, uint32_t *known)
+static bool maps_know_more(const struct xr_group *g, const struct xr_vote *vote,
+			   const struct xr_entry *entry, uint32_t *known)
 {
 	uint32_t term = vote ? vote->term : 0;
+	uint32_t index = xr_entry_index(entry ? entry->id : 0, term);
 
 	*known = xr_view_read(g).view.term;
+	if (*known == term && (g->entry & XR_INDEX_MAX) > index)
+		return true;
 	return *known > term || (*known == term && g->durable_term == term && g->voted_for &&
 				 (!vote || g->voted_for != vote->vote));
 }
 
 /* A group that came by reload and does not fit the state of its id can have no vote (rule 10). */
 static int start_group(struct xr_engine *e, const struct xr_config_group *g,
-		       const struct xr_vote *vote, uint64_t promise_until_ns, struct xr_why *why)
+		       const struct xr_vote *vote, const struct xr_entry *entry,
+		       uint64_t promise_until_ns, struct xr_why *why)
 {
 	uint32_t known, term = vote ? vote->term : 0;
 
 	e->members[g->id].has_state = true;
-	if (maps_know_more(&e->env.groups[g->id], vote, &known))
+	if (maps_know_more(&e->env.groups[g->id], vote, entry, &known))
 		return xr_fail(
 			why, -ESTALE,
-			"%s: the maps pinned on this machine know this node in term %u, but "
-			"the state in %s ends with term %u: it is older than its promises (a "
+			"%s: the maps pinned on this machine know this node in term %u, entry %u, "
+			"but the state in %s ends with term %u: it is older than its promises (a "
 			"backup, a copy, --new?). Put the newest state back; for a cluster "
 			"made anew take a new key, and run xraft detach first",
-			g->name, known, e->config->state_dir, term);
+			g->name, known, e->env.groups[g->id].entry & XR_INDEX_MAX,
+			e->config->state_dir, term);
 	if (vote && vote->digest != g->digest)
 		xr_engine_say(e, XR_REPORT_error,
 			      "group %s (id %u) has state under another name or with other voters: "
 			      "left out; give it an id that was never used",
 			      g->name, g->id);
 	else
-		xr_group_start(e, g, vote, promise_until_ns);
+		xr_group_start(e, g, vote, entry, promise_until_ns);
 	return 0;
 }
 
@@ -86,7 +92,11 @@ static int start_groups(struct xr_engine *e, const struct xr_journal *journal,
 	for (size_t i = 0; i < e->config->ngroups && !err; i++) {
 		const struct xr_config_group *g = &e->config->groups[i];
 
-		err = start_group(e, g, xr_journal_find(journal, g->id), promise_until_ns, why);
+		err = start_group(e, g, xr_journal_find(journal, g->id),
+				  xr_journal_entry(journal, g->id), promise_until_ns, why);
+		if (!err && xr_journal_entry(journal, g->id) && e->members[g->id].raft.voters &&
+		    !e->members[g->id].bodies)
+			err = xr_fail(why, -ENOMEM, "no memory for the entry of %s", g->name);
 	}
 	return err;
 }
@@ -126,6 +136,8 @@ int xr_engine_init(struct xr_engine *e, struct xr_maps *maps, const struct xr_jo
 void xr_engine_free(struct xr_engine *e)
 {
 	xr_timers_free(&e->timers);
+	for (uint32_t id = 0; e->members && id < e->env.ngroups; id++)
+		free(e->members[id].bodies);
 	free(e->members);
 	free(e->quiet);
 }
@@ -141,7 +153,7 @@ static int take_groups(struct xr_engine *e, const struct xr_config_group *groups
 		if (e->members[g->id].has_state)
 			continue;
 		e->members[g->id].has_state = true;
-		xr_group_start(e, g, NULL, 0);
+		xr_group_start(e, g, NULL, NULL, 0);
 		added++;
 	}
 	return added;

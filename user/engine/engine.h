@@ -22,6 +22,13 @@
 #include "journal/journal.h"
 #include "nic/maps.h"
 
+/* The bodies of a group's entries, of which the core has the ids. Only groups that have one have this. */
+struct xr_bodies {
+	struct xr_entry now;  /* durable */
+	struct xr_entry next; /* filled, or on its way to the disk; that until the disk has it */
+	uint64_t echo_ns;     /* of the APPEND that brought it */
+};
+
 /* A group as the engine holds it. */
 struct xr_member {
 	struct xr_raft raft;
@@ -31,6 +38,7 @@ struct xr_member {
 	/* As configured: what of its record nobody changes. */
 	uint16_t digest;
 	char name[XR_NAME_SIZE];
+	struct xr_bodies *bodies; /* owned; NULL: there was never an entry */
 };
 
 /* Of a group whose timer needs no step (xr_update.quiet_ns), in an array of their own: small. */
@@ -167,7 +175,8 @@ void xr_engine_give_way(struct xr_engine *e);
 
 /* group.c */
 void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
-		    const struct xr_vote *vote, uint64_t promise_until_ns);
+		    const struct xr_vote *vote, const struct xr_entry *entry,
+		    uint64_t promise_until_ns);
 void xr_group_step(struct xr_engine *e, uint32_t id, struct xr_event *ev);
 /* Timers of `n` groups are due. Returns for how many there was something to decide. */
 uint32_t xr_group_timers(struct xr_engine *e, const struct xr_due *due, uint32_t n, uint64_t now_ns,
@@ -175,6 +184,23 @@ uint32_t xr_group_timers(struct xr_engine *e, const struct xr_due *due, uint32_t
 void xr_group_message(struct xr_engine *e, uint32_t id, const struct xr_message *m);
 void xr_group_step_down_all(struct xr_engine *e, const struct xr_why_event *why);
 void xr_group_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r);
+
+/* value.c: the bodies of entries, between wire, disk and maps (rules 22 to 26). */
+void xr_value_start(struct xr_engine *e, struct xr_member *m, const struct xr_entry *entry);
+void xr_value_take(struct xr_engine *e, struct xr_member *m, const struct xr_update *up);
+void xr_value_taken(struct xr_engine *e, uint32_t id, uint64_t entry);
+/* Before a view of `term` is published, and where entry or commitment changed: name it in the record. */
+void xr_value_name(struct xr_engine *e, struct xr_member *m, uint32_t term);
+void xr_value_show(struct xr_engine *e, struct xr_member *m);
+bool xr_value_is_committed(const struct xr_engine *e, const struct xr_member *m);
+void xr_value_send(struct xr_engine *e, struct xr_member *m, uint8_t to);
+void xr_value_passed(struct xr_engine *e, const struct xr_datagram *d);
+void xr_value_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r);
+/* group.c, for it. */
+struct xr_member *xr_group_find(struct xr_engine *e, const char *name);
+/* What the disk shall have of a group in this term; with `entry`, or NULL. */
+void xr_group_persist(struct xr_engine *e, struct xr_member *m, uint32_t term, uint8_t vote,
+		      const struct xr_entry *entry);
 
 /* receive.c: up to so many datagrams, and for no longer than a part of D; and what they left. */
 void xr_receive_all(struct xr_engine *e, int most);

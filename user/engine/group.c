@@ -39,19 +39,20 @@ static void fence(struct xr_engine *e, struct xr_member *m)
 	__sync_synchronize();
 }
 
-static void persist(struct xr_engine *e, struct xr_member *m, const struct xr_update *up)
+void xr_group_persist(struct xr_engine *e, struct xr_member *m, uint32_t term, uint8_t to,
+		      const struct xr_entry *entry)
 {
 	const struct xr_group *g = record_of(e, m);
 	struct xr_vote vote = {
 		.group = m->raft.group,
-		.term = up->term,
-		.vote = up->vote,
+		.term = term,
+		.vote = to,
 		.digest = g->digest,
 	};
 	int err;
 
 	memcpy(vote.name, g->name, sizeof(vote.name));
-	err = e->host->submit(e->world, &vote);
+	err = e->host->submit(e->world, &vote, entry);
 	e->submitted = true;
 	if (err && !e->disk_bad) { /* it stays fenced: rule 7 */
 		struct xr_why why = {"too many votes wait for the disk"};
@@ -79,13 +80,17 @@ static void ack(struct xr_engine *e, struct xr_member *m, uint8_t to, uint64_t e
 	};
 	uint64_t now_ns = xr_engine_now_ns(e);
 	enum xr_reason reason = xr_env_may_answer(&e->env, &h, now_ns);
+	uint32_t entry = 0;
 
 	if (reason == XR_REASON_END)
-		reason = xr_rule_heartbeat(g, e->env.control, &h, &rec, now_ns);
+		reason = xr_rule_heartbeat(g, e->env.control, &h, &rec, &entry, now_ns);
 	xr_env_count(&e->env, reason);
+	if (reason == XR_R_drop_replay) /* overtaken while the disk was busy: ask for one to ack */
+		xr_outbox_record(&e->outbox, to, XR_POLL, 0, &rec);
 	if (reason != XR_R_heartbeat_answered)
 		return;
 	rec.flags = XR_ACKED;
+	rec.entry = entry;
 	xr_outbox_record(&e->outbox, to, XR_ACK, echo_ns, &rec);
 }
 
@@ -96,6 +101,10 @@ static void send_to(struct xr_engine *e, struct xr_member *m, uint8_t to,
 	struct xr_record poll = {.group = m->raft.group, .term = m->raft.term, .digest = digest};
 	struct xr_ballot ballot;
 
+	if (msg->type == XR_APPEND) {
+		xr_value_send(e, m, to);
+		return;
+	}
 	if (msg->type == XR_POLL) {
 		xr_outbox_record(&e->outbox, to, XR_POLL, 0, &poll);
 		return;
@@ -121,7 +130,12 @@ static void send_message(struct xr_engine *e, struct xr_member *m, const struct 
 static void beat(struct xr_engine *e, uint32_t id)
 {
 	const struct xr_group *g = &e->env.groups[id];
-	const struct xr_record rec = {.group = id, .term = g->view.term, .digest = g->digest};
+	const struct xr_record rec = {
+		.group = id,
+		.term = g->view.term,
+		.digest = g->digest,
+		.entry = g->entry,
+	};
 
 	if (g->view.mode != XR_LEAD)
 		return;
@@ -139,6 +153,7 @@ static const enum xr_report_kind report_kinds[] = {
 	[XR_RAFT_STEPPED_DOWN] = XR_REPORT_stepped_down,
 	[XR_RAFT_RESIGNATION] = XR_REPORT_resignation,
 	[XR_RAFT_TERM_ADOPTED] = XR_REPORT_term_adopted,
+	[XR_RAFT_COMMITTED] = XR_REPORT_committed,
 };
 
 /* A peer that fell silent may have forgotten us, or we are not who we were to it (rule 17). */
@@ -166,6 +181,9 @@ static void report(struct xr_engine *e, const struct xr_member *m, const struct 
 
 		if (is_doubtful(&r))
 			xr_introduce_doubt(e, r.at_ns);
+		if (r.kind == XR_REPORT_committed)
+			snprintf(r.note, sizeof(r.note), "%u.%u", xr_entry_term(m->raft.entry),
+				 (uint32_t)m->raft.entry);
 		memcpy(r.group_name, record_of(e, m)->name, sizeof(r.group_name));
 		if ((e->named && e->named[m->raft.group]) || !xr_crowd_hold(&e->crowd, &r))
 			e->host->report(e->world, &r);
@@ -207,16 +225,21 @@ static void carry_out(struct xr_engine *e, struct xr_member *m, const struct xr_
 	if (e->over)
 		return; /* rule 2: it stops */
 	if (up->what & XR_DO_PERSIST)
-		persist(e, m, up);
+		xr_group_persist(e, m, up->term, up->vote, NULL);
 	if (up->what & XR_DO_PUBLISH) {
 		/* Rule 5: acks of what was sent before do not count. */
 		if (up->view.mode == XR_LEAD)
 			*(volatile __u64 *)&record_of(e, m)->lead_since_ns = xr_engine_now_ns(e);
+		xr_value_name(e, m, up->view.term);
 		XR_PAUSE;
 		publish(e, m, up->view);
 	}
 	if (e->over)
 		return;
+	if (up->what & XR_DO_TAKE)
+		xr_value_take(e, m, up);
+	if (up->what & XR_DO_SHOW)
+		xr_value_show(e, m);
 	if (up->what & XR_DO_ACK)
 		ack(e, m, up->ack_to, up->ack_echo_ns);
 	if (up->what & XR_DO_BEAT)
@@ -240,6 +263,7 @@ static void look(struct xr_engine *e, struct xr_member *m, struct xr_event *ev)
 	ev->now_ns = xr_engine_now_ns(e);
 	ev->random = xr_engine_random(e);
 	ev->strangers = e->strangers;
+	ev->committed = xr_value_is_committed(e, m);
 	if (m->raft.role == XR_LEADER) {
 		ev->lease = xr_quorum_fresh(g, acks, c->self, ev->now_ns, xr_lease_ns(c));
 		ev->may_lead = xr_may_lead(g, acks, c, ev->now_ns);
@@ -346,7 +370,7 @@ void xr_group_step_down_all(struct xr_engine *e, const struct xr_why_event *why)
 /*
  * ---- orders ----
  */
-static struct xr_member *find_group(struct xr_engine *e, const char *name)
+struct xr_member *xr_group_find(struct xr_engine *e, const char *name)
 {
 	for (uint32_t id = 0; id < e->env.ngroups; id++)
 		if (e->members[id].raft.voters && !strcmp(e->env.groups[id].name, name))
@@ -398,7 +422,7 @@ static void step_down_as_told(struct xr_engine *e, struct xr_member *m,
 void xr_group_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r)
 {
 	struct xr_why_event why = {.cause = XR_CAUSE_ORDER};
-	struct xr_member *m = find_group(e, order->group);
+	struct xr_member *m = xr_group_find(e, order->group);
 
 	if (m) {
 		step_down_as_told(e, m, order, r);
@@ -428,7 +452,8 @@ static uint64_t beat_shift_ns(const struct xr_engine *e, uint32_t id)
 }
 
 void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
-		    const struct xr_vote *vote, uint64_t promise_until_ns)
+		    const struct xr_vote *vote, const struct xr_entry *entry,
+		    uint64_t promise_until_ns)
 {
 	struct xr_member *m = &e->members[config->id];
 	struct xr_group *g = &e->env.groups[config->id];
@@ -448,6 +473,7 @@ void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
 	memcpy(m->name, config->name, sizeof(m->name));
 	m->digest = config->digest;
 	m->raft.voters = g->voters = config->voters;
+	xr_value_start(e, m, entry);
 	xr_raft_start(&m->raft, vote ? vote->term : 0, vote ? vote->vote : 0, xr_engine_now_ns(e),
 		      promise_until_ns, xr_engine_random(e), &up);
 	carry_out(e, m, &up);

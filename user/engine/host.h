@@ -26,8 +26,8 @@ struct xr_host {
 	void (*send)(void *world, uint8_t to, const void *bytes, size_t size);
 	void (*flush)(void *world);
 
-	/* As journal/writer.h: hand over a vote, wake the disk for all of them, ask for proof ... */
-	int (*submit)(void *world, const struct xr_vote *vote);
+	/* As journal/writer.h: hand over a vote, perhaps with an entry, wake the disk for all of them, ask for proof ... */
+	int (*submit)(void *world, const struct xr_vote *vote, const struct xr_entry *entry);
 	void (*kick)(void *world);
 	void (*probe)(void *world);
 	/* ... take what is done, when the oldest that is not was submitted, what has failed for good. */

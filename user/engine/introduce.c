@@ -253,6 +253,14 @@ static uint32_t voted_term(const struct xr_engine *e, uint32_t id, uint8_t node)
 	return r->granted >> node & 1 ? xr_raft_term(r) : 0;
 }
 
+/* The entry that `node` has acked to us, who lead; 0: none that we know. */
+static uint64_t acked_entry(const struct xr_engine *e, uint32_t id, uint8_t node)
+{
+	const struct xr_raft *r = &e->members[id].raft;
+
+	return r->role == XR_LEADER && r->acked >> node & 1 ? xr_raft_newest(r) : 0;
+}
+
 /* As much as one datagram holds; the asker comes back for the rest. */
 static int add_terms(const struct xr_engine *e, uint8_t node, uint64_t from, struct xr_fact *fact,
 		     int n)
@@ -260,8 +268,9 @@ static int add_terms(const struct xr_engine *e, uint8_t node, uint64_t from, str
 	for (uint32_t id = from < e->env.ngroups ? from : e->env.ngroups; id < e->env.ngroups;
 	     id++) {
 		uint32_t term = known_term(e, id, node), vote = voted_term(e, id, node);
+		uint64_t entry = acked_entry(e, id, node);
 
-		if (n >= (int)XR_FACT_MAX - 2) {
+		if (n >= (int)XR_FACT_MAX - 3) {
 			fact[n++] = (struct xr_fact){XR_FACT_more, 0, id};
 			break;
 		}
@@ -269,6 +278,8 @@ static int add_terms(const struct xr_engine *e, uint8_t node, uint64_t from, str
 			fact[n++] = (struct xr_fact){XR_FACT_term, id, term};
 		if (vote)
 			fact[n++] = (struct xr_fact){XR_FACT_vote, id, vote};
+		if (entry)
+			fact[n++] = (struct xr_fact){XR_FACT_entry, id, entry};
 	}
 	return n;
 }
@@ -349,25 +360,29 @@ static bool is_more(const struct xr_raft *r, const struct xr_fact *fact, uint8_t
 		return false;
 	if (fact->what == XR_FACT_vote && fact->value == r->term)
 		return r->vote != node;
-	return fact->value > r->term;
+	return fact->value > (fact->what == XR_FACT_entry ? r->entry : r->term);
 }
 
 static bool is_older_than(struct xr_engine *e, const struct xr_fact *fact, uint8_t node)
 {
+	bool entry = fact->what == XR_FACT_entry;
 	const struct xr_raft *r;
 
-	if ((fact->what != XR_FACT_term && fact->what != XR_FACT_vote) ||
+	if ((fact->what != XR_FACT_term && fact->what != XR_FACT_vote && !entry) ||
 	    fact->of >= e->env.ngroups)
 		return false;
 	r = &e->members[fact->of].raft;
 	if (!is_more(r, fact, node))
 		return false;
-	xr_engine_say(
-		e, XR_REPORT_error,
-		"%s: node %u has known this node in term %llu, but the state here ends with "
-		"term %u: it is older than its promises (a backup, a copy?). It votes no more: "
-		"put the newest state back, or take an unused node id",
-		e->env.groups[fact->of].name, node, (unsigned long long)fact->value, r->term);
+	xr_engine_say(e, XR_REPORT_error,
+		      "%s: node %u has known this node %s %llu, but the state here ends with term "
+		      "%u, entry "
+		      "%u.%u: it is older than its promises (a backup, a copy?). It votes no more: "
+		      "put the newest state back, or take an unused node id",
+		      e->env.groups[fact->of].name, node,
+		      entry ? "with an entry of index" : "in term",
+		      (unsigned long long)(entry ? (uint32_t)fact->value : fact->value), r->term,
+		      xr_entry_term(r->entry), (uint32_t)r->entry);
 	end_of_votes(e);
 	return true;
 }

@@ -36,6 +36,7 @@ static void restore(struct xr_engine *e, struct xr_group *g, struct xr_member *m
 	g->durable_term = m->raft.term;
 	g->voted_for = m->raft.vote;
 	g->role = m->raft.role;
+	xr_value_name(e, m, m->published.view.term);
 	__sync_synchronize(); /* before a view that rests on them */
 	if (there.view.mode != XR_NONE || there.view.term != m->published.view.term)
 		__sync_val_compare_and_swap((__u64 *)&g->view, there.word, m->published.word);

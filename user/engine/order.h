@@ -10,6 +10,7 @@
 enum xr_order_kind {
 	/* "Lead no longer": in one group or, where its name is "", in all; `heir` first, 0: any. */
 	XR_ORDER_STEP_DOWN,
+	XR_ORDER_SET, /* make `value` the group's, if its entry is still `if_id` where that is asked */
 	XR_ORDER_ASK,  /* ask all peers again how they are */
 	XR_ORDER_TELL, /* and tell what they have told: `known` of the result */
 };
@@ -18,10 +19,19 @@ struct xr_order {
 	enum xr_order_kind kind;
 	char group[XR_NAME_SIZE];
 	uint8_t heir;
+	bool conditional;
+	uint64_t if_id;
+	uint16_t size;
+	char value[XR_VALUE_MAX];
 };
 
 struct xr_order_result {
-	int err; /* 0; -ENOENT no such group; -EPERM not the leader; -EINVAL; -EHOSTDOWN the heir */
+	/*
+	 * 0; -ENOENT no such group; -EPERM not the leader; -EINVAL; -EHOSTDOWN the heir; -EBUSY an entry
+	 * is under way; -ESTALE another entry than `if_id`; -EOVERFLOW there can be no further ones
+	 */
+	int err;
+	uint64_t entry;	       /* the id that the value got: it is on its way */
 	uint32_t groups, term; /* that it led until now; the term of the last of them */
 	struct xr_acquaintance known[XR_NODE_MAX + 1]; /* by node; of this one only its facts */
 	struct xr_why why;

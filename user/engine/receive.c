@@ -30,20 +30,23 @@ static void passed_heartbeat(struct xr_engine *e, const struct xr_wire *h,
 	struct xr_record answer = *rec;
 	uint64_t now_ns = xr_engine_now_ns(e);
 	enum xr_reason reason;
+	uint32_t entry = 0;
 
 	if (!g || xr_env_may_answer(&e->env, h, now_ns) != XR_REASON_END)
 		return;
-	reason = xr_rule_heartbeat(g, e->env.control, h, rec, now_ns);
+	reason = xr_rule_heartbeat(g, e->env.control, h, rec, &entry, now_ns);
 	switch (reason) {
 	case XR_R_pass_heartbeat:
 		heartbeat_to_core(e, rec, h->source, h->sent_ns);
 		return; /* counted already, and acked by the core's update */
 	case XR_R_heartbeat_answered:
 		answer.flags = XR_ACKED;
+		answer.entry = entry;
 		break;
 	case XR_R_heartbeat_refused:
 		answer.flags = XR_REFUSED;
 		answer.term = xr_view_read(g).view.term;
+		answer.entry = 0;
 		break;
 	default:
 		xr_env_count(&e->env, reason);
@@ -53,13 +56,29 @@ static void passed_heartbeat(struct xr_engine *e, const struct xr_wire *h,
 	xr_outbox_record(&e->outbox, h->source, XR_ACK, h->sent_ns, &answer);
 }
 
-/* A refusal that carries a newer term; a poll that only this node itself can answer. */
+/* Nothing that a leader need know: of this term, and of the committed entry or none. */
+static bool is_quiet_ack(const struct xr_group *g, const struct xr_record *rec)
+{
+	return rec->flags & XR_ACKED && rec->entry == g->entry && (int32_t)rec->entry <= 0;
+}
+
+/*
+ * A refusal that carries a newer term; an ack that names an entry; a poll that only this node itself can
+ * answer.
+ */
 static void passed_record(struct xr_engine *e, const struct xr_wire *h, const struct xr_record *rec)
 {
-	struct xr_message m = {.type = h->type, .node = h->source, .term = rec->term};
+	struct xr_message m = {
+		.type = h->type,
+		.node = h->source,
+		.term = rec->term,
+		.granted = rec->flags & XR_ACKED,
+		.entry = rec->entry,
+	};
 	struct xr_group *g = xr_env_group(&e->env, rec->group);
 
-	if (g && rec->digest == g->digest && (h->type == XR_POLL || rec->flags & XR_REFUSED))
+	if (g && rec->digest == g->digest && xr_is_voter(g, h->source) &&
+	    (h->type == XR_POLL || rec->flags & (XR_REFUSED | XR_ACKED)) && !is_quiet_ack(g, rec))
 		xr_group_message(e, rec->group, &m);
 }
 
@@ -116,6 +135,10 @@ static void passed_up(struct xr_engine *e, const struct xr_datagram *d)
 		passed_fact(e, d);
 		return;
 	}
+	if (h->type == XR_APPEND) {
+		xr_value_passed(e, d);
+		return;
+	}
 	for (int i = 0; i < h->count; i++) {
 		if (h->type == XR_HEARTBEAT)
 			passed_heartbeat(e, h, &rec[i]);
@@ -126,11 +149,28 @@ static void passed_up(struct xr_engine *e, const struct xr_datagram *d)
 	}
 }
 
+/* It was answered, and has told that the entry is committed; or it is followed by now. */
+static bool is_news(struct xr_engine *e, const struct xr_event_rec *left)
+{
+	const struct xr_group *g = xr_env_group(&e->env, left->record.group);
+	union xr_word v;
+
+	if (!g || !e->members[left->record.group].raft.voters)
+		return false;
+	v = xr_view_read(g);
+	return v.view.mode == XR_FOLLOW && v.view.term == left->record.term &&
+	       v.view.leader == left->source;
+}
+
 void xr_engine_left(struct xr_engine *e, const struct xr_event_rec *left)
 {
 	if (left->type != XR_HEARTBEAT || left->source > XR_NODE_MAX)
 		return;
 	xr_engine_note_timing(e, left->source, left->min_timeout_us);
+	if (is_news(e, left)) {
+		xr_group_step(e, left->record.group, &(struct xr_event){.kind = XR_EV_NEWS});
+		return;
+	}
 	heartbeat_to_core(e, &left->record, left->source, left->sent_ns);
 }
 

@@ -243,7 +243,9 @@ void xr_engine_durable(struct xr_engine *e)
 		for (size_t i = 0; i < n; i++) {
 			struct xr_event ev = {.kind = XR_EV_DURABLE};
 
-			if (!done[i].err)
+			if (!done[i].err && done[i].entry)
+				xr_value_taken(e, done[i].vote.group, done[i].entry);
+			else if (!done[i].err)
 				xr_group_step(e, done[i].vote.group, &ev);
 		}
 	end_turn(e);
@@ -255,6 +257,8 @@ void xr_engine_order(struct xr_engine *e, const struct xr_order *order, struct x
 	memset(r, 0, sizeof(*r));
 	if (order->kind == XR_ORDER_STEP_DOWN)
 		xr_group_order(e, order, r);
+	else if (order->kind == XR_ORDER_SET)
+		xr_value_order(e, order, r);
 	else if (order->kind == XR_ORDER_ASK)
 		xr_introduce_ask_all(e);
 	else

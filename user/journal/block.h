@@ -8,11 +8,12 @@
 #define XR_BLOCK_SIZE	 4096u
 #define XR_PAIR_SIZE	 (2 * XR_BLOCK_SIZE)
 #define XR_BLOCK_VOTES	 127u
-#define XR_BLOCK_VERSION 1
+#define XR_BLOCK_VERSION 2
 
 enum xr_block_kind {
 	XR_BLOCK_HEAD = 'h',
 	XR_BLOCK_VOTE = 'v',
+	XR_BLOCK_ENTRY = 'e',
 	XR_BLOCK_PROMISE = 'p',
 	XR_BLOCK_PROBE = 't',
 };
@@ -22,7 +23,7 @@ struct xr_block_top {
 	char magic[3]; /* "xrj" */
 	uint8_t kind;  /* enum xr_block_kind */
 	uint8_t version;
-	uint8_t count;	   /* of vote records */
+	uint8_t count;	   /* of records */
 	uint16_t back;	   /* pairs of the same batch before this one */
 	uint64_t sequence; /* one more with each pair, for ever; of a probe: the last durable one */
 	uint64_t identity; /* of cluster name and node id */
@@ -40,10 +41,17 @@ struct xr_block_head {
 	char cluster[XR_JOURNAL_NAME_SIZE];
 };
 
+/* One record, as long as its value: xr_entry_size() says where the next one begins. */
+struct xr_block_entry {
+	struct xr_vote vote;
+	struct xr_entry entry;
+};
+
 struct xr_block {
 	struct xr_block_top top;
 	union {
 		struct xr_vote votes[XR_BLOCK_VOTES];
+		unsigned char entries[XR_BLOCK_VOTES * sizeof(struct xr_vote)];
 		struct xr_block_head head;
 		uint64_t promise_ns;
 		uint64_t probes;

@@ -28,6 +28,29 @@ static int write_zeros(struct xr_journal *j, int file, uint32_t from, uint32_t t
 	return ret;
 }
 
+/* The next groups with an entry, from number `*i` on, at most as many as XR_SOME. */
+static uint32_t gather(const struct xr_table *t, uint32_t *i, struct xr_some *some)
+{
+	uint32_t n = 0;
+
+	for (; *i < t->count && n < XR_SOME; ++*i)
+		if (t->entries[*i]) {
+			some->votes[n] = t->votes[*i];
+			some->entries[n++] = t->entries[*i];
+		}
+	return n;
+}
+
+uint32_t xr_pairs_for_snapshot(const struct xr_journal *j)
+{
+	struct xr_some some;
+	uint32_t pairs = xr_pairs_for(NULL, j->table.count);
+
+	for (uint32_t i = 0, n; j->table.nentries && (n = gather(&j->table, &i, &some));)
+		pairs += xr_pairs_for(some.entries, n);
+	return pairs;
+}
+
 static int write_head(struct xr_journal *j, int file, uint32_t pairs, uint32_t snapshot_pairs)
 {
 	struct xr_block *b = &j->pair[0];
@@ -42,6 +65,24 @@ static int write_head(struct xr_journal *j, int file, uint32_t pairs, uint32_t s
 	return xr_journal_write_pair(j, file, XR_PAIR_HEAD);
 }
 
+/* Votes of all groups, then the entries of those that have one, a block at a time. */
+static int write_snapshot(struct xr_journal *j, int file)
+{
+	const struct xr_table *t = &j->table;
+	struct xr_run_of_pairs to = {
+		.file = file,
+		.next = XR_PAIR_FIRST,
+		.sequence = j->sequence + 2,
+	};
+	struct xr_some some;
+	int ret = xr_journal_write_records(j, &to, t->votes, NULL, t->count);
+
+	to.back = 0;
+	for (uint32_t i = 0, n; !ret && t->nentries && (n = gather(t, &i, &some));)
+		ret = xr_journal_write_records(j, &to, some.votes, some.entries, n);
+	return ret;
+}
+
 /* The whole new file, durable, but not yet under its name. */
 static int write_file(struct xr_journal *j, int file, uint32_t pairs, uint32_t snapshot_pairs)
 {
@@ -51,8 +92,7 @@ static int write_file(struct xr_journal *j, int file, uint32_t pairs, uint32_t s
 	if (!ret)
 		ret = write_zeros(j, file, XR_PAIR_PROBE, XR_PAIR_FIRST);
 	if (!ret)
-		ret = xr_journal_write_votes(j, file, XR_PAIR_FIRST, j->sequence + 2,
-					     j->table.votes, j->table.count);
+		ret = write_snapshot(j, file);
 	if (!ret)
 		ret = write_zeros(j, file, log, pairs);
 	if (!ret)
@@ -74,7 +114,7 @@ static int put_in_place(struct xr_journal *j)
 int xr_journal_compact(struct xr_journal *j, bool *harmless, struct xr_why *why)
 {
 	const struct xr_disk *d = j->disk;
-	uint32_t snapshot_pairs = xr_pairs_for(j->table.count);
+	uint32_t snapshot_pairs = xr_pairs_for_snapshot(j);
 	/* At least as much room as snapshot: however many groups, a vote costs O(1) writes. */
 	uint32_t least = snapshot_pairs > j->room ? snapshot_pairs : j->room;
 	uint32_t room = 2 * xr_journal_mass(j) > least ? 2 * xr_journal_mass(j) : least;

@@ -11,8 +11,8 @@
  *          ...    log: batches in order of time, then zeros
  *
  * A block is a top of 32 bytes (kind, version, count, sequence, identity of cluster and node, and
- * a checksum over all the rest of the block) and up to 127 records of 32 bytes. The two blocks of
- * a pair are equal, save for probes: each record stands twice. A batch is as many pairs as it
+ * a checksum over all the rest of the block) and up to 127 records of 32 bytes, or fewer that have an
+ * entry behind them, in blocks of their own. The two blocks of a pair are equal, save for probes: each record stands twice. A batch is as many pairs as it
  * needs, each knowing how many of the batch precede it, then one fdatasync; only after that may
  * anyone be told. Sequence numbers grow by one a pair, for ever; in a file they follow from the
  * place, so that a block written to the wrong place is not taken for the right one.
@@ -51,23 +51,74 @@ int xr_journal_write_pair(struct xr_journal *j, int file, uint32_t pair)
 	return xr_disk_write_all(j->disk, file, j->pair, XR_PAIR_SIZE, xr_pair_at(pair));
 }
 
-int xr_journal_write_votes(struct xr_journal *j, int file, uint32_t pair, uint64_t sequence,
-			   const struct xr_vote *v, size_t n)
+/*
+ * How many of `n` records the next block takes: as many votes as there is room for, or as many entries.
+ * `used`: bytes behind its top.
+ */
+static size_t next_block(const struct xr_entry *const *entries, size_t n, size_t *used)
+{
+	const size_t room = sizeof(((struct xr_block *)NULL)->entries);
+	bool entry = entries && entries[0];
+	size_t i, bytes;
+
+	for (*used = i = 0; i < n && (entries && entries[i]) == entry; i++, *used += bytes) {
+		bytes = sizeof(struct xr_vote) + (entry ? xr_entry_size(entries[i]) : 0);
+		if (*used + bytes > room)
+			break;
+	}
+	return i;
+}
+
+uint32_t xr_pairs_for(const struct xr_entry *const *entries, size_t n)
+{
+	uint32_t pairs = 0;
+	size_t used;
+
+	if (!entries)
+		return (uint32_t)((n + XR_BLOCK_VOTES - 1) / XR_BLOCK_VOTES);
+	for (; n; pairs++) {
+		size_t taken = next_block(entries, n, &used);
+
+		entries += taken;
+		n -= taken;
+	}
+	return pairs;
+}
+
+static void fill_block(struct xr_block *b, const struct xr_vote *v,
+		       const struct xr_entry *const *entries, size_t n)
+{
+	unsigned char *at = b->entries;
+
+	for (size_t i = 0; i < n; i++) {
+		memcpy(at, &v[i], sizeof(v[i]));
+		at += sizeof(v[i]);
+		if (b->top.kind == XR_BLOCK_VOTE)
+			continue;
+		memcpy(at, entries[i], XR_ENTRY_BASE + entries[i]->size);
+		at += xr_entry_size(entries[i]);
+	}
+	b->top.count = (uint8_t)n;
+}
+
+int xr_journal_write_records(struct xr_journal *j, struct xr_run_of_pairs *to,
+			     const struct xr_vote *v, const struct xr_entry *const *entries,
+			     size_t n)
 {
 	struct xr_block *b = &j->pair[0];
-	uint32_t pairs = xr_pairs_for(n);
 	int ret = 0;
 
-	for (uint32_t i = 0; !ret && i < pairs; i++) {
-		size_t count = n < XR_BLOCK_VOTES ? n : XR_BLOCK_VOTES;
+	while (!ret && n) {
+		enum xr_block_kind kind = entries && entries[0] ? XR_BLOCK_ENTRY : XR_BLOCK_VOTE;
+		size_t used, taken = next_block(entries, n, &used);
 
-		xr_block_begin(b, XR_BLOCK_VOTE, j->identity, sequence + i);
-		b->top.count = (uint8_t)count;
-		b->top.back = (uint16_t)i;
-		memcpy(b->votes, v, count * sizeof(*v));
-		ret = xr_journal_write_pair(j, file, pair + i);
-		v += count;
-		n -= count;
+		xr_block_begin(b, kind, j->identity, to->sequence++);
+		b->top.back = (uint16_t)to->back++;
+		fill_block(b, v, entries, taken);
+		ret = xr_journal_write_pair(j, to->file, to->next++);
+		v += taken;
+		n -= taken;
+		entries += entries ? taken : 0;
 	}
 	return ret;
 }
@@ -149,8 +200,11 @@ static int check_size(struct xr_journal *j, struct xr_why *why)
 	return die(j, reason, why);
 }
 
-int xr_journal_append(struct xr_journal *j, const struct xr_vote *v, size_t n, struct xr_why *why)
+int xr_journal_append(struct xr_journal *j, const struct xr_vote *v,
+		      const struct xr_entry *const *entries, size_t n, struct xr_why *why)
 {
+	struct xr_run_of_pairs to = {.file = j->file, .next = j->next, .sequence = j->sequence + 1};
+	uint32_t pairs;
 	int ret;
 
 	if (j->dead)
@@ -161,12 +215,13 @@ int xr_journal_append(struct xr_journal *j, const struct xr_vote *v, size_t n, s
 	if (n > XR_JOURNAL_BATCH_MAX)
 		return xr_fail(why, -EINVAL, "a batch of %zu votes is over the limit of %u", n,
 			       XR_JOURNAL_BATCH_MAX);
-	ret = xr_table_stage(&j->table, v, n, why);
+	ret = xr_table_stage(&j->table, v, entries, n, why);
 	if (ret < 0 || !n)
 		return ret;
-	if (xr_pairs_for(n) <= j->pairs - j->next) {
-		ret = xr_journal_write_votes(j, j->file, j->next, j->sequence + 1, v, n);
-		ret = sync_log(j, xr_pairs_for(n), ret, why);
+	pairs = xr_pairs_for(entries, n);
+	if (pairs <= j->pairs - j->next) {
+		ret = xr_journal_write_records(j, &to, v, entries, n);
+		ret = sync_log(j, pairs, ret, why);
 	} else {
 		/* The snapshot holds what is staged: it is this batch's write. */
 		ret = compact_or_die(j, why);
@@ -246,6 +301,11 @@ int xr_journal_tidy(struct xr_journal *j, struct xr_why *why)
 const struct xr_vote *xr_journal_find(const struct xr_journal *j, uint32_t group)
 {
 	return xr_table_find(&j->table, group);
+}
+
+const struct xr_entry *xr_journal_entry(const struct xr_journal *j, uint32_t group)
+{
+	return xr_table_entry(&j->table, group);
 }
 
 int xr_journal_each(const struct xr_journal *j, int (*visit)(const struct xr_vote *v, void *arg),

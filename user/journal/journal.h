@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The journal: what this node has durably decided, (term, vote) for each group, and the promise
- * of rule 6. It is the only truth after a restart. Synchronous and single-threaded; writer.h puts
+ * The journal: what this node has durably decided, (term, vote) for each group and its entry, if
+ * it has one, and the promise of rule 6. It is the only truth after a restart. Synchronous and single-threaded; writer.h puts
  * a thread around it. All I/O goes through struct xr_disk. Raft section 5.2: one vote a term needs
  * a vote that outlives the process; the format and its recovery are explained in journal.c.
  */
@@ -14,6 +14,7 @@
 
 #include "common/common.h"
 #include "journal/disk.h"
+#include "xraft/wire.h"
 
 #define XR_JOURNAL_GROUPS_MAX 131072u	 /* group ids are below this */
 #define XR_JOURNAL_BATCH_MAX  (1u << 20) /* records in one append */
@@ -80,6 +81,9 @@ void xr_journal_close(struct xr_journal *j);
  */
 const struct xr_vote *xr_journal_find(const struct xr_journal *j, uint32_t group);
 
+/* Likewise the group's entry; NULL: it never had one. */
+const struct xr_entry *xr_journal_entry(const struct xr_journal *j, uint32_t group);
+
 /*
  * Call `visit` once for each group with a record, in order of first appearance. Ends early and
  * returns its value when that is not 0; else returns 0. `visit` must not append.
@@ -98,14 +102,16 @@ int xr_journal_promise(struct xr_journal *j, uint64_t d_ns, struct xr_why *why);
 
 /*
  * Make `n` records durable by one fsync: all, or (on failure) none of which the caller may speak.
- * Later records of a group overwrite earlier ones. Errors:
+ * Later records of a group overwrite earlier ones. entries[i], where it is not NULL, is v[i]'s group's
+ * new entry, and one record with it; `entries` NULL: there are none. Errors:
  *   -EINVAL  a record would break rule 7 (a lower term; in the same term another vote or a cleared
- *            one), or is malformed: a bug in the caller. Nothing was written or changed.
+ *            one) or rule 24 (an older entry, or one of a later term), or is malformed: a bug in the caller. Nothing was written or changed.
  *   -ENOMEM  nothing was written or changed
  *   -EIO     a write failed, now or before. The journal is dead: this process votes no more.
  *            Earlier batches are durable as before; this one may or may not be.
  */
-int xr_journal_append(struct xr_journal *j, const struct xr_vote *v, size_t n, struct xr_why *why);
+int xr_journal_append(struct xr_journal *j, const struct xr_vote *v,
+		      const struct xr_entry *const *entries, size_t n, struct xr_why *why);
 
 /*
  * Prove that the disk completes writes (rule 8), by a durable write in blocks kept for it. It also

@@ -50,10 +50,10 @@ static inline const char *xr_journal_remedy(int err)
 	return err == -EFBIG ? "raise LimitFSIZE= of the service, or ulimit -f" : "mend the disk";
 }
 
-static inline uint32_t xr_pairs_for(size_t records)
-{
-	return (uint32_t)((records + XR_BLOCK_VOTES - 1) / XR_BLOCK_VOTES);
-}
+/* Pairs that `n` records take, in their order: votes and entries stand in blocks of their own. */
+uint32_t xr_pairs_for(const struct xr_entry *const *entries, size_t n);
+/* Of a whole snapshot: all votes, then all entries. */
+uint32_t xr_pairs_for_snapshot(const struct xr_journal *j);
 
 /*
  * Pairs that thousands of groups fill if they elect at once, in batches that do not fill their last
@@ -67,9 +67,24 @@ static inline uint32_t xr_journal_mass(const struct xr_journal *j)
 /* Seal j->pair[0] and write it twice as pair number `pair` of `file`. Not yet durable. */
 int xr_journal_write_pair(struct xr_journal *j, int file, uint32_t pair);
 
-/* Write `n` records as pairs from number `pair` on; the first has `sequence`. Not yet durable. */
-int xr_journal_write_votes(struct xr_journal *j, int file, uint32_t pair, uint64_t sequence,
-			   const struct xr_vote *v, size_t n);
+/* Some groups with their entries; a few pairs' worth, and no more than a thread's stack bears. */
+#define XR_SOME 32
+struct xr_some {
+	struct xr_vote votes[XR_SOME];
+	const struct xr_entry *entries[XR_SOME];
+};
+
+/* Where pairs of records go: `next` has `sequence`, and `back` of its batch before it. */
+struct xr_run_of_pairs {
+	int file;
+	uint32_t next, back;
+	uint64_t sequence;
+};
+
+/* Write `n` records as pairs. Not yet durable. */
+int xr_journal_write_records(struct xr_journal *j, struct xr_run_of_pairs *to,
+			     const struct xr_vote *v, const struct xr_entry *const *entries,
+			     size_t n);
 
 /*
  * Read j->file into j, mend what can be mended, and leave j ready for the next append; or refuse.

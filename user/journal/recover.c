@@ -148,6 +148,28 @@ static int read_head(struct xr_journal *j, struct survey *s, struct xr_why *why)
 	return 0;
 }
 
+/* The records of a block one by one: they are as long as their values. */
+static int stage_entries(struct xr_journal *j, const struct xr_block *b, struct xr_why *why)
+{
+	const unsigned char *at = b->entries, *end = at + sizeof(b->entries);
+	int ret = 0;
+
+	for (int i = 0; !ret && i < b->top.count; i++) {
+		struct xr_block_entry r = {0};
+		const struct xr_entry *entry = &r.entry;
+		size_t left = (size_t)(end - at);
+
+		memcpy(&r, at, left < sizeof(r) ? left : sizeof(r));
+		if (entry->size > XR_VALUE_MAX || sizeof(r.vote) + xr_entry_size(entry) > left)
+			return xr_fail(why, -EINVAL, "an entry ends behind its block");
+		ret = xr_table_stage(&j->table, &r.vote, &entry, 1, why);
+		if (!ret)
+			xr_table_commit(&j->table);
+		at += sizeof(r.vote) + xr_entry_size(entry);
+	}
+	return ret;
+}
+
 /* Rule 7 holds for what is read too: a record that breaks it is damage, however whole. */
 static int apply(struct xr_journal *j, uint32_t pair, const struct xr_block *b, struct xr_why *why)
 {
@@ -159,9 +181,12 @@ static int apply(struct xr_journal *j, uint32_t pair, const struct xr_block *b, 
 			j->promise_ns = b->promise_ns;
 		return 0;
 	}
-	if (b->top.kind != XR_BLOCK_VOTE)
+	if (b->top.kind != XR_BLOCK_VOTE && b->top.kind != XR_BLOCK_ENTRY)
 		return damaged(j, pair, why, "a record of unknown kind %u", b->top.kind);
-	ret = xr_table_stage(&j->table, b->votes, b->top.count, &detail);
+	if (b->top.kind == XR_BLOCK_ENTRY)
+		ret = stage_entries(j, b, &detail);
+	else
+		ret = xr_table_stage(&j->table, b->votes, NULL, b->top.count, &detail);
 	if (ret == -ENOMEM)
 		return xr_fail(why, ret, "%s", detail.text);
 	if (ret < 0)

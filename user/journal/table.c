@@ -6,7 +6,8 @@
 /* How a group's record was before the staged one; `fresh`: there was none. */
 struct xr_undo {
 	struct xr_vote before;
-	bool fresh;
+	struct xr_entry *entry; /* likewise, owned; only where `replaced` */
+	bool fresh, replaced;
 };
 
 const struct xr_vote *xr_table_find(const struct xr_table *t, uint32_t group)
@@ -14,6 +15,11 @@ const struct xr_vote *xr_table_find(const struct xr_table *t, uint32_t group)
 	if (group >= t->slots_room || !t->slots[group])
 		return NULL;
 	return &t->votes[t->slots[group] - 1];
+}
+
+const struct xr_entry *xr_table_entry(const struct xr_table *t, uint32_t group)
+{
+	return xr_table_find(t, group) ? t->entries[t->slots[group] - 1] : NULL;
 }
 
 /* Grow an array of `*room` items to at least `need`, by doubling, new items zeroed. */
@@ -47,6 +53,11 @@ static int room_for_group(struct xr_table *t, uint32_t group)
 		if (!bigger)
 			return -ENOMEM;
 		t->votes = bigger;
+		bigger = grow((void *)t->entries, sizeof(*t->entries), t->votes_room,
+			      t->count + 1ul, &room);
+		if (!bigger)
+			return -ENOMEM;
+		t->entries = bigger;
 		t->votes_room = (uint32_t)room;
 	}
 	return 0;
@@ -92,7 +103,42 @@ static int check(const struct xr_vote *now, const struct xr_vote *next, struct x
 	return 0;
 }
 
-static int stage_one(struct xr_table *t, const struct xr_vote *v, struct xr_why *why)
+/* Rule 24: an entry makes way only for a newer one, of no later term than the node's. */
+static int check_entry(const struct xr_vote *v, const struct xr_entry *now,
+		       const struct xr_entry *next, struct xr_why *why)
+{
+	if ((!now || next->id > now->id) && xr_entry_term(next->id) <= v->term &&
+	    next->size <= XR_VALUE_MAX)
+		return 0;
+	return xr_fail(
+		why, -EINVAL,
+		"group %u: entry %u.%u in term %u after entry %u.%u (rule 24); this is a bug "
+		"in xraftd, please report it",
+		v->group, xr_entry_term(next->id), (uint32_t)next->id, v->term,
+		xr_entry_term(now ? now->id : 0), (uint32_t)(now ? now->id : 0));
+}
+
+static int stage_entry(struct xr_table *t, struct xr_undo *undo, const struct xr_vote *v,
+		       const struct xr_entry *next, struct xr_why *why)
+{
+	struct xr_entry **at = &t->entries[t->slots[v->group] - 1], *copy;
+	int ret = check_entry(v, *at, next, why);
+
+	if (ret < 0)
+		return ret;
+	copy = calloc(1, sizeof(*copy));
+	if (!copy)
+		return xr_fail(why, -ENOMEM, "out of memory for the entry of group %u", v->group);
+	memcpy(copy, next, XR_ENTRY_BASE + next->size);
+	undo->entry = *at;
+	undo->replaced = true;
+	t->nentries += !*at;
+	*at = copy;
+	return 0;
+}
+
+static int stage_one(struct xr_table *t, const struct xr_vote *v, const struct xr_entry *entry,
+		     struct xr_why *why)
 {
 	struct xr_undo *undo = &t->undo[t->staged];
 	const struct xr_vote *now = xr_table_find(t, v->group);
@@ -100,7 +146,7 @@ static int stage_one(struct xr_table *t, const struct xr_vote *v, struct xr_why 
 
 	if (ret < 0)
 		return ret;
-	undo->fresh = !now;
+	*undo = (struct xr_undo){.fresh = !now};
 	if (now) {
 		undo->before = *now;
 	} else {
@@ -112,17 +158,18 @@ static int stage_one(struct xr_table *t, const struct xr_vote *v, struct xr_why 
 	}
 	t->votes[t->slots[v->group] - 1] = *v;
 	t->staged++;
-	return 0;
+	return entry ? stage_entry(t, undo, v, entry, why) : 0;
 }
 
-int xr_table_stage(struct xr_table *t, const struct xr_vote *v, size_t n, struct xr_why *why)
+int xr_table_stage(struct xr_table *t, const struct xr_vote *v,
+		   const struct xr_entry *const *entries, size_t n, struct xr_why *why)
 {
 	int ret = room_for_undo(t, n);
 
 	if (ret < 0)
 		return xr_fail(why, ret, "out of memory for a batch of %zu votes", n);
 	for (size_t i = 0; i < n; i++) {
-		ret = stage_one(t, &v[i], why);
+		ret = stage_one(t, &v[i], entries ? entries[i] : NULL, why);
 		if (ret < 0) {
 			xr_table_undo(t);
 			return ret;
@@ -133,7 +180,9 @@ int xr_table_stage(struct xr_table *t, const struct xr_vote *v, size_t n, struct
 
 void xr_table_commit(struct xr_table *t)
 {
-	t->staged = 0;
+	for (; t->staged; t->staged--)
+		if (t->undo[t->staged - 1].replaced)
+			free(t->undo[t->staged - 1].entry);
 }
 
 /* Backwards, so that a group staged twice ends as it began, and new groups leave from the end. */
@@ -142,7 +191,13 @@ void xr_table_undo(struct xr_table *t)
 	while (t->staged) {
 		const struct xr_undo *undo = &t->undo[--t->staged];
 		uint32_t *slot = &t->slots[undo->before.group];
+		struct xr_entry **entry = &t->entries[*slot - 1];
 
+		if (undo->replaced) {
+			free(*entry);
+			*entry = undo->entry;
+			t->nentries -= !*entry;
+		}
 		if (undo->fresh) {
 			*slot = 0;
 			t->count--;
@@ -154,6 +209,9 @@ void xr_table_undo(struct xr_table *t)
 
 void xr_table_free(struct xr_table *t)
 {
+	for (uint32_t i = 0; i < t->count; i++)
+		free(t->entries[i]);
+	free((void *)t->entries);
 	free(t->votes);
 	free(t->slots);
 	free(t->undo);

@@ -21,10 +21,11 @@ _Static_assert((XR_WRITER_SLOTS & (XR_WRITER_SLOTS - 1)) == 0, "SLOT() masks");
 
 struct xr_writer {
 	struct xr_journal *journal;
-	struct xr_vote *votes;		/* ring */
-	_Atomic uint64_t *submitted_ns; /* ring */
-	int wake;			/* eventfd: the thread sleeps on it */
-	int ready;			/* eventfd: the submitter polls it */
+	struct xr_vote *votes;		 /* ring */
+	const struct xr_entry **entries; /* ring */
+	_Atomic uint64_t *submitted_ns;	 /* ring */
+	int wake;			 /* eventfd: the thread sleeps on it */
+	int ready;			 /* eventfd: the submitter polls it */
 	pthread_t thread;
 	atomic_bool stopping;
 	_Atomic uint64_t probe_ns; /* when a probe was asked for, 0 = none */
@@ -77,7 +78,8 @@ static void write_batch(struct xr_writer *w, uint64_t from, uint64_t to)
 	struct xr_why why;
 
 	if (!atomic_load_explicit(&w->error, memory_order_relaxed)) {
-		int ret = xr_journal_append(w->journal, &w->votes[SLOT(from)], n, &why);
+		int ret = xr_journal_append(w->journal, &w->votes[SLOT(from)],
+					    &w->entries[SLOT(from)], n, &why);
 
 		if (ret < 0)
 			fail(w, ret, &why);
@@ -160,6 +162,7 @@ static void free_writer(struct xr_writer *w)
 	xr_close_fd(&w->wake);
 	xr_close_fd(&w->ready);
 	free((void *)w->submitted_ns);
+	free((void *)w->entries);
 	free(w->votes);
 	free(w);
 }
@@ -175,6 +178,7 @@ static struct xr_writer *new_writer(struct xr_journal *j)
 	w->wake = eventfd(0, EFD_CLOEXEC);
 	w->ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	w->votes = calloc(XR_WRITER_SLOTS, sizeof(*w->votes));
+	w->entries = calloc(XR_WRITER_SLOTS, sizeof(*w->entries));
 	w->submitted_ns = calloc(XR_WRITER_SLOTS, sizeof(*w->submitted_ns));
 	return w;
 }
@@ -186,7 +190,7 @@ int xr_writer_start(struct xr_writer **out, struct xr_journal *j, int priority, 
 
 	if (!w)
 		return xr_fail(why, -ENOMEM, "out of memory for the journal's thread");
-	if (!w->votes || !w->submitted_ns)
+	if (!w->votes || !w->entries || !w->submitted_ns)
 		ret = -ENOMEM;
 	else if (w->wake < 0 || w->ready < 0)
 		ret = -EMFILE;
@@ -208,7 +212,7 @@ int xr_writer_fd(const struct xr_writer *w)
 	return w->ready;
 }
 
-int xr_writer_submit(struct xr_writer *w, const struct xr_vote *v)
+int xr_writer_submit(struct xr_writer *w, const struct xr_vote *v, const struct xr_entry *entry)
 {
 	uint64_t head = atomic_load_explicit(&w->head, memory_order_relaxed);
 
@@ -217,6 +221,7 @@ int xr_writer_submit(struct xr_writer *w, const struct xr_vote *v)
 	if (head - w->reaped >= XR_WRITER_SLOTS)
 		return -ENOBUFS;
 	w->votes[SLOT(head)] = *v;
+	w->entries[SLOT(head)] = entry;
 	atomic_store_explicit(&w->submitted_ns[SLOT(head)], xr_now_ns(), memory_order_relaxed);
 	atomic_store_explicit(&w->head, head + 1, memory_order_release);
 	return 0;
@@ -240,7 +245,13 @@ size_t xr_writer_reap(struct xr_writer *w, struct xr_done *out, size_t max)
 	for (; n < max && w->reaped != done; n++, w->reaped++) {
 		bool failed = error && w->reaped >= w->failed_from;
 
-		out[n] = (struct xr_done){w->votes[SLOT(w->reaped)], failed ? -EIO : 0};
+		const struct xr_entry *entry = w->entries[SLOT(w->reaped)];
+
+		out[n] = (struct xr_done){
+			.vote = w->votes[SLOT(w->reaped)],
+			.entry = entry ? entry->id : 0,
+			.err = failed ? -EIO : 0,
+		};
 	}
 	if (w->reaped != done)
 		signal_fd(w->ready);

@@ -19,7 +19,8 @@ struct xr_writer;
 
 struct xr_done {
 	struct xr_vote vote;
-	int err; /* 0: durable. -EIO: not known to be; this process votes no more (rule 7) */
+	uint64_t entry; /* the id of the entry that came with it; 0: none */
+	int err;	/* 0: durable. -EIO: not known to be; this process votes no more (rule 7) */
 };
 
 /*
@@ -34,9 +35,10 @@ int xr_writer_fd(const struct xr_writer *w);
 
 /*
  * Queue a record. Never blocks, allocates or takes a lock. The thread may start on it at once, but
- * needs a kick to be sure. Errors: -ENOBUFS, too many wait; -EIO, the writer has failed.
+ * needs a kick to be sure. `entry`, NULL or the group's new one, stays the caller's, unchanged until it
+ * is reaped. Errors: -ENOBUFS, too many wait; -EIO, the writer has failed.
  */
-int xr_writer_submit(struct xr_writer *w, const struct xr_vote *v);
+int xr_writer_submit(struct xr_writer *w, const struct xr_vote *v, const struct xr_entry *entry);
 
 /* Wake the thread for all that was submitted. */
 void xr_writer_kick(struct xr_writer *w);

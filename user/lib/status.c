@@ -7,9 +7,10 @@
 
 #include "lib/lease.h"
 #include "lib/status.h"
+#include "lib/value.h"
 #include "net/env.h"
 
-#define DUMP_FLAGS JSON_REAL_PRECISION(12)
+#define DUMP_FLAGS (JSON_REAL_PRECISION(12) | JSON_ENCODE_ANY)
 
 /*
  * ---- the process ----
@@ -179,6 +180,26 @@ static json_t *json_quorum_age(const struct xr_maps *m, size_t id, uint64_t now_
 	return age_ns == XR_NO_QUORUM ? json_null() : json_ms(age_ns);
 }
 
+static json_t *json_id(uint64_t id)
+{
+	return json_sprintf("%u.%u", xr_entry_term(id), (uint32_t)id);
+}
+
+json_t *xr_status_entry(const struct xr_maps *m, size_t id)
+{
+	struct xr_entry entry;
+	uint64_t committed;
+	int err = xr_value_read(m, id, &entry, &committed);
+	json_t *value;
+
+	if (err && err != -EMSGSIZE)
+		return json_null();
+	value = err ? NULL : json_stringn(entry.value, entry.size);
+	return json_pack("{s:o, s:b, s:i, s:o}", "id", json_id(entry.id), "committed",
+			 committed == entry.id, "size", (int)entry.size, "value",
+			 value ? value : json_null());
+}
+
 static json_t *json_group(const struct xr_maps *m, size_t id, bool alive)
 {
 	const struct xr_group *g = &m->groups[id];
@@ -191,7 +212,7 @@ static json_t *json_group(const struct xr_maps *m, size_t id, bool alive)
 	bool leads = leader && read_lease(m, id, &lease, &until_ns);
 
 	return json_pack(
-		"{s:o, s:I, s:o, s:b, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+		"{s:o, s:I, s:o, s:b, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
 		json_name(g->name, sizeof(g->name)), "id", (json_int_t)id, "role",
 		json_word(role_words, ARRAY_SIZE(role_words), alive ? g->role : XR_FOLLOWER),
 		"leads", leads, "lease_left_ms",
@@ -200,7 +221,7 @@ static json_t *json_group(const struct xr_maps *m, size_t id, bool alive)
 		json_node(g->voted_for), "contact_age_ms",
 		contact_ns && !leader ? json_age(now_ns, contact_ns) : json_null(), "quorum_age_ms",
 		leader ? json_quorum_age(m, id, now_ns) : json_null(), "voters",
-		json_voters(g->voters), "view", json_view(view));
+		json_voters(g->voters), "view", json_view(view), "entry", xr_status_entry(m, id));
 }
 
 static json_t *json_groups(const struct xr_maps *m, bool alive)

@@ -20,7 +20,8 @@
  *               "leads":true, "lease_left_ms":131.4|null, "term":4,
  *               "leader":1|null, "voted_for":1|null, "contact_age_ms":7.4|null,
  *               "quorum_age_ms":1.2|null, "voters":[1,2,3],
- *               "view":{"term":4, "mode":"none|follow|lead", "leader":1|null}}],
+ *               "view":{"term":4, "mode":"none|follow|lead", "leader":1|null},
+ *               "entry":{"id":"4.2", "committed":true, "size":5, "value":"hello"|null}|null}],
  *    "counters":{"nic":{"heartbeat_answered":0, ...}, "daemon":{...}}}
  *
  * `leads`: it holds the lease at this moment, as xr_is_leader() tells programs (rules 5 and 16), and
@@ -32,6 +33,8 @@
  * XDP program nothing is known, so "mode", "attach" and "path" are null; `view` still shows the word that it left behind.
  * `contact_age_ms` is null when no leader was ever heard. `quorum_age_ms` is a leader's: how long
  * ago it sent what a majority (itself included) has acked since; null when none has yet.
+ * `entry` is null where nobody ever set a value; `value` is null where it is no UTF-8, or longer than
+ * value_bytes.
  * Members may be added in later versions; those above stay.
  */
 #ifndef XRAFT_STATUS_H
@@ -43,6 +46,9 @@
 
 /* A new reference, or NULL and a sentence. */
 json_t *xr_status_json(const struct xr_maps *m, struct xr_why *why);
+
+/* "entry" of a group. `id` is below m->ngroups. */
+json_t *xr_status_entry(const struct xr_maps *m, size_t id);
 
 /* The same without "groups", of which there may be a hundred thousand. */
 json_t *xr_status_brief(const struct xr_maps *m, struct xr_why *why);

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include "lib/lease.h"
+#include "lib/value.h"
 #include "xraft/xraft.h"
 
 /* Where a process stands; the kernel sets it to 0 in a child. */
@@ -229,6 +230,28 @@ unsigned int xr_leader(const struct xr_handle *h, int group, uint64_t *term)
 	if (term)
 		*term = v.view.term;
 	return v.view.mode == XR_NONE ? 0 : v.view.leader;
+}
+
+int xr_value(const struct xr_handle *h, int group, void *value, size_t size,
+	     struct xr_value_state *state)
+{
+	struct xr_entry entry;
+	uint64_t committed;
+	int err;
+
+	*state = (struct xr_value_state){0};
+	if (group < 0 || (size_t)group >= h->maps.ngroups)
+		return -EINVAL;
+	err = xr_value_read(&h->maps, (size_t)group, &entry, &committed);
+	if (err && err != -EMSGSIZE)
+		return err;
+	state->id = entry.id;
+	state->committed = committed == entry.id;
+	state->size = entry.size;
+	if (err || entry.size > size)
+		return -EMSGSIZE;
+	memcpy(value, entry.value, entry.size);
+	return 0;
 }
 
 bool xr_stale(const struct xr_handle *h)

@@ -16,6 +16,7 @@ struct pin {
 };
 
 #define FD(member) offsetof(struct xr_maps, member)
+#define ANY_SIZE   UINT32_MAX /* as configured */
 
 /* xr_control first: where it is missing there is no node at all. */
 static const struct pin pins[] = {
@@ -23,6 +24,7 @@ static const struct pin pins[] = {
 	{"xr_groups", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_group), true, FD(groups_fd)},
 	{"xr_acks", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_acks), true, FD(acks_fd)},
 	{"xr_peers", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_peer), true, FD(peers_fd)},
+	{"xr_values", BPF_MAP_TYPE_ARRAY, ANY_SIZE, true, FD(values_fd)},
 	{"xr_stats", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(struct xr_stats), false, FD(stats_fd)},
 	{"xr_events", BPF_MAP_TYPE_RINGBUF, 0, false, FD(events_fd)},
 	{"xr_addresses", BPF_MAP_TYPE_HASH, sizeof(struct xr_address), false, FD(addresses_fd)},
@@ -108,7 +110,8 @@ static int open_pin(struct xr_maps *m, const char *dir, const struct pin *pin, b
 		return xr_fail(why, err == -EINVAL ? -EPROTO : err,
 			       "%s/%s: what is pinned there is no readable map (%s); remove it",
 			       dir, pin->name, strerror(-err));
-	if (info.type != pin->type || info.value_size != pin->value_size)
+	if (info.type != pin->type ||
+	    (info.value_size != pin->value_size && pin->value_size != ANY_SIZE))
 		return xr_fail(why, -EPROTO,
 			       "%s/%s: is a map of another version of xraft (type %u, %u bytes a "
 			       "value; wanted %u, %u); use the xraft that belongs to the running "
@@ -161,6 +164,11 @@ static size_t acks_size(size_t n)
 	return page_round(n * sizeof(struct xr_acks));
 }
 
+static size_t values_size(const struct xr_maps *m)
+{
+	return page_round(m->ngroups * m->value_size);
+}
+
 static size_t peers_size(void)
 {
 	return page_round((XR_NODE_MAX + 1) * sizeof(struct xr_peer));
@@ -181,10 +189,13 @@ static void unmap(struct xr_maps *m)
 		munmap(m->peers, peers_size());
 	if (m->control)
 		munmap(m->control, control_size());
+	if (m->values)
+		munmap(m->values, values_size(m));
 	m->groups = NULL;
 	m->acks = NULL;
 	m->peers = NULL;
 	m->control = NULL;
+	m->values = NULL;
 	m->ngroups = 0;
 }
 
@@ -201,7 +212,8 @@ static void *map_memory(int fd, size_t size, bool writable)
 static bool copy_all(struct xr_maps *m)
 {
 	for (uint32_t id = 0; id < m->ngroups; id++)
-		if (!xr_maps_look(m->groups_fd, id, &m->groups[id]) ||
+		if (!xr_maps_look(m->values_fd, id, xr_maps_value(m, id)) ||
+		    !xr_maps_look(m->groups_fd, id, &m->groups[id]) ||
 		    !xr_maps_look(m->acks_fd, id, &m->acks[id]))
 			return false;
 	for (uint32_t node = 0; node <= XR_NODE_MAX; node++)
@@ -210,12 +222,13 @@ static bool copy_all(struct xr_maps *m)
 	return xr_maps_look(m->control_fd, 0, m->control);
 }
 
-static int map_all(struct xr_maps *m, size_t ngroups, bool writable)
+static int map_all(struct xr_maps *m, size_t ngroups, size_t value_size, bool writable)
 {
 	bool own = m->copied;
 	int err;
 
 	m->ngroups = ngroups;
+	m->value_size = value_size;
 	writable |= own;
 	m->groups = map_memory(own ? -1 : m->groups_fd, groups_size(ngroups), writable);
 	if (m->groups)
@@ -223,6 +236,8 @@ static int map_all(struct xr_maps *m, size_t ngroups, bool writable)
 	if (m->acks)
 		m->peers = map_memory(own ? -1 : m->peers_fd, peers_size(), writable);
 	if (m->peers)
+		m->values = map_memory(own ? -1 : m->values_fd, values_size(m), writable);
+	if (m->values)
 		m->control = map_memory(own ? -1 : m->control_fd, control_size(), writable);
 	if (m->control && (!own || copy_all(m)))
 		return 0;
@@ -233,22 +248,25 @@ static int map_all(struct xr_maps *m, size_t ngroups, bool writable)
 
 int xr_maps_mmap(struct xr_maps *m, bool writable, struct xr_why *why)
 {
-	struct bpf_map_info groups, acks, peers, control;
+	struct bpf_map_info groups, acks, peers, control, values;
 	int err;
 
 	if (map_info(m->groups_fd, &groups) || map_info(m->acks_fd, &acks) ||
-	    map_info(m->peers_fd, &peers) || map_info(m->control_fd, &control))
+	    map_info(m->peers_fd, &peers) || map_info(m->control_fd, &control) ||
+	    map_info(m->values_fd, &values))
 		return xr_fail(why, -errno, "the maps cannot be read: %s; see xraft doctor",
 			       strerror(errno));
 	if (groups.value_size != sizeof(struct xr_group) ||
 	    acks.value_size != sizeof(struct xr_acks) ||
 	    control.value_size != sizeof(struct xr_control) || control.max_entries != 1 ||
 	    peers.value_size != sizeof(struct xr_peer) || peers.max_entries != XR_NODE_MAX + 1 ||
-	    groups.max_entries != acks.max_entries || groups.max_entries > XR_GROUPS_MAX)
+	    values.value_size < sizeof(struct xr_value) || values.value_size % 8 ||
+	    values.max_entries != groups.max_entries || groups.max_entries != acks.max_entries ||
+	    groups.max_entries > XR_GROUPS_MAX)
 		return xr_fail(why, -EPROTO,
 			       "the maps' sizes are not this version's; install xraftd and its "
 			       "program from one version, and restart it");
-	err = map_all(m, groups.max_entries, writable);
+	err = map_all(m, groups.max_entries, values.value_size, writable);
 	if (err)
 		return xr_fail(
 			why, err, "the maps cannot be mapped into memory: %s; %s", strerror(-err),
@@ -287,7 +305,7 @@ int xr_maps_open(struct xr_maps *m, const char *dir, bool writable, struct xr_wh
 	return err;
 }
 
-int xr_maps_alloc(struct xr_maps *m, size_t ngroups, struct xr_why *why)
+int xr_maps_alloc(struct xr_maps *m, size_t ngroups, size_t value_bytes, struct xr_why *why)
 {
 	int err;
 
@@ -295,7 +313,7 @@ int xr_maps_alloc(struct xr_maps *m, size_t ngroups, struct xr_why *why)
 	if (ngroups == 0 || ngroups > XR_GROUPS_MAX)
 		return xr_fail(why, -EINVAL, "%zu groups: there can be 1 to %d", ngroups,
 			       XR_GROUPS_MAX);
-	err = map_all(m, ngroups, true);
+	err = map_all(m, ngroups, xr_maps_value_size(value_bytes), true);
 	if (err)
 		return xr_fail(why, err, "no memory for %zu groups: %s; configure fewer groups",
 			       ngroups, strerror(-err));

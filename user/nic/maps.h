@@ -11,17 +11,19 @@ struct xr_maps {
 	struct xr_acks *acks;	 /* [ngroups] */
 	struct xr_peer *peers;	 /* [XR_NODE_MAX + 1] */
 	struct xr_control *control;
+	void *values; /* [ngroups] of value_size bytes: xr_maps_value() */
+	size_t value_size;
 	size_t ngroups;
 	bool copied; /* the arrays are ours, as the maps were when they were opened: xr_maps_look() */
 	/* -1 where the kernel refuses BPF and the arrays above are plain memory. */
-	int groups_fd, acks_fd, control_fd, peers_fd, stats_fd, events_fd, addresses_fd, key_fd,
-		socket_fd;
+	int groups_fd, acks_fd, control_fd, peers_fd, values_fd, stats_fd, events_fd, addresses_fd,
+		key_fd, socket_fd;
 };
 
-#define XR_MAPS_NONE                                                                              \
-	{                                                                                         \
-		.groups_fd = -1, .acks_fd = -1, .control_fd = -1, .peers_fd = -1, .stats_fd = -1, \
-		.events_fd = -1, .addresses_fd = -1, .key_fd = -1, .socket_fd = -1                \
+#define XR_MAPS_NONE                                                                               \
+	{                                                                                          \
+		.groups_fd = -1, .acks_fd = -1, .control_fd = -1, .peers_fd = -1, .values_fd = -1, \
+		.stats_fd = -1, .events_fd = -1, .addresses_fd = -1, .key_fd = -1, .socket_fd = -1 \
 	}
 
 /*
@@ -41,6 +43,24 @@ int *xr_maps_fd(struct xr_maps *m, size_t i);
  */
 int xr_maps_open(struct xr_maps *m, const char *dir, bool writable, struct xr_why *why);
 
+/* The entry of a group as it is shown, with the value behind it; NULL: there is no such map. */
+static inline struct xr_value *xr_maps_value(const struct xr_maps *m, size_t group)
+{
+	return m->values ? (struct xr_value *)((char *)m->values + group * m->value_size) : NULL;
+}
+
+/* Of a record in xr_values with room for so many bytes. */
+static inline size_t xr_maps_value_size(size_t bytes)
+{
+	return sizeof(struct xr_value) + (bytes + 7) / 8 * 8;
+}
+
+/* So many bytes of a value find room. */
+static inline size_t xr_maps_value_room(const struct xr_maps *m)
+{
+	return m->value_size - sizeof(struct xr_value);
+}
+
 /* Copy the value under this key, by a system call; every aligned word of it is whole. */
 bool xr_maps_look(int fd, uint32_t key, void *value);
 
@@ -48,7 +68,7 @@ bool xr_maps_look(int fd, uint32_t key, void *value);
 int xr_maps_mmap(struct xr_maps *m, bool writable, struct xr_why *why);
 
 /* Plain memory, for a kernel that lends us no maps. */
-int xr_maps_alloc(struct xr_maps *m, size_t ngroups, struct xr_why *why);
+int xr_maps_alloc(struct xr_maps *m, size_t ngroups, size_t value_bytes, struct xr_why *why);
 
 /* Sum over CPUs: out[XR_STATS_NIC], out[XR_STATS_DAEMON]. Zero where there is no map. */
 int xr_maps_stats(const struct xr_maps *m, struct xr_stats out[2]);

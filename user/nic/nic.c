@@ -121,10 +121,12 @@ int xr_nic_fence_leftovers(const struct xr_nic_opts *o, struct xr_why *why)
 }
 
 /* Adopt pinned maps that have room, so that readers of the old ones go on reading. */
-static void adopt_maps(struct bpf_object *object, const char *dir, size_t ngroups)
+static void adopt_maps(struct bpf_object *object, const char *dir, size_t ngroups,
+		       size_t value_size)
 {
 	struct xr_maps old = XR_MAPS_NONE;
-	bool fits = !xr_maps_open(&old, dir, true, NULL) && old.ngroups >= ngroups;
+	bool fits = !xr_maps_open(&old, dir, true, NULL) && old.ngroups >= ngroups &&
+		    old.value_size == value_size;
 
 	for (size_t i = 0; fits && xr_maps_name(i); i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(object, xr_maps_name(i));
@@ -144,6 +146,7 @@ static struct bpf_object *open_object(const struct xr_nic_opts *o, const char *d
 	size_t size;
 	const void *elf = xraft_bpf__elf_bytes(&size);
 	struct bpf_object *object = bpf_object__open_mem(elf, size, &opts);
+	uint32_t value_size = xr_maps_value_size(o->value_bytes);
 	uint32_t entries = (o->ngroups + 3) / 4 *
 			   4; /* a little room, and a dump that can be read */
 
@@ -153,7 +156,9 @@ static struct bpf_object *open_object(const struct xr_nic_opts *o, const char *d
 	}
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "xr_groups"), entries);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "xr_acks"), entries);
-	adopt_maps(object, dir, entries);
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "xr_values"), entries);
+	bpf_map__set_value_size(bpf_object__find_map_by_name(object, "xr_values"), value_size);
+	adopt_maps(object, dir, entries, value_size);
 	if (!xr_fence_prepare(object, o, -1, why))
 		return object;
 	bpf_object__close(object);
@@ -246,7 +251,7 @@ static int without_bpf(struct xr_nic *nic, const struct xr_nic_opts *o, struct x
 	snprintf(nic->remark + strlen(nic->remark), sizeof(nic->remark) - strlen(nic->remark),
 		 "%sno BPF maps (%.120s): status only through the daemon",
 		 nic->remark[0] ? "; " : "", reason.text);
-	return xr_maps_alloc(&nic->maps, o->ngroups, why);
+	return xr_maps_alloc(&nic->maps, o->ngroups, o->value_bytes, why);
 }
 
 /* What an earlier start has left there would drop by its own keys, and share the maps. */

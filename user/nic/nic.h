@@ -25,8 +25,9 @@ struct xr_nic_opts {
 	uint8_t node;
 	const char *interface;
 	enum xr_xdp want;
-	size_t ngroups;	  /* group ids are below it */
-	uint32_t readers; /* gid of the group that may read what is pinned; 0: root alone */
+	size_t ngroups;	    /* group ids are below it */
+	size_t value_bytes; /* room for each group's value */
+	uint32_t readers;   /* gid of the group that may read what is pinned; 0: root alone */
 	const struct xr_nic_address *addresses; /* virtual ones, which the programs fence */
 	size_t naddresses;
 };

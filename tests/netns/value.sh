@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The value that a group agrees on: who may set it, who has it, and that nothing loses it.
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+mapfile -t all < <(seq 1 3)
+up 3 --groups 2
+agreed "${all[@]}" || fail "no leader"
+
+# order NODE ARGUMENTS...: sets said and rc
+order() {
+	rc=0
+	said=$(xraft -n "$XR_CLUSTER.$1" "${@:2}" 2>&1) || rc=$?
+	say "node $1: xraft ${*:2} -> $rc: $said"
+}
+
+refused() {
+	[[ $rc -eq 1 && $said == *"$1"* ]] || fail "expected a refusal with '$1'"
+}
+
+entry() {
+	xraft -n "$XR_CLUSTER.$1" get --json g1 | jq -r '"\(.id) \(.committed) \(.value)"'
+}
+
+# have VALUE NODE...: they have it, and know that it is committed. Sets id.
+have() {
+	local n got
+	for n in "${@:2}"; do
+		got=$(entry "$n")
+		[[ $got == *" true $1" ]] || return 1
+		id=${got%% *}
+	done
+}
+
+# Until somebody sets one there is none.
+order 1 get g1
+refused "nobody ever set a value"
+[[ $(xraft -n "$XR_CLUSTER.1" get --json g1) == null ]] || fail "null is the JSON of nothing"
+
+# shellcheck disable=SC2154 # agreed() sets them
+mapfile -t rest < <(others 3 "$leader")
+order "${rest[0]}" set g1 mine
+refused "node $leader leads g1: ask it"
+order "$leader" set --if 0 g1 "10.0.0.1:5432"
+[[ $rc -eq 0 && $said == "committed as entry $term.1,"* ]] || fail "it was not set"
+wait_for 5000 "all have it" have "10.0.0.1:5432" "${all[@]}"
+order "$leader" set --if 0 g1 another
+refused "the entry of g1 is $term.1 by now"
+order "$leader" set --if "$term.1" g1 'two words, "quoted" & 100%'
+[[ $rc -eq 0 ]] || fail "it was not set"
+wait_for 5000 "all have it" have 'two words, "quoted" & 100%' "${all[@]}"
+order "$leader" set g1 "$(printf '%0257d' 0)"
+refused "there is room for 256"
+order "$leader" set nobody x
+refused "there is no group nobody"
+order "$leader" get g2
+refused "nobody ever set a value of g2"
+xraft -n "$XR_CLUSTER.$leader" status | grep -q '  entry .*, committed: "two words' || fail "status does not tell"
+xraft -n "$XR_CLUSTER.$leader" watch --json --oldest g1 </dev/null >"$work/events" &
+helpers+=($!)
+wait_for 5000 "an event tells" grep -q '"event":"committed"' "$work/events"
+
+# A leader that dies takes nothing along: the next one makes the entry its own.
+for fault in crash kill; do
+	old=$leader old_term=$term old_id=$id
+	cluster "$fault" "$old"
+	wait_for 10000 "node ${rest[0]} follows or leads another term" eval "[[ \$(term_of ${rest[0]}) -gt $old_term && \$(leader_of ${rest[0]}) != 0 ]]"
+	wait_for 10000 "the survivors have it" have 'two words, "quoted" & 100%' "${rest[@]}"
+	[[ ${id%.*} -gt ${old_id%.*} && ${id#*.} -gt ${old_id#*.} ]] || fail "entry $old_id became $id"
+	[[ $fault == crash ]] || cluster start "$old"
+	wait_for 10000 "all agree" agreed "${all[@]}"
+	wait_for 10000 "and have it" have 'two words, "quoted" & 100%' "${all[@]}"
+	mapfile -t rest < <(others 3 "$leader")
+done
+
+# Without a majority nothing is committed, and whoever waits is told.
+cluster cut "${rest[0]}"
+cluster cut "${rest[1]}"
+order "$leader" set g1 lonely
+[[ $rc -eq 1 ]] || fail "a value was committed by one node of three"
+cluster heal "${rest[0]}"
+cluster heal "${rest[1]}"
+wait_for 10000 "all agree" agreed "${all[@]}"
+
+# One that was away gets what it missed.
+mapfile -t rest < <(others 3 "$leader")
+away=${rest[0]}
+cluster kill "$away"
+wait_for 10000 "the others agree" agreed "$leader" "${rest[1]}"
+order "$leader" set g1 "while it was away"
+[[ $rc -eq 0 ]] || fail "two of three cannot set it"
+cluster start "$away"
+wait_for 10000 "it has what it missed" have "while it was away" "${all[@]}"
+
+# The whole cluster dies at once: what was committed is on its disks.
+for n in "${all[@]}"; do
+	cluster kill "$n"
+done
+[[ $(xraft -n "$XR_CLUSTER.1" get g1) == "while it was away" ]] || fail "the maps of a dead node can be read"
+for n in "${all[@]}"; do
+	cluster start "$n" --no-wait
+done
+wait_for 15000 "all agree" agreed "${all[@]}"
+wait_for 10000 "and have it" have "while it was away" "${all[@]}"
+down

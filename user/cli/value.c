@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A group's value: set by its leader, read from the maps of any node. */
+#include <curl/curl.h>
+#include <getopt.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "lib/status.h"
+#include "lib/value.h"
+
+#define PATH_SIZE (64 + 3 * (XR_NAME_SIZE + XR_VALUE_MAX + 32))
+
+struct options {
+	const char *if_id;
+	bool json;
+};
+
+/* -1: help was given; else an exit code. */
+static int parse(const char *command, int argc, char **argv, int args, struct options *o)
+{
+	static const struct option options[] = {
+		{"if", required_argument, NULL, 'i'},
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	bool set = !strcmp(command, "set");
+	int c;
+
+	while ((c = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
+		if (c == 'h') {
+			cli_help(command);
+			return -1;
+		}
+		if (c == 'i' && set)
+			o->if_id = optarg;
+		else if (c == 'j' && !set)
+			o->json = true;
+		else if (c == ':')
+			return cli_usage(command, "%s needs a value", argv[optind - 1]);
+		else
+			return cli_usage(command, "there is no option %s", argv[optind - 1]);
+	}
+	if (argc - optind != args)
+		return cli_usage(command, argc - optind < args ? "something is missing"
+							       : "that is too much: a value is "
+								 "one argument, put it in quotes");
+	if (strlen(argv[optind]) >= XR_NAME_SIZE)
+		return cli_usage(command, "a group's name has at most 15 characters");
+	return CLI_OK;
+}
+
+static bool add(char *path, CURL *curl, const char *name, const char *value)
+{
+	char *text = curl_easy_escape(curl, value, (int)strlen(value));
+	size_t len = strlen(path);
+
+	if (text)
+		snprintf(path + len, PATH_SIZE - len, "%s=%s", name, text);
+	curl_free(text);
+	return text;
+}
+
+static int set_value(const char *socket, const char *group, const char *value, const char *if_id)
+{
+	char path[PATH_SIZE] = "/v1/set?";
+	CURL *curl = curl_easy_init();
+	json_t *done = NULL;
+	bool whole = add(path, curl, "group", group) && add(path, curl, "&value", value) &&
+		     (!if_id || add(path, curl, "&if", if_id));
+	int code;
+
+	curl_easy_cleanup(curl);
+	if (!whole)
+		return cli_fail(CLI_FAILED, "no memory");
+	code = cli_post_json(socket, path, &done);
+	if (!code)
+		printf("committed as entry %s, after %.1f ms\n",
+		       json_string_value(json_object_get(done, "id")),
+		       json_number_value(json_object_get(done, "ms")));
+	json_decref(done);
+	return code;
+}
+
+int cli_set(const struct cli *cli, int argc, char **argv)
+{
+	struct options o = {0};
+	struct cli_node socket;
+	int code = parse("set", argc, argv, 2, &o);
+
+	if (code)
+		return code < 0 ? CLI_OK : code;
+	if (strlen(argv[optind + 1]) > XR_VALUE_MAX)
+		return cli_usage("set", "a value has at most %d bytes", XR_VALUE_MAX);
+	code = cli_daemon_socket(cli, &socket);
+	return code ? code : set_value(socket.path, argv[optind], argv[optind + 1], o.if_id);
+}
+
+static int print_entry(const char *group, const struct xr_entry *e, bool committed)
+{
+	if (!committed)
+		fprintf(stderr,
+			"xraft: entry %u.%u of %s is not known to be committed: the next leader "
+			"may have another\n",
+			xr_entry_term(e->id), (uint32_t)e->id, group);
+	fwrite(e->value, 1, e->size, stdout);
+	putchar('\n');
+	return CLI_OK;
+}
+
+static int print_json(const struct xr_maps *m, size_t id)
+{
+	json_t *entry = xr_status_entry(m, id);
+	char *text = xr_status_dump(entry, false);
+
+	if (text)
+		puts(text);
+	free(text);
+	json_decref(entry);
+	return text ? CLI_OK : cli_fail(CLI_FAILED, "no memory");
+}
+
+static int get_value(const struct xr_maps *m, const char *group, bool json)
+{
+	struct xr_entry entry;
+	uint64_t committed;
+	size_t id = 0;
+	int err;
+
+	while (id < m->ngroups &&
+	       (!m->groups[id].voters || strncmp(m->groups[id].name, group, XR_NAME_SIZE)))
+		id++;
+	if (id == m->ngroups)
+		return cli_fail(CLI_FAILED, "there is no group %s here; see xraft status", group);
+	err = xr_value_read(m, id, &entry, &committed);
+	if (json && (!err || err == -ENOENT || err == -EMSGSIZE))
+		return print_json(m, id);
+	switch (err) {
+	case 0:
+		return print_entry(group, &entry, committed == entry.id);
+	case -ENOENT:
+		return cli_fail(CLI_FAILED, "nobody ever set a value of %s (xraft set)", group);
+	case -EMSGSIZE:
+		return cli_fail(CLI_FAILED,
+				"the value of %s has %u bytes, for which there is no room in this "
+				"node's maps: raise value_bytes, and restart it",
+				group, entry.size);
+	default:
+		return cli_fail(CLI_FAILED, "the value of %s cannot be read: %s", group,
+				strerror(-err));
+	}
+}
+
+int cli_get(const struct cli *cli, int argc, char **argv)
+{
+	struct xr_maps maps = XR_MAPS_NONE;
+	struct options o = {0};
+	struct cli_node pins;
+	struct xr_why why;
+	int code = parse("get", argc, argv, 1, &o);
+
+	if (code)
+		return code < 0 ? CLI_OK : code;
+	code = cli_find_pins(cli->node, &pins);
+	if (code)
+		return code;
+	if (xr_maps_open(&maps, pins.path, false, &why))
+		return cli_fail(CLI_FAILED, "%s", why.text);
+	code = get_value(&maps, argv[optind], o.json);
+	xr_maps_close(&maps);
+	return code;
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The bodies of entries, between wire, disk and maps. What becomes of them the core decides. */
+#include <string.h>
+#include "engine/engine.h"
+
+static struct xr_bodies *bodies_of(struct xr_member *m)
+{
+	if (!m->bodies)
+		m->bodies = calloc(1, sizeof(*m->bodies));
+	return m->bodies;
+}
+
+static void copy(struct xr_entry *to, const struct xr_entry *from)
+{
+	memset(to, 0, sizeof(*to));
+	memcpy(to, from, XR_ENTRY_BASE + from->size);
+}
+
+/*
+ * ---- what others see ----
+ */
+
+/* Rule 24: an index says nothing of an entry of another term. */
+void xr_value_name(struct xr_engine *e, struct xr_member *m, uint32_t term)
+{
+	const struct xr_raft *r = &m->raft;
+	uint32_t *named = &e->env.groups[r->group].entry;
+	uint32_t index = xr_entry_index(r->entry, term);
+
+	if (index && r->committed == r->entry)
+		index |= XR_COMMITTED;
+	if (*named != index)
+		*(volatile __u32 *)named = index;
+}
+
+/* Readers take nothing while the number is odd, or another than before (as a seqlock). */
+static void write_value(struct xr_value *v, const struct xr_entry *entry, uint64_t committed,
+			size_t room)
+{
+	uint64_t sequence = v->sequence | 1;
+
+	*(volatile __u64 *)&v->sequence = sequence;
+	__sync_synchronize();
+	v->id = entry->id;
+	v->committed = committed;
+	v->voters = entry->voters;
+	v->learners = entry->learners;
+	v->size = entry->size;
+	memcpy(v->birth, entry->birth, sizeof(v->birth));
+	memcpy(v + 1, entry->value, entry->size <= room ? entry->size : 0);
+	__sync_synchronize();
+	*(volatile __u64 *)&v->sequence = sequence + 1;
+}
+
+void xr_value_show(struct xr_engine *e, struct xr_member *m)
+{
+	struct xr_value *v = xr_maps_value(e->maps, m->raft.group);
+
+	xr_value_name(e, m, m->published.view.term);
+	if (v && m->bodies)
+		write_value(v, &m->bodies->now, m->raft.committed, xr_maps_value_room(e->maps));
+	XR_PAUSE;
+}
+
+bool xr_value_is_committed(const struct xr_engine *e, const struct xr_member *m)
+{
+	uint32_t named = *(const volatile __u32 *)&e->env.groups[m->raft.group].entry;
+
+	return named & XR_COMMITTED &&
+	       (named & XR_INDEX_MAX) == xr_entry_index(m->raft.entry, m->published.view.term);
+}
+
+/* What an earlier life has shown as committed is so for ever; of an earlier cluster nothing is left. */
+void xr_value_start(struct xr_engine *e, struct xr_member *m, const struct xr_entry *entry)
+{
+	static const struct xr_entry none;
+	struct xr_value *v = xr_maps_value(e->maps, m->raft.group);
+
+	if (entry && bodies_of(m)) {
+		copy(&m->bodies->now, entry);
+		m->raft.entry = entry->id;
+		if (v && v->committed == entry->id)
+			m->raft.committed = entry->id;
+	}
+	if (v && (entry || v->id || v->sequence & 1))
+		write_value(v, entry ? entry : &none, m->raft.committed,
+			    xr_maps_value_room(e->maps));
+}
+
+/*
+ * ---- to the disk and back ----
+ */
+
+void xr_value_take(struct xr_engine *e, struct xr_member *m, const struct xr_update *up)
+{
+	struct xr_bodies *b = m->bodies;
+
+	if (b->next.id != up->entry) { /* the one before, in a new term (rule 26) */
+		copy(&b->next, &b->now);
+		b->next.id = up->entry;
+	}
+	xr_group_persist(e, m, m->raft.term, m->raft.vote, &b->next);
+}
+
+void xr_value_taken(struct xr_engine *e, uint32_t id, uint64_t entry)
+{
+	struct xr_member *m = &e->members[id];
+	struct xr_event ev = {
+		.kind = XR_EV_TAKEN,
+		.entry = entry,
+		.message.sent_ns = m->bodies->echo_ns,
+	};
+
+	copy(&m->bodies->now, &m->bodies->next);
+	xr_group_step(e, id, &ev);
+}
+
+/*
+ * ---- to others and from them ----
+ */
+
+void xr_value_send(struct xr_engine *e, struct xr_member *m, uint8_t to)
+{
+	const struct xr_group *g = &e->env.groups[m->raft.group];
+	struct xr_record rec = {
+		.group = m->raft.group,
+		.term = m->raft.term,
+		.digest = g->digest,
+	};
+
+	xr_outbox_append(&e->outbox, to, &rec,
+			 m->raft.entry_next ? &m->bodies->next : &m->bodies->now);
+}
+
+/* As long as it says, and of what a group can be. */
+static bool is_sound(const struct xr_datagram *d, const struct xr_group *g)
+{
+	const struct xr_append *a = (const struct xr_append *)(&d->wire + 1);
+
+	return d->size >= sizeof(d->wire) + sizeof(a->record) + XR_ENTRY_BASE &&
+	       a->entry.size <= XR_VALUE_MAX &&
+	       d->size == sizeof(d->wire) + sizeof(a->record) + xr_entry_size(&a->entry) &&
+	       a->entry.voters == g->voters && !a->entry.learners;
+}
+
+static enum xr_reason check(struct xr_engine *e, const struct xr_datagram *d, struct xr_group **g)
+{
+	const struct xr_append *a = (const struct xr_append *)(&d->wire + 1);
+	enum xr_reason reason = xr_env_may_answer(&e->env, &d->wire, xr_engine_now_ns(e));
+
+	if (reason != XR_REASON_END)
+		return reason;
+	*g = d->size < sizeof(d->wire) + sizeof(a->record) ? NULL
+							   : xr_env_group(&e->env, a->record.group);
+	if (!*g || !xr_is_voter(*g, e->config->self))
+		return XR_R_drop_group;
+	reason = xr_rule_record(*g, &d->wire, &a->record);
+	if (reason == XR_REASON_END && !is_sound(d, *g))
+		return XR_R_drop_group;
+	return reason;
+}
+
+/* An APPEND: the core takes it, or takes it for the heartbeat that it is, too. */
+void xr_value_passed(struct xr_engine *e, const struct xr_datagram *d)
+{
+	const struct xr_append *a = (const struct xr_append *)(&d->wire + 1);
+	struct xr_group *g;
+	enum xr_reason reason = check(e, d, &g);
+	struct xr_member *m;
+	struct xr_message msg;
+
+	if (reason != XR_REASON_END) {
+		xr_env_count(&e->env, reason);
+		return;
+	}
+	m = &e->members[a->record.group];
+	if (!bodies_of(m))
+		return; /* no memory: it comes again */
+	if (!m->raft.entry_next) {
+		copy(&m->bodies->next, &a->entry);
+		m->bodies->echo_ns = d->wire.sent_ns;
+	}
+	msg = (struct xr_message){
+		.type = XR_APPEND,
+		.node = d->wire.source,
+		.term = a->record.term,
+		.entry = a->entry.id,
+		.sent_ns = d->wire.sent_ns,
+	};
+	xr_group_message(e, a->record.group, &msg);
+}
+
+/*
+ * ---- orders ----
+ */
+
+static int may_set(const struct xr_engine *e, const struct xr_member *m,
+		   const struct xr_order *order, struct xr_why *why)
+{
+	const struct xr_raft *r = &m->raft;
+
+	if (order->size > XR_VALUE_MAX ||
+	    (e->maps->values && order->size > xr_maps_value_room(e->maps)))
+		return xr_fail(
+			why, -EINVAL,
+			"the value has %u bytes, and there is room for %zu: make it shorter, "
+			"or raise value_bytes (at most %d) on all nodes and restart them",
+			order->size,
+			e->maps->values ? xr_maps_value_room(e->maps) : (size_t)XR_VALUE_MAX,
+			XR_VALUE_MAX);
+	if (r->role != XR_LEADER)
+		return r->leader ? xr_fail(why, -EPERM, "node %u leads %s: ask it", r->leader,
+					   order->group)
+				 : xr_fail(why, -EPERM, "%s has no leader that this node knows",
+					   order->group);
+	if (order->conditional && order->if_id != r->entry)
+		return xr_fail(why, -ESTALE,
+			       "the entry of %s is %u.%u by now: read it again, and decide anew",
+			       order->group, xr_entry_term(r->entry), (uint32_t)r->entry);
+	if (xr_raft_under_way(r))
+		return xr_fail(why, -EBUSY,
+			       "%s has an entry under way, which no majority has yet: is one "
+			       "reachable? See xraft status, and try again",
+			       order->group);
+	if ((uint32_t)r->entry >= XR_INDEX_MAX)
+		return xr_fail(why, -EOVERFLOW, "%s has had %u entries, and can have no more",
+			       order->group, XR_INDEX_MAX);
+	return 0;
+}
+
+void xr_value_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r)
+{
+	struct xr_event ev = {.kind = XR_EV_PROPOSE};
+	struct xr_member *m = xr_group_find(e, order->group);
+	struct xr_entry *next;
+
+	r->err = m ? may_set(e, m, order, &r->why)
+		   : xr_fail(&r->why, -ENOENT, "there is no group %s here", order->group);
+	if (!r->err && !bodies_of(m))
+		r->err = xr_fail(&r->why, -ENOMEM, "no memory");
+	if (r->err)
+		return;
+	next = &m->bodies->next;
+	*next = (struct xr_entry){
+		.id = (uint64_t)m->raft.term << 32 | ((uint32_t)m->raft.entry + 1),
+		.voters = (uint16_t)m->raft.voters,
+		.size = order->size,
+	};
+	memcpy(next->value, order->value, order->size);
+	r->entry = next->id;
+	r->term = m->raft.term;
+	xr_group_step(e, m->raft.group, &ev);
+	if (xr_raft_newest(&m->raft) != r->entry)
+		r->err = xr_fail(&r->why, -EPERM, "this node leads %s no longer", order->group);
+}
