@@ -101,12 +101,10 @@ static void set_values(struct node *n)
 
 static void reload(struct node *n)
 {
-	const struct xr_config *c = &n->warden.config;
-
-	n->reloaded = false;
-	xr_engine_keys(&n->engine, c->keys, c->nkeys);
+	xr_engine_keys(&n->engine, n->given.keys, n->given.nkeys);
 	memcpy(n->maps.keys, n->engine.keys, sizeof(n->maps.keys));
-	xr_engine_take(&n->engine, c->groups, c->ngroups);
+	xr_engine_take(&n->engine, n->given.groups, n->given.ngroups);
+	n->reloaded = false;
 }
 
 static void answer_requests(struct node *n)
@@ -451,14 +449,22 @@ void node_look_if_hung(struct node *n)
 
 static void read_again(struct node *n)
 {
+	const struct xr_config *c = &n->warden.config;
+
 	xr_warden_reload(&n->warden, &(struct xr_why){""}, NULL);
+	memcpy(n->given.groups, c->groups, c->ngroups * sizeof(c->groups[0]));
+	n->given.ngroups = c->ngroups;
+	memcpy(n->given.keys, c->keys, sizeof(n->given.keys));
+	n->given.nkeys = c->nkeys;
 	n->reloaded = n->child.lives; /* one that is yet to come starts with it */
 	node_wake(n);
 }
 
 void node_reload(struct node *n)
 {
-	if (n->parent.lives)
+	if (n->parent.lives && n->reloaded) /* the last one is not taken yet: again in a moment */
+		sim_at(n->w, n->w->now_ns + MS(2), SIM_EV_RELOAD, n->host, 0);
+	else if (n->parent.lives)
 		sim_process(n, &n->parent, read_again);
 }
 

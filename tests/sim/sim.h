@@ -100,6 +100,7 @@ enum sim_event {
 	SIM_EV_WATCH,  /* of liveness */
 	SIM_EV_READER, /* arg: group */
 	SIM_EV_SET,
+	SIM_EV_RELOAD,
 	SIM_EV_GONE, /* arg: the node whose socket is gone */
 };
 
@@ -195,6 +196,11 @@ struct node {
 	struct xr_config config;	 /* the file; its groups are `groups` */
 	struct xr_config_group groups[SIM_GROUPS];
 	struct xr_config forked; /* the engine's copy of the warden's */
+	struct {
+		struct xr_config_group groups[SIM_GROUPS];
+		uint32_t ngroups, nkeys;
+		struct xr_key keys[2];
+	} given; /* by a reload, as struct xr_shared: the engine's until it has `reloaded` */
 	struct xr_engine engine;
 	struct xr_looks looks;
 	struct store store;

@@ -177,6 +177,9 @@ static void happen(struct world *w, const struct event *ev)
 	case SIM_EV_READER:
 		reader_turn(n, ev->arg);
 		break;
+	case SIM_EV_RELOAD:
+		node_reload(n);
+		break;
 	case SIM_EV_SET:
 		faults_set(w);
 		break;
