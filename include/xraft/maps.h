@@ -13,7 +13,7 @@
 #include "xraft/wire.h"
 #include "xraft/siphash.h"
 
-#define XR_ABI	      4	 /* of everything in this file; daemon and program compare it at start */
+#define XR_ABI	      5	 /* of everything in this file; daemon and program compare it at start */
 #define XR_NAME_SIZE  16 /* of cluster and group names, with the final NUL */
 #define XR_GROUPS_MAX 131072
 #define XR_BPFFS_DIR  "/sys/fs/bpf/xraft"
