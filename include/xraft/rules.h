@@ -506,8 +506,10 @@ static __always_inline long xr_step_heartbeat(__u32 i, void *arg)
 	if (xr_is_stamped(reason)) {
 		run->stamped++;
 		xr_env_count(w->env, reason);
-		xr_record_set(rec, reason == XR_R_heartbeat_answered ? XR_ACKED : XR_PENDING,
-			      entry);
+		if (reason == XR_R_heartbeat_answered)
+			xr_record_set(rec, XR_ACKED, entry);
+		else
+			xr_record_set(rec, XR_PENDING, 0);
 	} else if (reason == XR_R_heartbeat_refused) {
 		run->refused++;
 		run->term[i & (XR_SLOTS - 1)] = xr_view_read(g).view.term;

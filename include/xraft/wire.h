@@ -160,7 +160,7 @@ struct xr_entry {
 
 #define XR_ENTRY_BASE (sizeof(struct xr_entry) - XR_VALUE_MAX)
 
-/* What an APPEND carries: `entry` of the record is as in a heartbeat. */
+/* What an APPEND carries: the record names no entry, since it follows. */
 struct xr_append {
 	struct xr_record record;
 	struct xr_entry entry;
