@@ -122,9 +122,11 @@ static __always_inline int decide(const struct xr_wire *h, __u64 now)
 	__u32 zero = 0;
 	struct xr_control *c = bpf_map_lookup_elem(&xr_control, &zero);
 	struct xr_group *g = bpf_map_lookup_elem(&xr_groups, &zero);
+	__u32 entry;
 
 	return c && g &&
-	       xr_rule_heartbeat(g, c, h, (const void *)(h + 1), now) == XR_R_heartbeat_answered;
+	       xr_rule_heartbeat(g, c, h, (const void *)(h + 1), &entry, now) ==
+		       XR_R_heartbeat_answered;
 }
 
 /* Turn round, verify, read the clock, sign. */

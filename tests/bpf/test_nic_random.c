@@ -119,7 +119,9 @@ static void random_record(struct xr_record *rec)
 	if (one_in(20))
 		rec->digest = (__u16)next();
 	rec->flags = one_in(6) ? (__u16)below(8) : 0;
-	rec->spare = one_in(20) ? (__u32)next() : 0;
+	rec->entry = one_in(20) ? (__u32)next() : 0;
+	if (one_in(4))
+		rec->entry = (__u32)below(4) | (one_in(2) ? XR_COMMITTED : 0);
 }
 
 static __u64 some_lives(const struct xr_wire *h)

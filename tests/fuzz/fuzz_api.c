@@ -74,7 +74,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argv;
 	must(mkdtemp(folder), "no folder: %m");
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/sock", folder);
-	must(!xr_maps_alloc(&maps, 2, &why), "%s", why.text);
+	must(!xr_maps_alloc(&maps, 2, 256, &why), "%s", why.text);
 	maps.control->self = 1;
 	strcpy(maps.control->cluster, "demo");
 	maps.groups[1].voters = 0xe;

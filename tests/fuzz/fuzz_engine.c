@@ -52,6 +52,14 @@ static const struct xr_control control = {
 /* What is on a node's disk; the real one is fuzz_journal.c's. No name: nothing of that group. */
 struct xr_journal {
 	struct xr_vote votes[GROUPS];
+	struct xr_entry entries[GROUPS];
+};
+
+/* On its way there. Entries come besides votes: those of the term that is durable. */
+struct record {
+	struct xr_vote vote;
+	struct xr_entry entry; /* id 0: none */
+	uint64_t at_ns;
 };
 
 /* What is remembered of a node and a group, whatever the engine makes of it. */
@@ -66,6 +74,8 @@ struct ghost {
 	bool may_lift;		/* somebody resigned, or says so, since it entered its term */
 	uint32_t grants_term, grants;
 	uint32_t prevotes; /* of the term after the durable one; all: named heir */
+	uint64_t named;	   /* the newest entry that it has named to others (rule 24) */
+	uint64_t asked[NODES + 1]; /* [node]: the largest that a vote request of it has named */
 };
 
 struct node {
@@ -82,8 +92,12 @@ struct node {
 	struct xr_journal disk;
 	struct ghost ghost[GROUPS];
 
-	struct xr_vote waiting[GROUPS]; /* for the disk; the first `ndone` to be reaped */
-	uint64_t waiting_ns[GROUPS], probe_ns;
+	struct record waiting[2 * GROUPS]; /* for the disk; the first `ndone` to be reaped */
+	uint64_t probe_ns;
+	struct {
+		struct xr_value v;
+		char value[64];
+	} values[GROUPS];
 	int nwaiting, ndone;
 	struct xr_datagram inbox[INBOX];
 	struct xr_event_rec ring[INBOX];
@@ -130,16 +144,24 @@ static bool majority(uint32_t g, uint32_t nodes_too)
 static const struct xr_vote *waits(const struct node *n, uint32_t g)
 {
 	for (int i = 0; i < n->nwaiting; i++)
-		if (n->waiting[i].group == g)
-			return &n->waiting[i];
+		if (n->waiting[i].vote.group == g && !n->waiting[i].entry.id)
+			return &n->waiting[i].vote;
 	return NULL;
+}
+
+static bool entry_waits(const struct node *n, uint32_t g)
+{
+	for (int i = 0; i < n->nwaiting; i++)
+		if (n->waiting[i].vote.group == g && n->waiting[i].entry.id)
+			return true;
+	return false;
 }
 
 static uint64_t oldest_ns(void *world)
 {
 	const struct node *n = world;
 
-	return n->nwaiting > n->ndone ? n->waiting_ns[n->ndone] : n->probe_ns;
+	return n->nwaiting > n->ndone ? n->waiting[n->ndone].at_ns : n->probe_ns;
 }
 
 /*
@@ -231,6 +253,42 @@ static void check_submit(struct node *n, const struct xr_vote *v)
 	check_look(n, g);
 }
 
+/* Rules 22 and 24: larger than the last, of the durable term; and it may be written unfenced. */
+static void check_taken(struct node *n, const struct xr_vote *v, const struct xr_entry *entry)
+{
+	uint32_t g = v->group;
+	const struct xr_vote *d = &n->disk.votes[g % GROUPS];
+
+	must(g < GROUPS && v->digest == groups[g].digest, "an entry of another group");
+	must(!n->over && !waits(n, g) && !entry_waits(n, g), "two writes at once");
+	must(v->term == d->term && v->vote == d->vote, "an entry moves the vote");
+	must(xr_entry_term(entry->id) == v->term && entry->id > n->disk.entries[g].id &&
+		     (uint32_t)entry->id - 1 < XR_INDEX_MAX,
+	     "entry %llx after %llx", (unsigned long long)entry->id,
+	     (unsigned long long)n->disk.entries[g].id);
+	must(entry->voters == groups[g].voters && entry->size <= XR_VALUE_MAX && !entry->learners,
+	     "an entry that no group can have");
+}
+
+/* Rule 24: what it names is durable, and of the record's term. */
+static void check_named(struct node *n, const struct xr_record *b)
+{
+	uint64_t id = (uint64_t)b->term << 32 | (b->entry & XR_INDEX_MAX);
+
+	if (!(uint32_t)id)
+		return;
+	must(id <= n->disk.entries[b->group].id, "names an entry that is not durable");
+	if (n->ghost[b->group].named < id)
+		n->ghost[b->group].named = id;
+}
+
+/* Rule 23: who has named an entry votes for nobody without it. */
+static void check_granted(const struct ghost *o, const struct xr_record *b, uint8_t to)
+{
+	must(xr_entry_term(o->named) >= b->term || o->asked[to] >= o->named,
+	     "votes for one whose entry is older");
+}
+
 static void check_resigned(struct node *n, uint32_t g, uint32_t term)
 {
 	struct xr_view v = n->groups[g].view;
@@ -256,6 +314,7 @@ static void check_body(struct node *n, const struct xr_wire *h, const struct xr_
 	switch (h->type) {
 	case XR_HEARTBEAT:
 		must(b->term == o->led_term && o->led_ns == s.now_ns, "beats, and does not lead");
+		check_named(n, b);
 		o->beaten |= 1u << h->dest;
 		break;
 	case XR_ACK:
@@ -264,14 +323,25 @@ static void check_body(struct node *n, const struct xr_wire *h, const struct xr_
 			     (n->groups[g].contact_ns == s.now_ns && v.term == b->term &&
 			      (v.mode == XR_NONE || v.leader == h->dest)),
 		     "acks whom it follows not");
+		if (b->flags & XR_ACKED)
+			check_named(n, b);
+		else
+			must(!b->entry, "names an entry, and acks nothing");
 		break;
 	case XR_VOTE:
 		must((w ? w : d)->term == b->term && (w ? w : d)->vote == self(n),
 		     "asks for votes without its own");
+		must(((const struct xr_ballot *)b)->entry <= n->disk.entries[g].id,
+		     "asks for votes by an entry that is not durable");
 		break;
 	case XR_VOTE_ANSWER:
 		must(!(b->flags & XR_GRANTED) || (d->term == b->term && d->vote == h->dest),
 		     "a vote is answered before it is durable");
+		if (b->flags & XR_GRANTED)
+			check_granted(o, b, h->dest);
+		break;
+	case XR_APPEND:
+		must(b->term == o->led_term && !b->entry, "an entry of one that does not lead");
 		break;
 	case XR_RESIGN:
 		check_resigned(n, g, b->term);
@@ -291,8 +361,11 @@ static void check_sent(struct node *n, uint8_t to, const struct xr_wire *h, size
 	must(h->sent_ns >= s.now_ns, "was sent before it was");
 	must(xr_type_body(h->type) != XR_BODY_RECORD || h->sent_ns == s.now_ns,
 	     "a lease would count from elsewhere (rule 5)");
-	for (int i = 0; i < h->count && xr_type_body(h->type) != XR_BODY_FACT; i++)
-		check_body(n, h, (const void *)((const uint8_t *)(h + 1) + i * body));
+	if (h->type == XR_APPEND)
+		check_body(n, h, (const void *)(h + 1));
+	else
+		for (int i = 0; i < h->count && xr_type_body(h->type) != XR_BODY_FACT; i++)
+			check_body(n, h, (const void *)((const uint8_t *)(h + 1) + i * body));
 }
 
 /* Whom it speaks with (rule 17). */
@@ -368,6 +441,8 @@ static void note(struct node *n, const struct xr_wire *h, const struct xr_ballot
 	if (b->group >= GROUPS || b->digest != groups[b->group].digest ||
 	    !(n->groups[b->group].voters & from))
 		return;
+	if (h->type == XR_VOTE && h->source <= NODES && o->asked[h->source] < b->entry)
+		o->asked[h->source] = b->entry;
 	if (h->type == XR_VOTE_ANSWER && granted && b->term == o->grants_term)
 		o->grants |= from;
 	if (h->type == XR_PREVOTE_ANSWER && granted && b->term == term + 1)
@@ -453,15 +528,21 @@ static void nothing(void *world)
 	(void)world;
 }
 
-static int submit(void *world, const struct xr_vote *v)
+static int submit(void *world, const struct xr_vote *v, const struct xr_entry *entry)
 {
 	struct node *n = world;
 	struct ghost *o = &n->ghost[v->group % GROUPS];
+	struct record *r = &n->waiting[n->nwaiting];
 
-	check_submit(n, v);
-	n->waiting_ns[n->nwaiting] = s.now_ns;
-	n->waiting[n->nwaiting++] = *v;
-	if (v->vote == self(n)) {
+	if (entry)
+		check_taken(n, v, entry);
+	else
+		check_submit(n, v);
+	*r = (struct record){.vote = *v, .at_ns = s.now_ns};
+	if (entry)
+		memcpy(&r->entry, entry, XR_ENTRY_BASE + entry->size);
+	n->nwaiting++;
+	if (!entry && v->vote == self(n)) {
 		o->grants_term = v->term;
 		o->grants = 0;
 	}
@@ -478,13 +559,14 @@ static void probe(void *world)
 
 static void write_first(struct node *n)
 {
-	const struct xr_vote *v = &n->waiting[0];
+	const struct xr_vote *v = &n->waiting[0].vote;
 
+	if (n->waiting[0].entry.id)
+		n->disk.entries[v->group] = n->waiting[0].entry;
 	if (n->disk.votes[v->group].term != v->term)
 		n->ghost[v->group].prevotes = n->ghost[v->group].may_lift = 0;
 	n->disk.votes[v->group] = *v;
 	memmove(n->waiting, n->waiting + 1, --n->nwaiting * sizeof(n->waiting[0]));
-	memmove(n->waiting_ns, n->waiting_ns + 1, n->nwaiting * sizeof(n->waiting_ns[0]));
 }
 
 static size_t reap(void *world, struct xr_done *done, size_t max)
@@ -493,11 +575,12 @@ static size_t reap(void *world, struct xr_done *done, size_t max)
 	size_t reaped = 0;
 
 	for (; n->ndone && reaped < max; n->ndone--) {
-		done[reaped++] = (struct xr_done){.vote = n->waiting[0]};
+		done[reaped++] = (struct xr_done){.vote = n->waiting[0].vote,
+						  .entry = n->waiting[0].entry.id};
 		write_first(n);
 	}
 	for (int i = 0; n->failed && i < n->nwaiting && reaped < max; i++)
-		done[reaped++] = (struct xr_done){.vote = n->waiting[i], .err = -EIO};
+		done[reaped++] = (struct xr_done){.vote = n->waiting[i].vote, .err = -EIO};
 	return reaped;
 }
 
@@ -572,6 +655,11 @@ static const struct xr_host host = {
 const struct xr_vote *xr_journal_find(const struct xr_journal *j, uint32_t g)
 {
 	return j->votes[g].name[0] ? &j->votes[g] : NULL;
+}
+
+const struct xr_entry *xr_journal_entry(const struct xr_journal *j, uint32_t g)
+{
+	return j->entries[g].id ? &j->entries[g] : NULL;
 }
 
 int xr_journal_each(const struct xr_journal *j, int (*visit)(const struct xr_vote *v, void *arg),
@@ -729,8 +817,10 @@ static void start(struct node *n, uint8_t fate)
 		write_first(n);
 	xr_engine_free(e);
 	memset(e, 0, sizeof(*e));
-	if (fate & 4)
+	if (fate & 4) {
 		memset(n->groups, 0, sizeof(n->groups));
+		memset(n->values, 0, sizeof(n->values));
+	}
 	n->control.alive_until_ns = 0;
 	for (uint32_t g = 0; g < GROUPS; g++) {
 		n->groups[g].view.mode = XR_NONE;
@@ -761,6 +851,10 @@ static void order(struct xr_engine *e)
 	struct xr_order o = {.group = {"\0abx"[what >> 2 & 3]}, .heir = what & 3};
 	struct xr_order_result r;
 
+	if (what & 16)
+		o.kind = XR_ORDER_SET;
+	o.conditional = what & 32;
+	o.size = what & 64 ? take16(&s.in) % (XR_VALUE_MAX + 9) : what >> 7;
 	xr_engine_order(e, &o, &r);
 }
 
@@ -807,13 +901,40 @@ static void lie_body(struct node *n, struct xr_datagram *d)
 		  (shape & 16 ? take32(&s.in) : 0);
 	b->digest = groups[g % GROUPS].digest + (shape >> 5 & 1);
 	b->flags = body == XR_BODY_RECORD && more & 7 ? more & 7 : !(shape >> 6);
-	if (body == XR_BODY_RECORD)
+	if (body == XR_BODY_RECORD) {
+		((struct xr_record *)b)->entry =
+			((uint32_t)r->entry + (more >> 4 & 3) - 1) | (more & 128 ? XR_COMMITTED : 0);
 		return;
+	}
 	b->round = r->round - (more >> 4 & 3);
 	b->node = more & 3;
 	b->lift_leader = more >> 2 & 3;
 	b->lift_term = r->term - (more >> 6 & 1);
-	b->last_term = more >> 7;
+	b->entry = more >> 7 ? r->entry + (shape >> 6) - 1 : 0;
+}
+
+/* An entry that fits, or one that does not. */
+static void lie_append(struct node *n, struct xr_datagram *d)
+{
+	uint8_t shape = take8(&s.in), more = take8(&s.in), g = shape & 3;
+	const struct xr_raft *r = &n->engine.members[g % GROUPS].raft;
+	struct xr_append *a = (struct xr_append *)(d->bytes + d->size);
+	const uint32_t terms[] = {0, 0, 1, -1};
+	size_t size;
+
+	memset(a, 0, sizeof(d->bytes) - d->size);
+	a->record.group = g;
+	a->record.term = xr_raft_term(r) + terms[shape >> 2 & 3];
+	a->record.digest = groups[g % GROUPS].digest + (shape >> 4 & !(more & 7));
+	a->entry.id = (uint64_t)(a->record.term - (shape >> 5 & !(more & 3))) << 32;
+	a->entry.id += (uint32_t)r->entry + (more & 15) - 3;
+	a->entry.voters = groups[g % GROUPS].voters ^ (more >> 4 == 15);
+	a->entry.size = shape & 64 ? take16(&s.in) % (XR_VALUE_MAX + 16) : more >> 4;
+	size = sizeof(a->record) + XR_ENTRY_BASE + (a->entry.size + 7u) / 8 * 8;
+	if (shape & 128) /* the header says otherwise */
+		size = take8(&s.in) % 174 * 8u;
+	d->wire.count = size / 8;
+	d->size += size;
 }
 
 /* Anything, well sealed; or, where `ring`, what a datagram that was answered might have left. */
@@ -840,7 +961,9 @@ static void lie(struct node *n, bool nic, bool ring)
 	if (h->type != XR_HEARTBEAT && !(odd & 8))
 		h->sent_ns = s.now_ns + ++s.said;
 	memset(h + 1, 0, sizeof(struct xr_record)); /* where there is less */
-	for (int i = odd >> 6; i >= 0; i--)
+	if (h->type == XR_APPEND)
+		lie_append(n, &d);
+	for (int i = odd >> 6; i >= 0 && h->type != XR_APPEND; i--)
 		if (xr_type_body(h->type) == XR_BODY_FACT)
 			lie_fact(n, &d);
 		else
@@ -942,7 +1065,8 @@ static void set_up(struct node *n, uint8_t shape)
 	n->config = config;
 	n->control = control;
 	memcpy(n->peers, config.nodes, sizeof(n->peers));
-	n->maps = (struct xr_maps){n->groups, n->acks, n->peers, &n->control, .ngroups = GROUPS};
+	n->maps = (struct xr_maps){n->groups, n->acks, n->peers, &n->control, n->values,
+				   sizeof(n->values[0]), .ngroups = GROUPS};
 	n->config.self = n->control.self = self(n);
 	n->control.nic_mode = shape & 128 ? XR_NIC_NATIVE : XR_NIC_OFF;
 	for (uint32_t g = 0; g < GROUPS && shape & 6; g++) {

@@ -29,9 +29,11 @@ static struct {
 	struct xr_journal *j;
 	enum trust trust;
 	struct xr_vote model[GROUPS]; /* what append returned; term 0 and vote 0: nothing */
+	uint64_t entry[GROUPS];	      /* likewise: the id, by which its body is known; 0: none */
 	bool known[GROUPS];
 	uint64_t promise_ns;
 	struct xr_vote batch[BATCH_MAX]; /* under way in a crash: any first part may be there */
+	uint64_t batch_entry[BATCH_MAX];
 	size_t unsure;
 	uint64_t unsure_promise_ns;
 	struct xr_vote history[HISTORY]; /* all that was ever handed to append */
@@ -84,11 +86,45 @@ static bool of_the_batch(const struct xr_vote *v)
 	return false;
 }
 
+static bool entry_of_the_batch(uint32_t group, uint64_t id)
+{
+	for (size_t i = 0; i < s.unsure; i++)
+		if (s.batch[i].group == group && s.batch_entry[i] == id && id)
+			return true;
+	return false;
+}
+
+/* Of an id there is one body (rule 22): its size, and its bytes. */
+static void make_entry(struct xr_entry *e, uint64_t id)
+{
+	memset(e, 0, sizeof(*e));
+	e->id = id;
+	e->voters = 0xe;
+	e->size = id % 7 ? id % 40 : id * 0x9e3779b9u % (XR_VALUE_MAX + 1);
+	memset(e->value, 'a' + id % 26, e->size);
+}
+
+static void check_entry(uint32_t group)
+{
+	const struct xr_entry *e = xr_journal_entry(s.j, group);
+	struct xr_entry whole;
+
+	must((e ? e->id : 0) == s.entry[group] || (e && entry_of_the_batch(group, e->id)),
+	     "group %u: entry %llx, not %llx", group, (unsigned long long)(e ? e->id : 0),
+	     (unsigned long long)s.entry[group]);
+	if (!e)
+		return;
+	make_entry(&whole, e->id);
+	must(!memcmp(e, &whole, sizeof(whole)), "group %u: entry %llx has another body", group,
+	     (unsigned long long)e->id);
+}
+
 static void check_content(void)
 {
 	for (uint32_t group = 0; group < GROUPS; group++) {
 		const struct xr_vote *v = xr_journal_find(s.j, group);
 
+		check_entry(group);
 		if (v && of_the_batch(v))
 			continue;
 		must(!v == !s.known[group], "group %u: %s", group, v ? "is new" : "is lost");
@@ -109,6 +145,7 @@ static void adopt(void)
 		s.known[group] = v != NULL;
 		if (v)
 			s.model[group] = *v;
+		s.entry[group] = xr_journal_entry(s.j, group) ? xr_journal_entry(s.j, group)->id : 0;
 	}
 	s.promise_ns = xr_journal_promise_ns(s.j);
 	s.unsure = 0;
@@ -159,6 +196,9 @@ static bool may_follow(const struct xr_vote *v, const struct xr_vote *earlier)
 	       (v->term == earlier->term && (!earlier->vote || v->vote == earlier->vote));
 }
 
+static struct xr_entry bodies[BATCH_MAX];
+static const struct xr_entry *entries[BATCH_MAX]; /* of a batch */
+
 static size_t make_batch(struct xr_vote *votes)
 {
 	uint8_t shape = take8(&s.in);
@@ -173,6 +213,10 @@ static size_t make_batch(struct xr_vote *votes)
 					    .vote = step & 3,
 					    .digest = which,
 					    .name = "g"};
+		entries[i] = step & 8 ? &bodies[i] : NULL;
+		if (step & 8)
+			make_entry(&bodies[i], (uint64_t)votes[i].term << 32 |
+						       ((uint32_t)s.entry[group] + (step >> 2 & 1)));
 		if (step == 0xff)
 			votes[i].group = take32(&s.in);
 	}
@@ -189,12 +233,14 @@ static void remember(const struct xr_vote *votes, size_t n)
 	s.handed += n;
 }
 
-/* Does rule 7 allow it, record by record? */
+/* Do rules 7 and 24 allow it, record by record? */
 static bool allowed(const struct xr_vote *votes, size_t n)
 {
 	static struct xr_vote now[GROUPS];
 	static bool known[GROUPS];
+	uint64_t entry[GROUPS];
 
+	memcpy(entry, s.entry, sizeof(entry));
 	memcpy(now, s.model, sizeof(now));
 	memcpy(known, s.known, sizeof(known));
 	for (size_t i = 0; i < n; i++) {
@@ -204,6 +250,10 @@ static bool allowed(const struct xr_vote *votes, size_t n)
 			return true; /* not ours to say */
 		if (known[group] && !may_follow(&votes[i], &now[group]))
 			return false;
+		if (entries[i] && (entries[i]->id <= entry[group] ||
+				   xr_entry_term(entries[i]->id) > votes[i].term))
+			return false;
+		entry[group] = entries[i] ? entries[i]->id : entry[group];
 		now[group] = votes[i];
 		known[group] = true;
 	}
@@ -220,17 +270,21 @@ static void append(void)
 	remember(votes, n);
 	if (s.over)
 		return;
-	err = xr_journal_append(s.j, votes, n, &why);
+	err = xr_journal_append(s.j, votes, entries, n, &why);
 	must(err == 0 || err == -EINVAL || err == -EIO, "append returned %d", err);
-	must(err || allowed(votes, n), "appended what rule 7 forbids");
+	must(err || allowed(votes, n), "appended what is forbidden");
 	if (err == -EIO) {
 		memcpy(s.batch, votes, n * sizeof(*votes));
 		s.unsure = n;
+		for (size_t i = 0; i < n; i++)
+			s.batch_entry[i] = entries[i] ? entries[i]->id : 0;
 	}
 	for (size_t i = 0; !err && i < n; i++)
 		if (votes[i].group < GROUPS) {
 			s.model[votes[i].group] = votes[i];
 			s.known[votes[i].group] = true;
+			if (entries[i])
+				s.entry[votes[i].group] = entries[i]->id;
 		}
 }
 

@@ -30,13 +30,21 @@ static __u32 some_term(struct input *in)
 	return which & 128 ? take32(in) : 5 + which % 5u;
 }
 
+/* One of few, so that what is named is often what is there. */
+static __u32 some_entry(struct input *in)
+{
+	__u8 which = take8(in);
+
+	return (which & 64 ? take32(in) : which & 3) | (which & 128 ? XR_COMMITTED : 0);
+}
+
 static void edit_group(struct world *w, struct input *in)
 {
 	static const __u32 voters[] = {0xe, 0, 0x6, 0x1e, 0x3fe, 0xc, 0xffffffff, 0x2};
 	__u32 i = take8(in) % EDITED;
 	struct xr_group *g = &w->groups[i];
 
-	switch (take8(in) % 7) {
+	switch (take8(in) % 8) {
 	case 0:
 		g->view = (struct xr_view){.term = some_term(in),
 					   .leader = take8(in) % 5,
@@ -59,6 +67,9 @@ static void edit_group(struct world *w, struct input *in)
 		break;
 	case 6:
 		g->digest = take16(in);
+		break;
+	case 7:
+		g->entry = some_entry(in);
 		break;
 	}
 }
@@ -183,6 +194,8 @@ static void fix_body(struct packet *p, const struct world *w)
 			rec->term = w->groups[rec->group].view.term + (rec->term & 3) - 1;
 		else
 			rec->term = w->groups[rec->group].view.term;
+		if (rec->entry & 0x80)
+			rec->entry = w->groups[rec->group].entry | (rec->entry & XR_COMMITTED);
 	}
 }
 

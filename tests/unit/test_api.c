@@ -122,7 +122,7 @@ static int setup_folder(void **state)
 	assert_non_null(mkdtemp(f->dir));
 	snprintf(f->path, sizeof(f->path), "%s/demo.1.sock", f->dir);
 	xr_origin_init(&f->reporter.origin, "demo", 1);
-	assert_int_equal(xr_maps_alloc(&f->maps, 3, &f->why), 0);
+	assert_int_equal(xr_maps_alloc(&f->maps, 3, 256, &f->why), 0);
 	f->maps.groups[1] = (struct xr_group){
 		.voters = 0xe, .name = "main", .view = {.term = 7, .leader = 1, .mode = XR_LEAD}};
 	f->maps.groups[2] = (struct xr_group){.voters = 0xe,

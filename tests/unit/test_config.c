@@ -147,6 +147,7 @@ static void test_print(void **state)
 		"state                = /var/lib/xraft/demo.1          ; default\n"
 		"socket               = /run/xraft/demo.1.sock         ; default\n"
 		"realtime             = 20                             ; default\n"
+		"value_bytes          = 256                            ; default\n"
 		"\n[timing]\n"
 		"election_ms          = 150.5-300\n"
 		"heartbeat_ms         = 50\n"

@@ -364,6 +364,11 @@ static void candidates_election_timeout_nonconflict(void **state)
 	assert_in_range(conflicts, 1, 300);
 }
 
+static uint64_t entry_id(uint32_t term, uint32_t index)
+{
+	return (uint64_t)term << 32 | index;
+}
+
 /* [5.4.1] "the RPC includes information about the candidate's log" */
 static void vote_request(void **state)
 {
@@ -372,14 +377,12 @@ static void vote_request(void **state)
 	const struct xr_message *m;
 
 	(void)state;
-	me(c)->last_term = 2;
-	me(c)->last_index = 7;
+	me(c)->entry = entry_id(2, 7);
 	stage_candidate(c);
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		m = &cluster_sent(c, 1, 3, types[i])->m;
 		assert_int_equal(m->term, 1);
-		assert_int_equal(m->last_term, 2);
-		assert_int_equal(m->last_index, 7);
+		assert_int_equal(m->entry, entry_id(2, 7));
 	}
 }
 
@@ -402,10 +405,8 @@ static void voter(void **state)
 			struct xr_message m = say_vote(2, 3);
 
 			m.type = type;
-			m.last_term = table[i].term;
-			m.last_index = table[i].index;
-			me(c)->last_term = table[i].my_term;
-			me(c)->last_index = table[i].my_index;
+			m.entry = entry_id(table[i].term, table[i].index);
+			me(c)->entry = entry_id(table[i].my_term, table[i].my_index);
 			cluster_hear(c, 1, m);
 			m = cluster_sent(c, 1, 2, xr_type_answer(type))->m;
 			assert_int_equal(m.granted, table[i].granted);

@@ -53,6 +53,7 @@ static struct xr_config config = {
 /* What the fakes below recorded. */
 static struct {
 	struct xr_vote votes[8];
+	const struct xr_entry *entries[8]; /* that came with each; NULL: none */
 	int nvotes;
 	struct {
 		uint8_t type, to;
@@ -188,10 +189,11 @@ static void note_sent(void *world, uint8_t to, const void *bytes, size_t size)
 		seen.heir = seen.ballot.node;
 }
 
-static int note_vote(void *world, const struct xr_vote *v)
+static int note_vote(void *world, const struct xr_vote *v, const struct xr_entry *entry)
 {
 	(void)world;
 	call('s');
+	seen.entries[seen.nvotes] = entry;
 	seen.votes[seen.nvotes++] = *v;
 	return todo.submit_err;
 }
@@ -214,7 +216,11 @@ static size_t reap(void *world, struct xr_done *done, size_t max)
 	if (!disk_done || !seen.nvotes)
 		return 0;
 	disk_done = false;
-	*done = (struct xr_done){.vote = seen.votes[seen.nvotes - 1], .err = todo.write_err};
+	*done = (struct xr_done){.vote = seen.votes[seen.nvotes - 1],
+				 .entry = seen.entries[seen.nvotes - 1]
+						  ? seen.entries[seen.nvotes - 1]->id
+						  : 0,
+				 .err = todo.write_err};
 	return 1;
 }
 
@@ -340,7 +346,7 @@ static int write_journal(void **state)
 
 	(void)state;
 	assert_int_equal(xr_journal_open(&journal, &opts, NULL), 0);
-	assert_int_equal(xr_journal_append(journal, votes, ARRAY_SIZE(votes), NULL), 0);
+	assert_int_equal(xr_journal_append(journal, votes, NULL, ARRAY_SIZE(votes), NULL), 0);
 	return 0;
 }
 

@@ -84,7 +84,7 @@ static void must_append(struct xr_journal *j, uint32_t group, uint32_t term, uin
 	struct xr_vote v = a_vote(group, term, vote);
 	struct xr_why why;
 
-	if (xr_journal_append(j, &v, 1, &why) < 0)
+	if (xr_journal_append(j, &v, NULL, 1, &why) < 0)
 		fail_msg("%s", why.text);
 }
 
@@ -144,7 +144,7 @@ static int model_append(struct model *m, struct xr_journal *j, size_t n, bool sp
 	for (size_t i = 0; i < n; i++)
 		batch[i] = model_next(m, spread ? (uint32_t)(i % GROUPS)
 						: (uint32_t)fake_rand(&m->seed, 5));
-	ret = xr_journal_append(j, batch, n, &why);
+	ret = xr_journal_append(j, batch, NULL, n, &why);
 	for (size_t i = 0; !ret && i < n; i++)
 		m->group[batch[i].group].floor = m->group[batch[i].group].count - 1;
 	return ret;
@@ -347,9 +347,9 @@ static void assert_dead(struct xr_journal *j, struct fake_disk *f)
 	unsigned long ops = f->count[FAKE_ANY];
 	struct xr_why first, why;
 
-	assert_int_equal(xr_journal_append(j, &v, 1, &first), -EIO);
+	assert_int_equal(xr_journal_append(j, &v, NULL, 1, &first), -EIO);
 	assert_non_null(strstr(first.text, "votes no more"));
-	assert_int_equal(xr_journal_append(j, &v, 0, &why), -EIO);
+	assert_int_equal(xr_journal_append(j, &v, NULL, 0, &why), -EIO);
 	assert_int_equal(xr_journal_promise(j, UINT64_MAX, &why), -EIO);
 	assert_int_equal(xr_journal_promise(j, 0, &why), -EIO);
 	assert_int_equal(xr_journal_tidy(j, &why), -EIO);
@@ -404,7 +404,7 @@ static void a_failed_fsync_is_never_forgiven(void **state)
 	f->fail_op = FAKE_SYNC;
 	f->fail_at = f->count[FAKE_SYNC] + 1;
 	f->fail_err = EIO;
-	assert_int_equal(xr_journal_append(j, &v, 1, &why), -EIO);
+	assert_int_equal(xr_journal_append(j, &v, NULL, 1, &why), -EIO);
 	assert_non_null(strstr(why.text, "state/journal"));
 	assert_non_null(strstr(why.text, "Input/output error"));
 	assert_dead(j, f);
@@ -426,7 +426,7 @@ static void a_file_limit_has_its_own_remedy(void **state)
 	f->fail_op = FAKE_WRITE;
 	f->fail_at = f->count[FAKE_WRITE] + 1;
 	f->fail_err = EFBIG;
-	assert_int_equal(xr_journal_append(j, &v, 1, &why), -EIO);
+	assert_int_equal(xr_journal_append(j, &v, NULL, 1, &why), -EIO);
 	assert_non_null(strstr(why.text, "File too large; raise LimitFSIZE="));
 	assert_dead(j, f);
 	xr_journal_close(j);
@@ -453,7 +453,7 @@ static void what_is_read_from_a_cache_that_stays_is_durable(void **state)
 		f->fail_op = FAKE_SYNC;
 		f->fail_at = f->count[FAKE_SYNC] + 1;
 		f->fail_err = EIO;
-		assert_int_equal(xr_journal_append(j, &v, 1, &why), -EIO);
+		assert_int_equal(xr_journal_append(j, &v, NULL, 1, &why), -EIO);
 		xr_journal_close(j);
 		fake_disk_restart(f);
 		f->mapped = seed % 2;
@@ -496,7 +496,7 @@ static void a_full_disk_spares_the_old_journal(void **state)
 	{
 		struct xr_vote v = a_vote(1, 9, 1);
 
-		assert_int_equal(xr_journal_append(j, &v, 1, &why), -EIO);
+		assert_int_equal(xr_journal_append(j, &v, NULL, 1, &why), -EIO);
 	}
 	assert_non_null(strstr(why.text, "No space left"));
 	assert_dead(j, f);
@@ -545,14 +545,14 @@ static struct fake_disk *small_journal(bool probed)
 
 	for (uint32_t g = 0; g < 200; g++)
 		v[g] = a_vote(g, 1, 0);
-	assert_int_equal(xr_journal_append(j, v, 200, &why), 0); /* compacts: it has one pair */
+	assert_int_equal(xr_journal_append(j, v, NULL, 200, &why), 0); /* compacts: it has one pair */
 	xr_journal_close(j);
 	j = must_open(f, false, 8);
 	for (uint32_t g = 0; g < 200; g++)
 		v[g].term = 2;
-	assert_int_equal(xr_journal_append(j, v, 200, &why), 0); /* two pairs of room */
+	assert_int_equal(xr_journal_append(j, v, NULL, 200, &why), 0); /* two pairs of room */
 	v[0].term = 3;
-	assert_int_equal(xr_journal_append(j, v, 1, &why), 0); /* compacts, room is now four */
+	assert_int_equal(xr_journal_append(j, v, NULL, 1, &why), 0); /* compacts, room is now four */
 	must_append(j, 0, 3, 3);
 	must_append(j, 1, 3, 1);
 	must_append(j, 0, 4, 4);
@@ -774,7 +774,7 @@ static void a_torn_batch_ends_at_its_gap(void **state)
 		struct xr_journal *j = must_open(f, true, 64);
 		unsigned char tail[PAIR];
 
-		assert_int_equal(xr_journal_append(j, v, GROUPS, &why), 0);
+		assert_int_equal(xr_journal_append(j, v, NULL, GROUPS, &why), 0);
 		xr_journal_close(j);
 		fake_disk_poke(f, FILE_NAME, nothing, PAIR, gap * PAIR);
 		j = must_open(f, false, 64);
@@ -822,7 +822,7 @@ static void the_snapshot_is_never_cut(void **state)
 	(void)state;
 	for (uint32_t g = 0; g < 200; g++)
 		v[g] = a_vote(g, 1, 0);
-	assert_int_equal(xr_journal_append(j, v, 200, &why), 0); /* room for one pair: compacts */
+	assert_int_equal(xr_journal_append(j, v, NULL, 200, &why), 0); /* room for one pair: compacts */
 	xr_journal_close(j);
 	fake_disk_flip(f, FILE_NAME, 3 * PAIR + 40, 3);
 	fake_disk_flip(f, FILE_NAME, 3 * PAIR + XR_BLOCK_SIZE + 40, 3);
@@ -1012,7 +1012,7 @@ static void refuse(struct xr_journal *j, struct fake_disk *f, struct xr_vote *v,
 	unsigned long ops = f->count[FAKE_ANY];
 	struct xr_why why = {};
 
-	assert_int_equal(xr_journal_append(j, v, n, &why), -EINVAL);
+	assert_int_equal(xr_journal_append(j, v, NULL, n, &why), -EINVAL);
 	assert_true(why.text[0]);
 	assert_int_equal(f->count[FAKE_ANY], ops);
 	assert_vote(j, 1, 5, 2);
@@ -1063,7 +1063,7 @@ static void one_fsync_a_batch(void **state)
 	(void)state;
 	for (uint32_t g = 0; g < 1000; g++)
 		v[g] = a_vote(g, 1, 1);
-	assert_int_equal(xr_journal_append(j, v, 1000, &why), 0);
+	assert_int_equal(xr_journal_append(j, v, NULL, 1000, &why), 0);
 	assert_int_equal(f->count[FAKE_SYNC], syncs + 1);
 	assert_int_equal(xr_journal_probe(j, &why), 0);
 	assert_int_equal(f->count[FAKE_SYNC], syncs + 2);
@@ -1072,7 +1072,7 @@ static void one_fsync_a_batch(void **state)
 	ops = f->count[FAKE_ANY];
 	assert_int_equal(xr_journal_promise(j, 99, &why), 0);
 	assert_int_equal(xr_journal_promise(j, 100, &why), 0);
-	assert_int_equal(xr_journal_append(j, v, 0, &why), 0);
+	assert_int_equal(xr_journal_append(j, v, NULL, 0, &why), 0);
 	assert_int_equal(f->count[FAKE_ANY], ops);
 	assert_int_equal(xr_journal_promise_ns(j), 100);
 	xr_journal_close(j);
@@ -1158,7 +1158,7 @@ static void a_hundred_thousand_groups(void **state)
 	for (uint32_t term = 1; term <= 3; term++) {
 		for (uint32_t g = 0; g < 100000; g++)
 			v[g] = a_vote(g, term, (uint8_t)(g % 9));
-		assert_int_equal(xr_journal_append(j, v, 100000, &why), 0);
+		assert_int_equal(xr_journal_append(j, v, NULL, 100000, &why), 0);
 	}
 	must_append(j, 500, 4, 1);
 	assert_int_equal(xr_journal_promise(j, 150 * NS_PER_MS, &why), 0);
@@ -1230,12 +1230,12 @@ static void a_file_that_is_no_longer_in_its_place_ends_the_writing(void **state)
 		o.dir = dir;
 		assert_int_equal(xr_journal_open(&j, &o, &why), 0);
 		assert_int_equal(xr_journal_probe(j, &why), 0);
-		assert_int_equal(xr_journal_append(j, &vote, 1, &why), 0);
+		assert_int_equal(xr_journal_append(j, &vote, NULL, 1, &why), 0);
 		snprintf(command, sizeof(command), cases[i / 2].how, base);
 		assert_int_equal(system(command), 0);
 		vote.term = 2;
 		assert_int_equal(i % 2 ? xr_journal_probe(j, &why)
-				       : xr_journal_append(j, &vote, 1, &why),
+				       : xr_journal_append(j, &vote, NULL, 1, &why),
 				 -EIO);
 		assert_non_null(strstr(why.text, cases[i / 2].says));
 		assert_non_null(strstr(why.text, "votes no more"));

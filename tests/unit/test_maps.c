@@ -15,12 +15,14 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "lib/value.h"
 #include "nic/maps.h"
 
 #define BPFFS	    "/sys/fs/bpf"
 #define BPFFS_MAGIC 0xcafe4a11
 #define PREFIX	    "xraft-test-maps-"
 #define NGROUPS	    70 /* more than a page of groups */
+#define ROOM	    104 /* for a value */
 
 static const struct {
 	const char *name;
@@ -34,7 +36,10 @@ static const struct {
 	{"xr_stats", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(struct xr_stats), 2, 0},
 	{"xr_events", BPF_MAP_TYPE_RINGBUF, 0, 4096, 0},
 	{"xr_addresses", BPF_MAP_TYPE_HASH, sizeof(struct xr_address), 1, 0},
+	{"xr_values", BPF_MAP_TYPE_ARRAY, sizeof(struct xr_value) + ROOM, NGROUPS, BPF_F_MMAPABLE},
 };
+
+#define VALUES (ARRAY_SIZE(wanted) - 1)
 
 struct fixture {
 	char dir[128];
@@ -196,6 +201,62 @@ static void a_writer_writes_to_the_map(void **state)
 	assert_int_equal(p.lives, 17);
 }
 
+/* As large as whoever made them wants it; a group's is where the sizes say. */
+static void values_are_as_large_as_configured(void **state)
+{
+	struct fixture *f = need(state);
+	struct {
+		struct xr_value v;
+		char value[ROOM];
+	} made = {.v.id = 7, .v.size = ROOM, .value = "hello"}, found;
+	uint32_t last = NGROUPS - 1;
+	uint64_t committed;
+	struct xr_entry entry;
+
+	assert_int_equal(xr_maps_value_size(0), sizeof(struct xr_value));
+	assert_int_equal(xr_maps_value_size(1), sizeof(struct xr_value) + 8);
+	assert_int_equal(xr_maps_value_size(ROOM), sizeof(made));
+	assert_int_equal(xr_maps_open(&f->maps, f->dir, true, &f->why), 0);
+	assert_int_equal(f->maps.value_size, sizeof(made));
+	assert_int_equal(xr_maps_value_room(&f->maps), ROOM);
+	assert_int_equal(bpf_map_update_elem(f->fds[VALUES], &last, &made, 0), 0);
+	assert_memory_equal(xr_maps_value(&f->maps, last), &made, sizeof(made));
+	xr_maps_value(&f->maps, last)->committed = 7;
+	assert_int_equal(bpf_map_lookup_elem(f->fds[VALUES], &last, &found), 0);
+	assert_int_equal(found.v.committed, 7);
+	assert_int_equal(xr_value_read(&f->maps, last, &entry, &committed), 0);
+	assert_int_equal(entry.size, ROOM);
+	assert_string_equal(entry.value, "hello");
+	assert_int_equal(committed, 7);
+	assert_int_equal(xr_value_read(&f->maps, 0, &entry, &committed), -ENOENT);
+}
+
+/* One whose maps are copies looks anew each time. */
+static void copied_values_are_of_now(void **state)
+{
+	struct fixture *f = need(state);
+	uint32_t id = 1;
+	struct {
+		struct xr_value v;
+		char value[ROOM];
+	} made = {.v.id = 7, .v.size = 3, .value = "old"};
+	struct xr_entry entry;
+	uint64_t committed;
+
+	assert_int_equal(xr_maps_open(&f->maps, f->dir, false, &f->why), 0);
+	f->maps.copied = true; /* as where the kernel lets nobody map them for reading alone */
+	assert_int_equal(bpf_map_update_elem(f->fds[VALUES], &id, &made, 0), 0);
+	assert_int_equal(xr_value_read(&f->maps, id, &entry, &committed), 0);
+	assert_string_equal(entry.value, "old");
+	made.v.id = 8;
+	memcpy(made.value, "new", 3);
+	assert_int_equal(bpf_map_update_elem(f->fds[VALUES], &id, &made, 0), 0);
+	assert_int_equal(xr_value_read(&f->maps, id, &entry, &committed), 0);
+	assert_int_equal(entry.id, 8);
+	assert_string_equal(entry.value, "new");
+	f->maps.copied = false;
+}
+
 static void stats_are_summed_over_cpus(void **state)
 {
 	struct fixture *f = need(state);
@@ -285,6 +346,27 @@ static void peers_differ_in_number(void **state)
 	expect_failure(f, f->dir, -EPROTO, "sizes");
 }
 
+/* Too small for an entry, no whole words, or for other groups. */
+static void values_that_fit_nothing(void **state)
+{
+	static const struct {
+		uint32_t size, entries;
+	} wrong[] = {{sizeof(struct xr_value) - 8, NGROUPS},
+		     {sizeof(struct xr_value) + 4, NGROUPS},
+		     {sizeof(struct xr_value) + ROOM, NGROUPS - 1}};
+	struct fixture *f = need(state);
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		int fd = create(VALUES, wrong[i].size, wrong[i].entries);
+
+		pin(f, VALUES, fd);
+		close(fd);
+		expect_failure(f, f->dir, -EPROTO, "sizes");
+		assert_null(f->maps.values);
+		assert_int_equal(f->maps.values_fd, -1);
+	}
+}
+
 static void another_type(void **state)
 {
 	struct fixture *f = need(state);
@@ -324,11 +406,14 @@ static void plain_memory(void **state)
 	struct xr_why why;
 
 	(void)state;
-	assert_int_equal(xr_maps_alloc(&m, 1000, &why), 0);
+	assert_int_equal(xr_maps_alloc(&m, 1000, 256, &why), 0);
 	assert_int_equal(m.ngroups, 1000);
 	assert_int_equal((uintptr_t)m.groups % 64, 0);
 	assert_int_equal(m.groups[999].voters, 0);
 	m.acks[999].term[XR_NODE_MAX] = 1;
+	assert_int_equal(xr_maps_value_room(&m), 256);
+	assert_int_equal(xr_maps_value(&m, 999)->id, 0);
+	memset(xr_maps_value(&m, 999), 1, m.value_size);
 	m.peers[XR_NODE_MAX].lives = 1;
 	m.control->abi = XR_ABI;
 	memset(sum, 0xff, sizeof(sum));
@@ -337,9 +422,10 @@ static void plain_memory(void **state)
 	xr_maps_close(&m);
 	assert_null(m.groups);
 	assert_null(m.peers);
+	assert_null(xr_maps_value(&m, 0));
 	xr_maps_close(&m);
-	assert_int_equal(xr_maps_alloc(&m, 0, &why), -EINVAL);
-	assert_int_equal(xr_maps_alloc(&m, XR_GROUPS_MAX + 1, &why), -EINVAL);
+	assert_int_equal(xr_maps_alloc(&m, 0, 256, &why), -EINVAL);
+	assert_int_equal(xr_maps_alloc(&m, XR_GROUPS_MAX + 1, 256, &why), -EINVAL);
 }
 
 static void folder_of_a_node(void **state)
@@ -360,6 +446,9 @@ int main(void)
 		T(opens_what_is_pinned),
 		T(a_reader_cannot_write),
 		T(a_writer_writes_to_the_map),
+		T(values_are_as_large_as_configured),
+		T(copied_values_are_of_now),
+		T(values_that_fit_nothing),
 		T(stats_are_summed_over_cpus),
 		T(no_pins),
 		T(one_pin_missing),

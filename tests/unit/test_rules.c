@@ -133,18 +133,19 @@ static void mark_goes_on_where_it_began_anew(void **state)
 			     .replay = xr_mark(7, LEADERS + (1ull << 57)),
 			     .voters = 0xe,
 			     .digest = 0xbeef};
+	__u32 entry;
 
 	(void)state;
-	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, NOW), XR_R_drop_replay);
+	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, &entry, NOW), XR_R_drop_replay);
 	assert_int_equal(g.contact_ns, 0);
 	h.echo_ns = NOW - NS_PER_MS;
-	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, NOW), XR_R_heartbeat_answered);
+	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, &entry, NOW), XR_R_heartbeat_answered);
 	assert_int_equal(g.replay, xr_mark(7, LEADERS));
-	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, NOW + 1), XR_R_drop_replay);
+	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, &entry, NOW + 1), XR_R_drop_replay);
 	h.echo_ns = 0;
-	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, NOW + 1), XR_R_drop_replay);
+	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, &entry, NOW + 1), XR_R_drop_replay);
 	h.sent_ns += NS_PER_MS;
-	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, NOW + 1), XR_R_heartbeat_answered);
+	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, &entry, NOW + 1), XR_R_heartbeat_answered);
 }
 
 #define STAMPERS    2
@@ -517,6 +518,93 @@ static void overtaken_ack_lets_know_of_its_term(void **state)
 }
 
 /*
+ * ---- rules 24 and 25: the entry in acks ----
+ */
+
+static enum xr_reason acked_entry(__u32 own, __u32 said, __u16 flags, __u64 *stamped)
+{
+	struct xr_group g = {.view = {.term = 7, .leader = 1, .mode = XR_LEAD},
+			     .voters = 0xe,
+			     .digest = 0xbeef,
+			     .entry = own};
+	const struct xr_record rec = {.term = 7, .digest = 0xbeef, .flags = flags, .entry = said};
+	const struct xr_wire h = {.source = 2, .dest = 1, .echo_ns = 1500};
+	struct xr_acks acks = {0};
+	enum xr_reason reason = xr_rule_ack(&g, &acks, &h, &rec, 2000);
+
+	*stamped = acks.echo_ns[2];
+	return reason;
+}
+
+/* Another one than the leader's, or one that no majority has yet: it is stamped all the same. */
+static void acks_of_another_entry_go_up(void **state)
+{
+	static const struct {
+		__u32 own, said;
+		enum xr_reason reason;
+	} acked[] = {
+		{0, 0, XR_R_ack_stamped},
+		{XR_COMMITTED | 12, XR_COMMITTED | 12, XR_R_ack_stamped},
+		{XR_COMMITTED | 12, 12, XR_R_pass_entry}, /* it has not heard that it is committed */
+		{XR_COMMITTED | 12, 0, XR_R_pass_entry},
+		{XR_COMMITTED | 12, 11, XR_R_pass_entry},
+		{XR_COMMITTED | 12, XR_COMMITTED | 11, XR_R_pass_entry},
+		{12, 12, XR_R_pass_entry}, /* this may make the majority */
+		{12, 0, XR_R_pass_entry},
+		{0, 12, XR_R_pass_entry}, /* the leader has it on its way to its own disk */
+	};
+	__u64 stamped;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(acked); i++) {
+		assert_int_equal(acked_entry(acked[i].own, acked[i].said, XR_ACKED, &stamped),
+				 acked[i].reason);
+		assert_int_equal(stamped, 1500);
+		assert_int_equal(acked_entry(acked[i].own, acked[i].said, XR_PENDING, &stamped),
+				 XR_R_ack_ignored);
+		assert_int_equal(stamped, 0);
+	}
+}
+
+/* `entry` is filled in where an answer leaves, by what was there before the second look. */
+static void ack_names_the_entry(void **state)
+{
+	const struct xr_control c = {.self = 1, .min_timeout_us = D_NS / NS_PER_US};
+	const struct xr_wire h = {.source = 2, .dest = 1, .sent_ns = LEADERS, .min_timeout_us = 1};
+	struct xr_group g = {.view = {.term = 7, .leader = 2, .mode = XR_FOLLOW},
+			     .voters = 0xe,
+			     .digest = 0xbeef,
+			     .entry = 12};
+	struct xr_record rec = {.term = 7, .digest = 0xbeef, .entry = XR_COMMITTED | 12};
+	__u32 entry = 0;
+
+	(void)state;
+	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, &entry, NOW), XR_R_heartbeat_answered);
+	assert_int_equal(entry, 12);
+	assert_true(xr_note_committed(&g, &rec, &entry));
+	assert_int_equal(entry, XR_COMMITTED | 12);
+	assert_int_equal(g.entry, XR_COMMITTED | 12);
+	assert_false(xr_note_committed(&g, &rec, &entry)); /* known: no news */
+	/* Another run, or the engine, came first. */
+	entry = 12;
+	assert_false(xr_note_committed(&g, &rec, &entry));
+	g.entry = 13;
+	assert_false(xr_note_committed(&g, &rec, &entry));
+	assert_int_equal(g.entry, 13);
+	/* What is committed is another one. */
+	entry = 13;
+	assert_false(xr_note_committed(&g, &rec, &entry));
+	rec.entry = 13;
+	assert_false(xr_note_committed(&g, &rec, &entry)); /* and this is not yet */
+	assert_int_equal(g.entry, 13);
+	/* None is none. */
+	g.entry = entry = 0;
+	rec.entry = XR_COMMITTED;
+	assert_false(xr_note_committed(&g, &rec, &entry));
+	assert_int_equal(g.entry, 0);
+}
+
+/*
  * ---- rule 4: stamp, then look again ----
  *
  * Dekker's handshake between two threads, group after group:
@@ -528,7 +616,8 @@ static void overtaken_ack_lets_know_of_its_term(void **state)
  *	-> answer			-> vote
  *
  * Both may hold back; both going on is a vote that contradicts an answered heartbeat. It shows at
- * once if the second look is missing, or if the stamp is no barrier.
+ * once if the second look is missing, or if the stamp is no barrier. The entry that an answer names was
+ * read before the second look, so it is not that of a newer term (rule 24).
  */
 #define BATCH	    256
 #define HAMMER_NS   (2 * NS_PER_S)
@@ -536,6 +625,8 @@ static void overtaken_ack_lets_know_of_its_term(void **state)
 #define HAMMER_HITS 100
 #define OLD_NS	    1000
 #define NEW_NS	    2000
+#define NAMED	    12 /* the entry of this term */
+#define LATER	    13 /* that of the next */
 
 /*
  * In the map a group is one cache line, which the advance of the mark has already fetched for
@@ -550,6 +641,7 @@ struct hammer {
 	size_t place;
 	uint8_t answer[BATCH]; /* enum xr_reason */
 	uint8_t voted[BATCH];
+	__u32 entry[BATCH]; /* that the answer names */
 	atomic_ulong nic __attribute__((aligned(64))), daemon __attribute__((aligned(64)));
 	atomic_bool stop;
 };
@@ -593,29 +685,36 @@ static void *hammer_nic(void *arg)
 		if (atomic_load(&hm->stop))
 			return NULL;
 		if (i) /* turn 0 of a batch is the daemon's, which sets the next one up */
-			hm->answer[i] = (uint8_t)xr_rule_heartbeat(hammer_group(hm, i), &c, &h,
-								   &rec, NEW_NS);
+			hm->answer[i] = (uint8_t)xr_rule_heartbeat(
+				hammer_group(hm, i), &c, &h, &rec, &hm->entry[i], NEW_NS);
 	}
 }
 
+/* And what comes of it later: a newer term, and the entry of that. */
 static bool fence_and_look(struct xr_group *g)
 {
 	union xr_word fenced = {.view = {.term = 7, .mode = XR_NONE}};
+	bool old;
 
 	__atomic_store_n((__u64 *)&g->view, fenced.word, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return __atomic_load_n(&g->contact_ns, __ATOMIC_RELAXED) == OLD_NS;
+	old = __atomic_load_n(&g->contact_ns, __ATOMIC_RELAXED) == OLD_NS;
+	__atomic_store_n(&g->entry, LATER, __ATOMIC_RELAXED);
+	return old;
 }
 
 static void set_up_batch(struct hammer *hm)
 {
 	for (int i = 0; i < BATCH; i++)
-		*hammer_group(hm, i) = (struct xr_group){
-			.view = following, .contact_ns = OLD_NS, .voters = 0xe, .digest = 0xbeef};
+		*hammer_group(hm, i) = (struct xr_group){.view = following,
+							 .contact_ns = OLD_NS,
+							 .entry = NAMED,
+							 .voters = 0xe,
+							 .digest = 0xbeef};
 }
 
 struct tally {
-	unsigned long turns, answered, voted, withheld, both;
+	unsigned long turns, answered, voted, withheld, both, late;
 };
 
 static void count_batch(const struct hammer *hm, struct tally *t)
@@ -626,6 +725,7 @@ static void count_batch(const struct hammer *hm, struct tally *t)
 		t->withheld += hm->answer[i] == XR_R_heartbeat_withheld;
 		t->voted += hm->voted[i];
 		t->both += hm->voted[i] && hm->answer[i] == XR_R_heartbeat_answered;
+		t->late += hm->answer[i] == XR_R_heartbeat_answered && hm->entry[i] != NAMED;
 	}
 }
 
@@ -674,9 +774,11 @@ static void hammer(size_t place)
 	assert_int_equal(pthread_create(&nic, NULL, hammer_nic, &hm), 0);
 	t = hammer_daemon(&hm);
 	pthread_join(nic, NULL);
-	print_message("%lu turns: %lu answered, %lu voted, %lu withheld, %lu contradictions\n",
-		      t.turns, t.answered, t.voted, t.withheld, t.both);
+	print_message("%lu turns: %lu answered, %lu voted, %lu withheld, %lu contradictions, "
+		      "%lu of a later entry\n",
+		      t.turns, t.answered, t.voted, t.withheld, t.both, t.late);
 	assert_int_equal(t.both, 0);
+	assert_int_equal(t.late, 0); /* rule 24 */
 	if (!t.answered || !t.voted || !t.withheld) {
 		print_message("SKIP: the two threads never met; is there but one CPU free?\n");
 		skip();
@@ -715,6 +817,8 @@ int main(void)
 		cmocka_unit_test(known_term_is_atomic),
 		cmocka_unit_test(ack_lets_know_of_its_term),
 		cmocka_unit_test(overtaken_ack_lets_know_of_its_term),
+		cmocka_unit_test(acks_of_another_entry_go_up),
+		cmocka_unit_test(ack_names_the_entry),
 		cmocka_unit_test(answer_never_contradicts_vote),
 		cmocka_unit_test(stamp_is_a_barrier),
 	};

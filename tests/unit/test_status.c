@@ -14,6 +14,17 @@
 
 static struct xr_maps maps;
 
+static void show(size_t group, uint16_t size, const char *text)
+{
+	struct xr_value *v = xr_maps_value(&maps, group);
+
+	memset(v, 0, maps.value_size);
+	v->id = 4ull << 32 | 2;
+	v->voters = 0xe;
+	v->size = size;
+	memcpy(v + 1, text, strlen(text));
+}
+
 /* A node 1 of three, alive in this very process, with a group led by itself and one followed. */
 static int setup(void **state)
 {
@@ -21,7 +32,7 @@ static int setup(void **state)
 	struct xr_control *c;
 
 	(void)state;
-	assert_int_equal(xr_maps_alloc(&maps, 4, &why), 0);
+	assert_int_equal(xr_maps_alloc(&maps, 4, 256, &why), 0);
 	c = maps.control;
 	*c = (struct xr_control){
 		.abi = XR_ABI,
@@ -59,6 +70,8 @@ static int setup(void **state)
 		.role = XR_CANDIDATE,
 		.name = "fifteen-letters",
 	};
+	show(0, 5, "hello");
+	xr_maps_value(&maps, 0)->committed = xr_maps_value(&maps, 0)->id;
 	return 0;
 }
 
@@ -87,6 +100,41 @@ static double number(json_t *object, const char *name)
 {
 	assert_true(json_is_number(json_object_get(object, name)));
 	return json_number_value(json_object_get(object, name));
+}
+
+static const char *entry_text(size_t i)
+{
+	static char text[2048];
+	json_t *s = status();
+	char *dumped = xr_status_dump(json_object_get(group(s, i), "entry"), false);
+
+	snprintf(text, sizeof(text), "%s", dumped);
+	free(dumped);
+	json_decref(s);
+	return text;
+}
+
+/* Known to be committed or not; text or none; room for it, or none; or being written for ever. */
+static void entries(void **state)
+{
+	struct xr_value *v = xr_maps_value(&maps, 2);
+
+	(void)state;
+	assert_string_equal(entry_text(1), "null");
+	show(2, 5, "hello");
+	assert_string_equal(entry_text(1),
+			    "{\"id\":\"4.2\",\"committed\":false,\"size\":5,\"value\":\"hello\"}");
+	v->committed = v->id - 1; /* the one before */
+	assert_non_null(strstr(entry_text(1), "\"committed\":false"));
+	v->committed = v->id;
+	assert_non_null(strstr(entry_text(1), "\"committed\":true"));
+	show(2, 4, "\xff\xfe\xfd\xfc");
+	assert_non_null(strstr(entry_text(1), "\"size\":4,\"value\":null"));
+	show(2, 257, "more than there is room for");
+	assert_non_null(strstr(entry_text(1), "\"size\":257,\"value\":null"));
+	v->sequence = 1;
+	assert_string_equal(entry_text(1), "null");
+	memset(v, 0, maps.value_size);
 }
 
 static void expect_word(json_t *object, const char *name, const char *word)
@@ -118,12 +166,14 @@ static void golden(void **state)
 		"\"groups\":[{\"name\":\"main\",\"id\":0,\"role\":\"leader\","
 		"\"leads\":false,\"lease_left_ms\":null,\"term\":4,"
 		"\"leader\":1,\"voted_for\":1,\"contact_age_ms\":null,\"quorum_age_ms\":null,"
-		"\"voters\":[1,2,3],\"view\":{\"term\":4,\"mode\":\"lead\",\"leader\":1}},"
+		"\"voters\":[1,2,3],\"view\":{\"term\":4,\"mode\":\"lead\",\"leader\":1},"
+		"\"entry\":{\"id\":\"4.2\",\"committed\":true,\"size\":5,\"value\":\"hello\"}},"
 		"{\"name\":\"fifteen-letters\",\"id\":2,\"role\":\"candidate\","
 		"\"leads\":false,\"lease_left_ms\":null,\"term\":7,"
 		"\"leader\":null,\"voted_for\":null,\"contact_age_ms\":null,"
 		"\"quorum_age_ms\":null,\"voters\":[1,2],"
-		"\"view\":{\"term\":6,\"mode\":\"none\",\"leader\":null}}]}");
+		"\"view\":{\"term\":6,\"mode\":\"none\",\"leader\":null},"
+		"\"entry\":null}]}");
 	free(text);
 	json_decref(s);
 }
@@ -388,6 +438,7 @@ static void garbage_in_the_maps_is_still_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(entries),
 		T(golden),
 		T(addresses_are_served_by_lease),
 		T(every_counter_has_its_name),

@@ -323,7 +323,7 @@ static void refuses_state_that_is_not_its_own(void **state)
 	assert_string_equal(seen.order, "l");
 	leave();
 	journal = open_journal();
-	assert_int_equal(xr_journal_append(journal, &vote, 1, NULL), 0);
+	assert_int_equal(xr_journal_append(journal, &vote, NULL, 1, NULL), 0);
 	xr_journal_close(journal);
 	assert_int_equal(enter(false, &why), -EINVAL);
 	assert_string_equal(seen.order, "l");

@@ -36,17 +36,23 @@ _Static_assert(sizeof(struct xr_fact) == 16, "wire layout");
 _Static_assert(offsetof(struct xr_record, term) == 4, "wire layout");
 _Static_assert(offsetof(struct xr_record, digest) == 8, "wire layout");
 _Static_assert(offsetof(struct xr_record, flags) == 10, "wire layout");
-_Static_assert(offsetof(struct xr_record, spare) == 12, "wire layout");
+_Static_assert(offsetof(struct xr_record, entry) == 12, "wire layout");
 _Static_assert(sizeof(struct xr_record) == 16, "wire layout");
 _Static_assert(offsetof(struct xr_ballot, digest) == 8, "wire layout");
 _Static_assert(offsetof(struct xr_ballot, flags) == 10, "wire layout");
 _Static_assert(offsetof(struct xr_ballot, round) == 12, "wire layout");
-_Static_assert(offsetof(struct xr_ballot, last_index) == 16, "wire layout");
-_Static_assert(offsetof(struct xr_ballot, last_term) == 24, "wire layout");
+_Static_assert(offsetof(struct xr_ballot, entry) == 16, "wire layout");
+_Static_assert(offsetof(struct xr_ballot, birth) == 24, "wire layout");
 _Static_assert(offsetof(struct xr_ballot, lift_term) == 28, "wire layout");
 _Static_assert(offsetof(struct xr_ballot, lift_leader) == 32, "wire layout");
 _Static_assert(offsetof(struct xr_ballot, node) == 33, "wire layout");
 _Static_assert(sizeof(struct xr_ballot) == 40, "wire layout");
+_Static_assert(offsetof(struct xr_append, entry) == 16, "wire layout");
+_Static_assert(offsetof(struct xr_entry, voters) == 8, "wire layout");
+_Static_assert(offsetof(struct xr_entry, learners) == 10, "wire layout");
+_Static_assert(offsetof(struct xr_entry, size) == 12, "wire layout");
+_Static_assert(offsetof(struct xr_entry, birth) == 16, "wire layout");
+_Static_assert(offsetof(struct xr_entry, value) == 56, "wire layout");
 
 /* A datagram: room for one header and some bodies, aligned as the daemon's buffers are. */
 struct datagram {
@@ -55,6 +61,7 @@ struct datagram {
 		struct xr_record rec[3];
 		struct xr_ballot bal[3];
 		struct xr_fact fact[16];
+		struct xr_append append;
 	};
 };
 
@@ -189,6 +196,7 @@ static struct golden *find(const char *name)
 		FACT(drift_permille, .value = 100), FACT(groups, .value = 0x2452b7b700e280d5ull), \
 		FACT(keys, .value = 5ull << 32 | 1 << 5 | 1 << 6),                                \
 		FACT(xdp, .value = (xdp_and_path))
+#define ENTRY	       (7ull << 32 | 12) /* of group 0 */
 #define GROUP(g, t, d) .group = (g), .term = (t), .digest = (d)
 
 static const struct {
@@ -198,12 +206,21 @@ static const struct {
 	{"heartbeat-1", {HEADER(XR_HEARTBEAT, 2, 1, 1, S, 0), .rec = {{GROUP(0, 7, 0xbeef)}}}},
 	{"ack-1",
 	 {HEADER(XR_ACK, 1, 2, 1, R, S), .rec = {{GROUP(0, 7, 0xbeef), .flags = XR_ACKED}}}},
+	{"append",
+	 {HEADER(XR_APPEND, 2, 1, 11, S + 5 * MS, 0),
+	  .append = {{GROUP(0, 7, 0xbeef)},
+		     {.id = ENTRY, .voters = 0xe, .size = 13, .value = "10.0.0.2:5432"}}}},
+	{"append-acked",
+	 {HEADER(XR_ACK, 1, 2, 1, R + 5 * MS, S + 5 * MS),
+	  .rec = {{GROUP(0, 7, 0xbeef), .flags = XR_ACKED, .entry = 12}}}},
 	{"heartbeat-3",
 	 {HEADER(XR_HEARTBEAT, 2, 1, 3, S + 25 * MS, 0),
-	  .rec = {{GROUP(0, 7, 0xbeef)}, {GROUP(7, 3, 0x1234)}, {GROUP(100000, 8, 0xcafe)}}}},
+	  .rec = {{GROUP(0, 7, 0xbeef), .entry = 12 | XR_COMMITTED},
+		  {GROUP(7, 3, 0x1234)},
+		  {GROUP(100000, 8, 0xcafe)}}}},
 	{"ack-3",
 	 {HEADER(XR_ACK, 1, 2, 3, R + 25 * MS, S + 25 * MS),
-	  .rec = {{GROUP(0, 7, 0xbeef), .flags = XR_ACKED},
+	  .rec = {{GROUP(0, 7, 0xbeef), .flags = XR_ACKED, .entry = 12 | XR_COMMITTED},
 		  {GROUP(7, 9, 0x1234), .flags = XR_REFUSED},
 		  {GROUP(100000, 8, 0xcafe), .flags = XR_PENDING}}}},
 	{"poll",
@@ -214,7 +231,7 @@ static const struct {
 	  .rec = {{GROUP(0, 7, 0xbeef)}, {GROUP(7, 9, 0x1234), .flags = XR_PENDING}}}},
 	{"prevote",
 	 {HEADER(XR_PREVOTE, 3, 1, 1, 700 * MS, 0),
-	  .bal = {{GROUP(0, 8, 0xbeef), .round = 17, .last_index = 41, .last_term = 7}}}},
+	  .bal = {{GROUP(0, 8, 0xbeef), .round = 17, .entry = ENTRY}}}},
 	{"prevote-granted",
 	 {HEADER(XR_PREVOTE_ANSWER, 1, 3, 1, R + 60 * MS, 700 * MS),
 	  .bal = {{GROUP(0, 8, 0xbeef), .flags = XR_GRANTED, .round = 17}}}},
@@ -223,7 +240,7 @@ static const struct {
 	  .bal = {{GROUP(0, 9, 0xbeef), .round = 17}}}},
 	{"vote",
 	 {HEADER(XR_VOTE, 3, 1, 1, 800 * MS, 0),
-	  .bal = {{GROUP(0, 8, 0xbeef), .round = 18, .last_index = 41, .last_term = 7,
+	  .bal = {{GROUP(0, 8, 0xbeef), .round = 18, .entry = ENTRY,
 		   .lift_term = 7, .lift_leader = 2}}}},
 	{"vote-answer",
 	 {HEADER(XR_VOTE_ANSWER, 1, 3, 1, R + 70 * MS, 800 * MS),
@@ -235,9 +252,9 @@ static const struct {
 	 {HEADER(XR_ASK, 1, 2, 11, R, 0),
 	  .fact = {FACT(nonce, .value = NONCE), FACT(from), FACT(path), SELF(1)}}},
 	{"tell",
-	 {HEADER(XR_TELL, 2, 1, 13, S + 50000, 0),
+	 {HEADER(XR_TELL, 2, 1, 14, S + 50000, 0),
 	  .fact = {FACT(nonce, .value = NONCE), SELF(0x101), FACT(term, .value = 7),
-		   FACT(vote, .value = 7), FACT(term, .of = 7, .value = 9),
+		   FACT(vote, .value = 7), FACT(entry, .value = ENTRY), FACT(term, .of = 7, .value = 9),
 		   FACT(more, .value = 100000)}}},
 	{"path-test", {HEADER(XR_PATH_TEST, 2, 1, 1, S, 0), .fact = {FACT(nonce, .value = NONCE)}}},
 	{"path-echo",
@@ -311,6 +328,9 @@ static void golden_is_built(void **state)
 		if (!g->used)
 			fail_msg("%s is in the file, but nobody builds it", g->name);
 		assert_int_equal(g->len, datagram_len(h));
+		if (h->type == XR_APPEND) /* as long as its value */
+			assert_int_equal(g->len, HEADER_SIZE + sizeof(struct xr_record) +
+							 xr_entry_size((const void *)(g->bytes + 64)));
 		assert_int_equal(h->tag, stock_tag(g->bytes, g->len, key_of(h)));
 		assert_int_equal(h->tag, xr_tag(h, g->bytes + g->len, g->len, key_of(h)));
 		types |= 1u << h->type;
@@ -420,10 +440,81 @@ static void rules_turn_mixed_heartbeat_into_ack(void **state)
 	}
 	node_start(&n, 1, 2, R + 25 * MS);
 	node_add_elected(&n);
+	n.groups[0].entry = 12;
 	assert_int_equal(node_receive(&n, &in, &d, R + 25 * MS), XR_TX);
 	compare("ack-3", &d, &out, out.len);
-	assert_int_equal(n.env.npending, 1);
-	assert_int_equal(n.env.pending[0].record.group, 5);
+	assert_int_equal(n.env.npending, 2);
+	assert_int_equal(n.env.pending[0].record.group, 0); /* committed: that is news */
+	assert_int_equal(n.env.pending[1].record.group, 5);
+}
+
+/*
+ * Rules 24 and 25: an ack names the entry that this node has, and no other; what the leader says of it is
+ * noted of exactly that, and told once.
+ */
+static void rules_name_the_entry(void **state)
+{
+	static const struct {
+		__u32 has, said, acked;
+		int news;
+	} named[] = {
+		{0, 0, 0, 0},
+		{0, 12, 0, 0},
+		{0, XR_COMMITTED | 12, 0, 0},
+		{0, XR_COMMITTED, 0, 0},
+		{11, XR_COMMITTED | 12, 11, 0},
+		{13, XR_COMMITTED | 12, 13, 0},
+		{12, 12, 12, 0},
+		{12, 0, 12, 0},
+		{12, XR_COMMITTED | 12, XR_COMMITTED | 12, 1},
+		{XR_COMMITTED | 12, XR_COMMITTED | 12, XR_COMMITTED | 12, 0},
+		{XR_COMMITTED | 12, 12, XR_COMMITTED | 12, 0},
+		{XR_COMMITTED | 12, 13, XR_COMMITTED | 12, 0},
+		{XR_COMMITTED | 12, XR_COMMITTED | 13, XR_COMMITTED | 12, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(named); i++) {
+		struct golden in = *find("heartbeat-1");
+		struct datagram d, *asked = (void *)in.bytes;
+		struct node n;
+
+		asked->rec[0].entry = named[i].said;
+		asked->h.tag = stock_tag(in.bytes, in.len, key_of(&asked->h));
+		node_start(&n, 1, 2, R);
+		n.groups[0].entry = named[i].has;
+		assert_int_equal(node_receive(&n, &in, &d, R), XR_TX);
+		assert_int_equal(d.rec[0].entry, named[i].acked);
+		assert_int_equal(d.rec[0].flags, XR_ACKED);
+		assert_int_equal(n.groups[0].entry, named[i].acked);
+		assert_int_equal(n.env.npending, named[i].news);
+	}
+}
+
+/* What refuses, or leaves it to the daemon, and a heartbeat that answers a poll name none. */
+static void rules_name_none(void **state)
+{
+	struct golden in = *find("heartbeat-3");
+	struct datagram d, *asked = (void *)in.bytes;
+	struct node n;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		asked->rec[i].entry = XR_COMMITTED | 12;
+	asked->rec[2].group = 5;
+	asked->h.tag = stock_tag(in.bytes, in.len, key_of(&asked->h));
+	node_start(&n, 1, 2, R + 25 * MS);
+	node_add_elected(&n);
+	n.groups[7].entry = n.groups[5].entry = 12;
+	assert_int_equal(node_receive(&n, &in, &d, R + 25 * MS), XR_TX);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(d.rec[i].entry, 0);
+	assert_int_equal(n.groups[7].entry, 12);
+	assert_int_equal(n.groups[5].entry, 12);
+	node_start(&n, 2, 2, S + 50 * MS);
+	n.groups[0].entry = XR_COMMITTED | 12;
+	assert_int_equal(node_receive(&n, find("poll"), &d, S + 50 * MS), XR_TX);
+	compare("poll-answer", &d, find("poll-answer"), datagram_len(&d.h));
 }
 
 /* Datagrams that only the daemon decides about reach it unchanged; nothing answers an answer. */
@@ -438,7 +529,8 @@ static void rules_pass_the_rest(void **state)
 					    "ask",
 					    "tell",
 					    "path-echo",
-					    "path-delivered"};
+					    "path-delivered",
+					    "append"};
 	struct datagram d;
 	struct node n;
 
@@ -449,12 +541,20 @@ static void rules_pass_the_rest(void **state)
 		node_start(&n, ((struct xr_wire *)g->bytes)->dest, 9, R);
 		assert_int_equal(node_receive(&n, g, &d, R), XR_PASS);
 		compare(names[i], &d, g, g->len);
-		assert_int_equal(n.stats.pass_vote + n.stats.pass_fact, 1);
+		assert_int_equal(n.stats.pass_vote + n.stats.pass_fact + n.stats.pass_append, 1);
 	}
 	node_start(&n, 2, 2, S + 30 * MS);
 	n.groups[0].lead_since_ns = S;
 	assert_int_equal(node_receive(&n, find("ack-1"), &d, S + 30 * MS), XR_DROP);
 	assert_int_equal(n.acks[0].echo_ns[1], S);
+	/* An ack of an entry that is not committed yet is stamped, and goes up besides (rule 25). */
+	node_start(&n, 2, 2, S + 30 * MS);
+	n.groups[0].lead_since_ns = S;
+	n.groups[0].entry = 12;
+	assert_int_equal(node_receive(&n, find("append-acked"), &d, S + 30 * MS), XR_PASS);
+	compare("append-acked", &d, find("append-acked"), datagram_len(&d.h));
+	assert_int_equal(n.acks[0].echo_ns[1], S + 5 * MS);
+	assert_int_equal(n.stats.pass_entry, 1);
 }
 
 /* What either node said, or heard, in another life is of no consequence; but who it is, it may say. */
@@ -497,7 +597,7 @@ static void limits(void **state)
 			assert_int_equal(xr_wire_body_size((__u8)type) + (__u32)answer, 0);
 		else
 			assert_int_not_equal(xr_wire_body_size((__u8)type), 0);
-		if (answer) /* it has the size of what it answers */
+		if (xr_type_place((__u8)type) == XR_AT_NIC && answer) /* the size of what it answers */
 			assert_int_equal(xr_wire_body_size((__u8)answer),
 					 xr_wire_body_size((__u8)type));
 		for (int steps = 0; answer; answer = xr_type_answer((__u8)answer))
@@ -513,6 +613,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(golden_is_built),
 		cmocka_unit_test(rules_turn_question_into_answer),
 		cmocka_unit_test(rules_turn_mixed_heartbeat_into_ack),
+		cmocka_unit_test(rules_name_the_entry),
+		cmocka_unit_test(rules_name_none),
 		cmocka_unit_test(rules_pass_the_rest),
 		cmocka_unit_test(rules_drop_another_life),
 	};

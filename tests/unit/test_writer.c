@@ -61,7 +61,7 @@ static void submit(struct xr_writer *w, uint32_t group, uint32_t term)
 {
 	struct xr_vote v = {.group = group, .term = term, .vote = 1, .name = "g"};
 
-	assert_int_equal(xr_writer_submit(w, &v), 0);
+	assert_int_equal(xr_writer_submit(w, &v, NULL), 0);
 }
 
 static bool readable(const struct xr_writer *w, int timeout_ms)
@@ -199,7 +199,7 @@ static void assert_failed(struct setup *s, int err, const char *text)
 
 	assert_int_equal(xr_writer_error(s->w, &why), err);
 	assert_non_null(strstr(why.text, text));
-	assert_int_equal(xr_writer_submit(s->w, &v), -EIO);
+	assert_int_equal(xr_writer_submit(s->w, &v, NULL), -EIO);
 	assert_int_equal(xr_writer_oldest_ns(s->w), 0);
 }
 
@@ -260,7 +260,7 @@ static void a_second_vote_in_a_term_stops_all(void **state)
 	submit(s.w, 1, 1);
 	xr_writer_kick(s.w);
 	reap(s.w, done, 1, 1);
-	assert_int_equal(xr_writer_submit(s.w, &v), 0);
+	assert_int_equal(xr_writer_submit(s.w, &v, NULL), 0);
 	xr_writer_kick(s.w);
 	reap(s.w, done + 1, 1, 1);
 	assert_int_equal(done[1].err, -EIO);
@@ -281,13 +281,13 @@ static void a_full_ring_is_said(void **state)
 	atomic_store(&s.f->gated, true);
 	for (uint32_t i = 0; i < XR_WRITER_SLOTS; i++)
 		submit(s.w, i % 100, i + 1);
-	assert_int_equal(xr_writer_submit(s.w, &v), -ENOBUFS);
+	assert_int_equal(xr_writer_submit(s.w, &v, NULL), -ENOBUFS);
 	xr_writer_kick(s.w);
 	ungate(s.f);
 	reap(s.w, done, 100, 7);
 	for (uint32_t i = 0; i < 100; i++)
 		submit(s.w, i, XR_WRITER_SLOTS + 200);
-	assert_int_equal(xr_writer_submit(s.w, &v), -ENOBUFS);
+	assert_int_equal(xr_writer_submit(s.w, &v, NULL), -ENOBUFS);
 	xr_writer_kick(s.w);
 	reap(s.w, done, XR_WRITER_SLOTS, 1000);
 	assert_int_equal(done[XR_WRITER_SLOTS - 1].vote.term, XR_WRITER_SLOTS + 200);

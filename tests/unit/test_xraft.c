@@ -82,7 +82,7 @@ static int start(void **state)
 	replaced = false;
 	h = calloc(1, sizeof(*h));
 	h->maps = none;
-	assert_int_equal(xr_maps_alloc(&h->maps, 2, &why), 0);
+	assert_int_equal(xr_maps_alloc(&h->maps, 2, 256, &why), 0);
 	g = &h->maps.groups[1];
 	acks = &h->maps.acks[1];
 	control = h->maps.control;
