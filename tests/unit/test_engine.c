@@ -39,6 +39,10 @@ static struct xr_group groups[GROUPS];
 static struct xr_acks acks[GROUPS];
 static struct xr_peer peers[XR_NODE_MAX + 1];
 static struct xr_control control;
+static struct {
+	struct xr_value v;
+	char value[16];
+} values[GROUPS];
 static struct xr_config config = {
 	.self = 1,
 	.cluster = "t",
@@ -63,6 +67,7 @@ static struct {
 	int nsent;
 	struct xr_record record; /* the last one */
 	struct xr_ballot ballot;
+	struct xr_append append;
 	char said[512];
 	char wrong[512];      /* the last of rule 20, */
 	int nwrong, nwell;    /* and how many */
@@ -185,6 +190,11 @@ static void note_sent(void *world, uint8_t to, const void *bytes, size_t size)
 		seen.record = ((const struct xr_record *)body)[h->count - 1];
 	if (xr_type_body(h->type) == XR_BODY_BALLOT)
 		seen.ballot = ((const struct xr_ballot *)body)[h->count - 1];
+	if (h->type == XR_APPEND) {
+		seen.sent[seen.nsent - 1].bodies = 1;
+		assert_int_equal(h->count * 8, sizeof(struct xr_record) + xr_entry_size(body + 16));
+		memcpy(&seen.append, body, h->count * 8u);
+	}
 	if (h->type == XR_RESIGN)
 		seen.heir = seen.ballot.node;
 }
@@ -318,6 +328,7 @@ static void leave_maps(void)
 {
 	memset(groups, 0, sizeof(groups));
 	memset(acks, 0, sizeof(acks));
+	memset(values, 0, sizeof(values));
 	for (int id = 0; id < GROUPS; id++)
 		groups[id].replay = 7;
 	groups[G].view = (struct xr_view){.term = 4, .leader = 2, .mode = XR_FOLLOW};
@@ -351,7 +362,8 @@ static int write_journal(void **state)
 }
 
 static struct xr_maps maps = {
-	.groups = groups, .acks = acks, .peers = peers, .control = &control, .ngroups = GROUPS};
+	.groups = groups, .acks = acks, .peers = peers, .control = &control, .values = values,
+	.value_size = sizeof(values[0]), .ngroups = GROUPS};
 
 /* From `source`, with `n` bodies of `size`; the header names the type and what else matters. */
 static void queue(struct xr_wire wire, const void *bodies, int n, size_t size)
@@ -1395,6 +1407,494 @@ static void state_older_than_its_own_maps_is_refused(void **state)
 }
 
 /*
+ * ---- entries: rules 22 to 26 ----
+ */
+
+static uint64_t id_of(uint32_t term, uint32_t index)
+{
+	return (uint64_t)term << 32 | index;
+}
+
+static struct xr_entry entry(uint64_t id, const char *value)
+{
+	struct xr_entry e = {.id = id, .voters = 0xe, .size = (uint16_t)strlen(value)};
+
+	memcpy(e.value, value, e.size);
+	return e;
+}
+
+/* Of `size` bytes, or as large as it says. */
+static void arrive_append(uint32_t term, struct xr_entry e, uint64_t sent_ns, size_t size)
+{
+	struct xr_append a = {.record = {.group = G, .term = term, .digest = 77}, .entry = e};
+	struct xr_wire h = {.type = XR_APPEND, .sent_ns = sent_ns};
+
+	now_ns++; /* of two stamps of one moment only one is acked */
+	queue(h, &a, (int)((size ? size : sizeof(a.record) + xr_entry_size(&e)) / 8), 8);
+	xr_engine_receive(&engine);
+}
+
+static void arrive_ack(uint8_t from, uint32_t named)
+{
+	struct xr_record rec = {
+		.group = G, .term = groups[G].view.term, .digest = 77, .flags = XR_ACKED, .entry = named};
+
+	now_ns += 100; /* each is sent later than the one before */
+	source = from;
+	arrive((struct xr_wire){.type = XR_ACK, .sent_ns = now_ns, .echo_ns = now_ns}, &rec, 1);
+	source = 2;
+}
+
+static struct xr_order_result set_if(const char *name, const char *value, const uint64_t *if_id)
+{
+	struct xr_order o = {.kind = XR_ORDER_SET,
+			     .conditional = if_id,
+			     .if_id = if_id ? *if_id : 0,
+			     .size = (uint16_t)strlen(value)};
+	struct xr_order_result r;
+
+	snprintf(o.group, sizeof(o.group), "%s", name);
+	memcpy(o.value, value, o.size);
+	xr_engine_order(&engine, &o, &r);
+	return r;
+}
+
+static struct xr_order_result set(const char *value)
+{
+	return set_if("g", value, NULL);
+}
+
+static void assert_shown(uint64_t id, uint64_t committed, const char *value)
+{
+	assert_int_equal(values[G].v.sequence & 1, 0);
+	assert_int_equal(values[G].v.id, id);
+	assert_int_equal(values[G].v.committed, committed);
+	assert_int_equal(values[G].v.size, strlen(value));
+	assert_memory_equal(values[G].value, value, strlen(value));
+}
+
+/* Rules 22, 25 and 26: made, durable, acked by a majority; and until then no other. */
+static void leader_commits_what_a_majority_has(void **state)
+{
+	(void)state;
+	lead(G);
+	assert_int_equal(set("one").entry, id_of(4, 1));
+	assert_string_equal(seen.calls, "sk");
+	assert_int_equal(seen.votes[0].term, 4); /* one record with term and vote */
+	assert_int_equal(seen.votes[0].vote, 0);
+	assert_int_equal(seen.entries[0]->id, id_of(4, 1));
+	assert_int_equal(seen.entries[0]->voters, 0xe);
+	assert_int_equal(sent(XR_APPEND), 2); /* the others write it meanwhile */
+	assert_int_equal(seen.append.entry.id, id_of(4, 1));
+	assert_string_equal(seen.append.entry.value, "one");
+	assert_int_equal(groups[G].entry, 0);
+	arrive_ack(2, 1); /* who has it already: but the leader's own counts when it is durable */
+	assert_shown(0, 0, "");
+	disk_is_done();
+	assert_int_equal(groups[G].entry, XR_COMMITTED | 1);
+	assert_shown(id_of(4, 1), id_of(4, 1), "one");
+	assert_int_equal(sent(XR_HEARTBEAT), 2); /* the others know at once */
+	assert_int_equal(seen.record.entry, XR_COMMITTED | 1);
+	assert_string_equal(seen.said, "4.1");
+	seen.nsent = 0;
+	assert_int_equal(set("two").entry, id_of(4, 2));
+	disk_is_done();
+	assert_int_equal(groups[G].entry, 2);
+	assert_shown(id_of(4, 2), id_of(4, 1), "two");
+	assert_int_equal(set("three").err, -EBUSY);
+	assert_int_equal(sent(XR_HEARTBEAT), 0);
+	arrive_ack(3, 2);
+	assert_int_equal(groups[G].entry, XR_COMMITTED | 2);
+	assert_int_equal(set("three").entry, id_of(4, 3));
+}
+
+/* Who acks without it gets it again; and again, since an APPEND may be lost. A stranger's counts not. */
+static void who_lacks_the_entry_gets_it_again(void **state)
+{
+	(void)state;
+	lead(G);
+	set("one");
+	arrive_ack(2, 0); /* both may have it on their way to the disk */
+	assert_int_equal(sent(XR_APPEND), 2);
+	disk_is_done();
+	arrive_ack(2, 0);
+	arrive_ack(3, XR_COMMITTED | 7);
+	assert_int_equal(sent(XR_APPEND), 4);
+	assert_int_equal(seen.sent[seen.nsent - 1].to, 3);
+	assert_int_equal(groups[G].entry, 1);
+	arrive_ack(4, 1); /* no voter */
+	assert_int_equal(groups[G].entry, 1);
+	arrive_ack(2, 1);
+	assert_int_equal(groups[G].entry, XR_COMMITTED | 1);
+	arrive_ack(3, 0);
+	assert_int_equal(sent(XR_APPEND), 5);
+	arrive_ack(3, 1);
+	arrive_ack(3, XR_COMMITTED | 1);
+	assert_int_equal(sent(XR_APPEND), 5);
+}
+
+/* What is acked is of this term: a late ack of another says nothing (5.4.2). */
+static void acks_of_another_term_commit_nothing(void **state)
+{
+	struct xr_record rec = {.group = G, .term = 3, .digest = 77, .flags = XR_ACKED, .entry = 1};
+
+	(void)state;
+	lead(G);
+	set("one");
+	disk_is_done();
+	arrive((struct xr_wire){.type = XR_ACK, .sent_ns = 5, .echo_ns = now_ns}, &rec, 1);
+	rec.term = 4;
+	rec.flags = XR_PENDING;
+	arrive((struct xr_wire){.type = XR_ACK, .sent_ns = 6, .echo_ns = now_ns}, &rec, 1);
+	assert_int_equal(groups[G].entry, 1);
+}
+
+/* Rule 24: only then it is named, in the record and in the ack, which echoes the APPEND. */
+static void entry_is_durable_before_it_is_acked(void **state)
+{
+	(void)state;
+	follow(5);
+	arrive_append(5, entry(id_of(5, 3), "hello"), 2000000, 0);
+	assert_string_equal(seen.calls, "sk");
+	assert_int_equal(seen.votes[0].term, 5);
+	assert_int_equal(seen.votes[0].vote, 0);
+	assert_int_equal(seen.entries[0]->id, id_of(5, 3));
+	assert_int_equal(sent(XR_ACK), 0);
+	assert_int_equal(groups[G].entry, 0);
+	assert_shown(0, 0, "");
+	assert_view(5, 2, XR_FOLLOW); /* no fence: it is no vote */
+	disk_is_done();
+	assert_int_equal(groups[G].entry, 3);
+	assert_shown(id_of(5, 3), 0, "hello");
+	assert_int_equal(sent(XR_ACK), 1);
+	assert_int_equal(seen.record.flags, XR_ACKED);
+	assert_int_equal(seen.record.entry, 3);
+	assert_int_equal(seen.sent[seen.nsent - 1].echo_ns, 2000000);
+	arrive_append(5, entry(id_of(5, 3), "hello"), 3000000, 0); /* again: acked again */
+	assert_int_equal(sent(XR_ACK), 2);
+	assert_int_equal(seen.nvotes, 1);
+}
+
+/* Between taking it and the disk it takes no other: that comes again. */
+static void one_entry_at_a_time_is_written(void **state)
+{
+	(void)state;
+	follow(5);
+	arrive_append(5, entry(id_of(5, 3), "first"), 2000000, 0);
+	arrive_append(5, entry(id_of(5, 4), "second"), 3000000, 0);
+	assert_int_equal(seen.nvotes, 1);
+	disk_is_done();
+	assert_shown(id_of(5, 3), 0, "first");
+	arrive_append(5, entry(id_of(5, 4), "second"), 4000000, 0);
+	disk_is_done();
+	assert_shown(id_of(5, 4), 0, "second");
+}
+
+static void only_newer_entries_are_taken(void **state)
+{
+	(void)state;
+	follow(5);
+	arrive_append(5, entry(id_of(5, 3), "three"), 2000000, 0);
+	disk_is_done();
+	memset(&seen, 0, sizeof(seen));
+	arrive_append(5, entry(id_of(5, 2), "older"), 3000000, 0);
+	arrive_append(4, entry(id_of(4, 9), "of an older term"), 4000000, 0);
+	arrive_append(5, entry(id_of(4, 9), "not its own"), 5000000, 0);
+	arrive_append(5, entry(id_of(6, 1), "nor of a later one"), 6000000, 0);
+	source = 3; /* who does not lead */
+	arrive_append(4, entry(id_of(4, 9), "by another"), 7000000, 0);
+	source = 2;
+	assert_int_equal(seen.nvotes, 0);
+	assert_shown(id_of(5, 3), 0, "three");
+	assert_int_equal(groups[G].entry, 3);
+}
+
+/* As it says it is long, and of the voters that are configured; else it is counted, and no more. */
+static void entries_that_cannot_be_are_dropped(void **state)
+{
+	const size_t whole = sizeof(struct xr_record) + XR_ENTRY_BASE + 8;
+	struct xr_entry e = entry(id_of(5, 1), "hello");
+
+	(void)state;
+	follow(5);
+	engine.stats.drop_group = 0;
+	arrive_append(5, e, 1100000, whole - 8);
+	arrive_append(5, e, 1200000, whole + 8);
+	arrive_append(5, e, 1300000, sizeof(struct xr_record));
+	arrive_append(5, e, 1400000, 8);
+	e.size = XR_VALUE_MAX + 1;
+	arrive_append(5, e, 1500000, sizeof(struct xr_append));
+	e.size = 5;
+	e.voters = 0x6;
+	arrive_append(5, e, 1600000, 0);
+	e.voters = 0xe;
+	e.learners = 1 << 4;
+	arrive_append(5, e, 1700000, 0);
+	assert_int_equal(engine.stats.drop_group, 7);
+	assert_int_equal(seen.nvotes, 0);
+	e.learners = 0;
+	arrive_append(5, e, 1800000, whole);
+	assert_int_equal(seen.nvotes, 1);
+}
+
+/* Its heartbeat has been lost: the term first, and the ack of that asks for the entry again. */
+static void append_of_a_newer_leader_is_followed(void **state)
+{
+	(void)state;
+	arrive_append(6, entry(id_of(6, 1), "new"), 1000000, 0);
+	assert_int_equal(seen.nvotes, 1);
+	assert_int_equal(seen.votes[0].term, 6);
+	assert_null(seen.entries[0]);
+	disk_is_done();
+	assert_view(6, 2, XR_FOLLOW);
+	assert_int_equal(sent(XR_ACK), 1);
+	assert_int_equal(seen.record.entry, 0);
+	arrive_append(6, entry(id_of(6, 1), "new"), 2000000, 0);
+	disk_is_done();
+	assert_int_equal(seen.record.entry, 1);
+	assert_int_equal(groups[G].entry, 1);
+}
+
+/* Rule 24: an index says nothing of an entry of another term. Readers have it all the same. */
+static void entry_of_an_older_term_is_not_named(void **state)
+{
+	(void)state;
+	follow(5);
+	arrive_append(5, entry(id_of(5, 3), "three"), 2000000, 0);
+	disk_is_done();
+	groups[G].entry |= XR_COMMITTED; /* the NIC path has heard so */
+	follow(6);
+	assert_view(6, 2, XR_FOLLOW);
+	assert_int_equal(groups[G].entry, 0);
+	assert_int_equal(values[G].v.id, id_of(5, 3));
+	now_ns++;
+	arrive_heartbeat(6, D_US, 3000000);
+	assert_int_equal(seen.record.flags, XR_ACKED);
+	assert_int_equal(seen.record.entry, 0);
+	/* A vote for another says which it is. */
+	now_ns += 3 * D_NS;
+	time_out(D_NS);
+	assert_int_equal(seen.ballot.entry, id_of(5, 3));
+}
+
+static void hear_that_it_is_committed(uint32_t said, uint64_t sent_ns)
+{
+	struct xr_record rec = {.group = G, .term = 5, .digest = 77, .entry = said};
+
+	now_ns++;
+	arrive((struct xr_wire){.type = XR_HEARTBEAT, .sent_ns = sent_ns}, &rec, 1);
+}
+
+/* Rule 25: of exactly the entry that it has; people hear of it once. */
+static void follower_learns_that_it_is_committed(void **state)
+{
+	(void)state;
+	follow(5);
+	arrive_append(5, entry(id_of(5, 3), "three"), 2000000, 0);
+	disk_is_done();
+	hear_that_it_is_committed(3, 3000000);
+	hear_that_it_is_committed(XR_COMMITTED | 4, 4000000);
+	hear_that_it_is_committed(XR_COMMITTED | 2, 5000000);
+	assert_shown(id_of(5, 3), 0, "three");
+	assert_int_equal(seen.said[0], 0);
+	hear_that_it_is_committed(XR_COMMITTED | 3, 6000000);
+	assert_shown(id_of(5, 3), id_of(5, 3), "three");
+	assert_string_equal(seen.said, "5.3");
+	assert_int_equal(seen.record.entry, XR_COMMITTED | 3);
+	seen.said[0] = '\0';
+	hear_that_it_is_committed(XR_COMMITTED | 3, 7000000);
+	assert_int_equal(seen.said[0], 0);
+	/* The next one is another. */
+	arrive_append(5, entry(id_of(5, 4), "four"), 8000000, 0);
+	disk_is_done();
+	assert_shown(id_of(5, 4), id_of(5, 3), "four");
+	assert_int_equal(groups[G].entry, 4);
+}
+
+/* Elected by node 3, in the term after that of node 2. */
+static void succeed(uint32_t term)
+{
+	struct xr_ballot yes = {.term = term, .flags = XR_GRANTED};
+
+	time_out(3 * D_NS);
+	source = 3;
+	yes.round = seen.ballot.round;
+	arrive_ballot(XR_PREVOTE_ANSWER, yes);
+	disk_is_done();
+	yes.round = seen.ballot.round;
+	arrive_ballot(XR_VOTE_ANSWER, yes);
+	source = 2;
+	assert_view(term, 1, XR_LEAD);
+}
+
+/* Rule 26: the same, in its own term; what it has of its predecessor is committed with that. */
+static void leader_makes_the_entry_before_anew(void **state)
+{
+	(void)state;
+	follow(5);
+	arrive_append(5, entry(id_of(5, 3), "three"), 2000000, 0);
+	disk_is_done();
+	memset(&seen, 0, sizeof(seen));
+	succeed(6);
+	assert_int_equal(seen.ballot.entry, id_of(5, 3)); /* rule 23 */
+	assert_int_equal(seen.entries[seen.nvotes - 1]->id, id_of(6, 4));
+	assert_string_equal(seen.entries[seen.nvotes - 1]->value, "three");
+	assert_int_equal(sent(XR_APPEND), 2);
+	assert_int_equal(seen.append.entry.id, id_of(6, 4));
+	assert_int_equal(set("mine").err, -EBUSY);
+	disk_is_done();
+	assert_shown(id_of(6, 4), 0, "three");
+	assert_int_equal(set("mine").err, -EBUSY);
+	arrive_ack(3, 4);
+	assert_shown(id_of(6, 4), id_of(6, 4), "three");
+	assert_int_equal(set("mine").entry, id_of(6, 5));
+}
+
+/* An entry that is still on its way when its leader is gone: neither named nor acked in the next term. */
+static void entry_that_comes_late_is_not_acked(void **state)
+{
+	(void)state;
+	follow(5);
+	arrive_append(5, entry(id_of(5, 3), "late"), 2000000, 0);
+	engine.members[G].raft.term = 6; /* as if that had been written meanwhile */
+	engine.members[G].published.view.term = groups[G].view.term = 6;
+	disk_is_done();
+	assert_int_equal(sent(XR_ACK), 0);
+	assert_int_equal(groups[G].entry, 0);
+	assert_int_equal(engine.members[G].raft.entry, id_of(5, 3)); /* but compared by each vote */
+}
+
+/* Whom one asks, and with what: each refusal has its number, and says what to do. */
+static void orders_that_set_no_value(void **state)
+{
+	const uint64_t none = 0, first = id_of(4, 1);
+	struct xr_order_result r = set_if("nope", "x", NULL);
+
+	(void)state;
+	assert_int_equal(r.err, -ENOENT);
+	assert_string_equal(r.why.text, "there is no group nope here");
+	r = set("x");
+	assert_int_equal(r.err, -EPERM);
+	assert_string_equal(r.why.text, "g has no leader that this node knows");
+	follow(5);
+	r = set("x");
+	assert_int_equal(r.err, -EPERM);
+	assert_string_equal(r.why.text, "node 2 leads g: ask it");
+	stop(state);
+	start(state);
+	lead(G);
+	r = set("seventeen letters");
+	assert_int_equal(r.err, -EINVAL);
+	assert_non_null(strstr(r.why.text, "has 17 bytes, and there is room for 16"));
+	r = set_if("g", "x", &first);
+	assert_int_equal(r.err, -ESTALE);
+	assert_non_null(strstr(r.why.text, "is 0.0 by now"));
+	assert_int_equal(seen.nvotes, 0);
+	assert_int_equal(seen.nsent, 0);
+	assert_int_equal(set_if("g", "sixteen letters!", &none).err, 0);
+	disk_is_done();
+	r = set_if("g", "x", &none);
+	assert_int_equal(r.err, -ESTALE);
+	assert_non_null(strstr(r.why.text, "the entry of g is 4.1 by now"));
+	r = set_if("g", "x", &first);
+	assert_int_equal(r.err, -EBUSY);
+	assert_non_null(strstr(r.why.text, "no majority has yet"));
+	arrive_ack(3, 1);
+	engine.members[G].raft.entry = engine.members[G].raft.committed = id_of(4, XR_INDEX_MAX);
+	r = set("x");
+	assert_int_equal(r.err, -EOVERFLOW);
+	assert_non_null(strstr(r.why.text, "can have no more"));
+}
+
+/* Who was given more room than a node has keeps all of it; only its readers do not see it. */
+static void value_that_has_no_room_is_kept(void **state)
+{
+	(void)state;
+	follow(5);
+	arrive_append(5, entry(id_of(5, 1), "more than sixteen letters"), 2000000, 0);
+	disk_is_done();
+	assert_int_equal(sent(XR_ACK), 1);
+	assert_int_equal(values[G].v.size, 25);
+	assert_int_equal(values[G].value[0], 0);
+	assert_int_equal(values[H].v.sequence, 0);
+	succeed(6);
+	assert_string_equal(seen.append.entry.value, "more than sixteen letters");
+}
+
+/* Alone it is its own majority. */
+static void alone_it_commits_by_its_own_disk(void **state)
+{
+	(void)state;
+	lead(G);
+	engine.members[G].raft.voters = groups[G].voters = 1 << 1;
+	set("one");
+	assert_int_equal(sent(XR_APPEND), 0);
+	assert_shown(0, 0, "");
+	disk_is_done();
+	assert_shown(id_of(4, 1), id_of(4, 1), "one");
+}
+
+/* ---- over a start ---- */
+
+static void write_entry(const struct xr_entry *e, uint32_t term)
+{
+	const struct xr_vote v = {.group = H, .term = term, .digest = 78, .name = "h"};
+
+	assert_int_equal(xr_journal_append(journal, &v, &e, 1, NULL), 0);
+}
+
+/* H, since the others' journal is as write_journal() has it. What a life has shown as committed is so. */
+static void start_has_the_entry(void **state)
+{
+	struct xr_entry e = entry(id_of(4, 7), "seven");
+
+	stop(state);
+	write_entry(&e, 4);
+	start(state);
+	assert_int_equal(engine.members[H].raft.entry, id_of(4, 7));
+	assert_int_equal(engine.members[H].raft.committed, 0);
+	assert_int_equal(groups[H].entry, 7);
+	assert_int_equal(values[H].v.id, id_of(4, 7));
+	assert_memory_equal(values[H].value, "seven", 5);
+	assert_int_equal(values[G].v.id, 0);
+	stop(state);
+	memset(&engine, 0, sizeof(engine));
+	engine.config = &config;
+	engine.host = &host;
+	engine.looks = &looks;
+	values[H].v.committed = id_of(4, 7);
+	values[H].v.sequence = 3; /* it died as it wrote */
+	values[G].v.id = id_of(2, 2); /* of an earlier cluster */
+	assert_int_equal(xr_engine_init(&engine, &maps, journal, PROMISE_UNTIL_NS, NULL), 0);
+	assert_int_equal(engine.members[H].raft.committed, id_of(4, 7));
+	assert_int_equal(values[H].v.committed, id_of(4, 7));
+	assert_int_equal(values[H].v.sequence, 4);
+	assert_int_equal(groups[H].entry, XR_COMMITTED | 7);
+	assert_int_equal(values[G].v.id, 0);
+}
+
+/* Rule 18: in the term that the journal ends with it has named a newer one than the journal has. */
+static void entry_that_its_own_maps_know_is_missed(void **state)
+{
+	struct xr_why why = {0};
+
+	stop(state);
+	groups[G].view = (struct xr_view){.term = 4, .mode = XR_NONE};
+	groups[G].entry = XR_COMMITTED | 2;
+	memset(engine.known, 0, sizeof(engine.known));
+	assert_int_equal(xr_engine_init(&engine, &maps, journal, PROMISE_UNTIL_NS, &why), -ESTALE);
+	assert_non_null(strstr(why.text, "g: "));
+	assert_non_null(strstr(why.text, "term 4, entry 2,"));
+	xr_engine_free(&engine);
+	memset(&engine, 0, sizeof(engine));
+	engine.config = &config;
+	engine.host = &host;
+	engine.looks = &looks;
+	groups[G].view.term = 3; /* of an older term: that has been left behind */
+	assert_int_equal(xr_engine_init(&engine, &maps, journal, PROMISE_UNTIL_NS, &why), 0);
+}
+
+/*
  * ---- what it says of itself (rule 20) ----
  */
 
@@ -1711,6 +2211,22 @@ static const struct CMUnitTest tests[] = {
 	T(path_is_tested_again_after_a_doubt),
 	T(recorded_ballots_and_polls_are_taken_up_once),
 	T(state_older_than_its_own_maps_is_refused),
+	T(leader_commits_what_a_majority_has),
+	T(who_lacks_the_entry_gets_it_again),
+	T(acks_of_another_term_commit_nothing),
+	T(entry_is_durable_before_it_is_acked),
+	T(one_entry_at_a_time_is_written),
+	T(only_newer_entries_are_taken),
+	T(entries_that_cannot_be_are_dropped),
+	T(append_of_a_newer_leader_is_followed),
+	T(entry_of_an_older_term_is_not_named),
+	T(follower_learns_that_it_is_committed),
+	T(leader_makes_the_entry_before_anew),
+	T(entry_that_comes_late_is_not_acked),
+	T(orders_that_set_no_value),
+	T(value_that_has_no_room_is_kept),
+	T(alone_it_commits_by_its_own_disk),
+	T(entry_that_its_own_maps_know_is_missed),
 	T(record_that_was_zeroed_is_put_back),
 	T(nobody_gets_a_vote_by_a_zeroed_record),
 	T(leader_whose_record_was_zeroed_leads_on_without_old_acks),
@@ -1724,6 +2240,7 @@ static const struct CMUnitTest tests[] = {
 	T(only_answers_show_that_a_peer_hears),
 	T(who_is_deaf_does_not_judge),
 	T(deaf_peer_is_told),
+	T(start_has_the_entry), /* the last: the journal has it from here on */
 };
 
 int main(void)

@@ -121,6 +121,31 @@ static void ask_is_answered_with_its_nonce(void **state)
 	assert_int_equal(nasked, 0); /* that life is known */
 }
 
+/* Which entry it has acked, to the leader; whoever leads no longer knows nothing of it. */
+static void tells_of_the_entry_that_the_asker_has(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = new_stage(3);
+	struct xr_raft *r;
+
+	(void)state;
+	stage_leader(c);
+	r = &engine(c)->members[0].raft;
+	r->entry = (uint64_t)r->term << 32 | 6;
+	r->acked = 1 << 1 | 1 << 2;
+	ask(c, 2, 0, 77);
+	assert_int_equal(find(&told, XR_FACT_entry)->value, r->entry);
+	assert_int_equal(find(&told, XR_FACT_entry)->of, 0);
+	ask(c, 3, 0, 78);
+	assert_null(find(&told, XR_FACT_entry));
+	r->entry_next = r->entry + 1; /* what it is of: the newer one */
+	ask(c, 2, 0, 79);
+	assert_int_equal(find(&told, XR_FACT_entry)->value, r->entry_next);
+	r->entry = r->entry_next = 0;
+	stage_follow(c, 3, r->term + 1);
+	ask(c, 2, 0, 80);
+	assert_null(find(&told, XR_FACT_entry));
+}
+
 /* Rule 18: that it led, acked or voted. */
 static void tells_what_it_knows_of_the_asker(void **state)
 {
@@ -387,6 +412,27 @@ static void told_of_a_vote_that_is_forgotten_it_ends(void **state)
 	assert_true(c->node[1].ended);
 }
 
+/* Rule 18, of what it has acked to its leader. */
+static void told_of_an_entry_that_is_forgotten_it_ends(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = new_stage(3);
+	struct xr_raft *r;
+
+	(void)state;
+	stage_follow(c, 3, 2);
+	r = &engine(c)->members[0].raft;
+	r->entry = (uint64_t)r->term << 32 | 6;
+	told_when_asked(c, 3, 0, (struct xr_fact){XR_FACT_entry, 0, r->entry}); /* as it knows itself */
+	told_when_asked(c, 3, 0, (struct xr_fact){XR_FACT_entry, 0, r->entry - 1});
+	told_when_asked(c, 3, 0, (struct xr_fact){XR_FACT_entry, 7, r->entry + 1}); /* no group of its */
+	assert_false(c->node[1].ended);
+	c->expect_end = true;
+	told_when_asked(c, 2, 0, (struct xr_fact){XR_FACT_entry, 0, r->entry + 1});
+	assert_non_null(strstr(note_of(c, XR_REPORT_error), "with an entry of index 7, "));
+	assert_non_null(strstr(note_of(c, XR_REPORT_error), ".6: it is older than its promises"));
+	assert_true(c->node[1].ended);
+}
+
 static void told_that_it_runs_twice_it_ends(void **state)
 {
 	_cleanup_cluster_ struct cluster *c = new_stage(3);
@@ -481,6 +527,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(ask_is_answered_with_its_nonce),
 		T(tells_what_it_knows_of_the_asker),
+		T(tells_of_the_entry_that_the_asker_has),
 		T(tells_of_votes_while_its_own_is_written),
 		T(tells_of_groups_as_reloaded),
 		T(unknown_life_leads_to_a_question_and_no_more),
@@ -492,6 +539,7 @@ int main(void)
 		T(stranger_does_not_campaign),
 		T(told_a_newer_term_it_ends),
 		T(told_of_a_vote_that_is_forgotten_it_ends),
+		T(told_of_an_entry_that_is_forgotten_it_ends),
 		T(told_that_it_runs_twice_it_ends),
 		T(life_that_comes_back_is_one_of_two),
 		T(asked_with_twice_it_asks),
