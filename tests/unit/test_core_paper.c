@@ -415,6 +415,88 @@ static void voter(void **state)
 		}
 }
 
+/*
+ * The entry, in place of a log (rules 22 to 26), by the core alone: whoever calls it does not ask twice,
+ * and if he did.
+ */
+static struct xr_update step(struct xr_raft *r, struct xr_event ev)
+{
+	static const struct xr_timing timing = {
+		.min_timeout_ns = MS(D_MS), .max_timeout_ns = MS(2 * D_MS), .heartbeat_ns = MS(1)};
+	struct xr_update up;
+
+	r->timing = &timing;
+	ev.now_ns = MS(1000);
+	xr_raft_step(r, &ev, &up);
+	return up;
+}
+
+static void propose(struct xr_raft *r, uint64_t id)
+{
+	struct xr_update up = step(r, (struct xr_event){.kind = XR_EV_PROPOSE});
+
+	assert_int_equal(up.what & XR_DO_TAKE, id ? XR_DO_TAKE : 0);
+	assert_int_equal(up.entry, id);
+	assert_int_equal(up.nsend, id ? 1 : 0);
+}
+
+static void one_entry_is_under_way(void **state)
+{
+	struct xr_raft r = {.role = XR_LEADER, .leader = 1, .self = 1, .term = 4, .voters = 0xe};
+	struct xr_event taken = {.kind = XR_EV_TAKEN, .entry = entry_id(4, 1)};
+	struct xr_event acked = {.kind = XR_EV_MESSAGE,
+				 .message = {.type = XR_ACK, .node = 2, .term = 4, .granted = true}};
+
+	(void)state;
+	r.role = XR_FOLLOWER;
+	propose(&r, 0);
+	r.role = XR_LEADER;
+	propose(&r, entry_id(4, 1));
+	propose(&r, 0);
+	taken.entry++;
+	step(&r, taken); /* which nobody asked for */
+	assert_int_equal(r.entry, 0);
+	taken.entry--;
+	step(&r, taken);
+	assert_int_equal(r.entry, entry_id(4, 1));
+	propose(&r, 0);
+	acked.message.entry = 1;
+	assert_true(step(&r, acked).what & XR_DO_SHOW);
+	assert_int_equal(r.committed, entry_id(4, 1));
+	assert_false(step(&r, acked).what & XR_DO_SHOW); /* once */
+	propose(&r, entry_id(4, 2));
+	r.entry_next = 0;
+	r.term = 5; /* what is of an older term is not enough, committed or not */
+	propose(&r, 0);
+	r.entry = r.committed = entry_id(5, XR_INDEX_MAX);
+	propose(&r, 0);
+}
+
+/* An APPEND that is taken moves no timer of an election, and no vote. */
+static void follower_takes_an_entry(void **state)
+{
+	struct xr_raft r = {.leader = 2, .self = 1, .term = 4, .voters = 0xe, .vote = 2};
+	struct xr_event ev = {.kind = XR_EV_MESSAGE,
+			      .message = {.type = XR_APPEND, .node = 2, .term = 4}};
+	struct xr_update up;
+
+	(void)state;
+	r.entry = entry_id(3, 9);
+	ev.message.entry = entry_id(4, 10);
+	up = step(&r, ev);
+	assert_int_equal(up.what, XR_DO_TAKE);
+	assert_int_equal(up.entry, entry_id(4, 10));
+	assert_int_equal(r.entry, entry_id(3, 9));
+	up = step(&r, (struct xr_event){.kind = XR_EV_TAKEN,
+					.entry = entry_id(4, 10),
+					.message.sent_ns = 7});
+	assert_int_equal(up.what, XR_DO_SHOW | XR_DO_ACK);
+	assert_int_equal(up.ack_to, 2);
+	assert_int_equal(up.ack_echo_ns, 7);
+	assert_int_equal(r.vote, 2);
+	assert_int_equal(r.committed, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,6 +520,8 @@ int main(void)
 		cmocka_unit_test(candidates_election_timeout_nonconflict),
 		cmocka_unit_test(vote_request),
 		cmocka_unit_test(voter),
+		cmocka_unit_test(one_entry_is_under_way),
+		cmocka_unit_test(follower_takes_an_entry),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

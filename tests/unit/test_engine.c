@@ -932,9 +932,9 @@ static void takes_what_the_nic_path_left(void **state)
 }
 
 /* Beside a refusal that goes up: an ack, and a refusal by who takes the group for another. */
-static void of_acks_only_refusals_go_to_the_core(void **state)
+static void of_acks_only_refusals_enter_a_term(void **state)
 {
-	struct xr_record recs[] = {{.group = G, .term = 9, .digest = 77, .flags = XR_ACKED},
+	struct xr_record recs[] = {{.group = G, .term = 9, .digest = 77, .flags = XR_ACKED, .entry = 5},
 				   {.group = G, .term = 6, .digest = 77, .flags = XR_REFUSED}};
 
 	for (int stranger = 0; stranger < 2; stranger++) {
@@ -1488,7 +1488,10 @@ static void leader_commits_what_a_majority_has(void **state)
 	assert_int_equal(seen.append.entry.id, id_of(4, 1));
 	assert_string_equal(seen.append.entry.value, "one");
 	assert_int_equal(groups[G].entry, 0);
-	arrive_ack(2, 1); /* who has it already: but the leader's own counts when it is durable */
+	arrive_ack(2, 1);
+	arrive_ack(3, 1); /* who has it already: but the leader names it when it is durable here */
+	assert_int_equal(groups[G].entry, 0);
+	assert_int_equal(sent(XR_HEARTBEAT), 0);
 	assert_shown(0, 0, "");
 	disk_is_done();
 	assert_int_equal(groups[G].entry, XR_COMMITTED | 1);
@@ -1533,19 +1536,33 @@ static void who_lacks_the_entry_gets_it_again(void **state)
 	assert_int_equal(sent(XR_APPEND), 5);
 }
 
+/* Nobody has set one: whatever an ack says, there is nothing to send. */
+static void who_has_no_entry_sends_none(void **state)
+{
+	(void)state;
+	lead(G);
+	arrive_ack(2, 5);
+	arrive_ack(3, XR_COMMITTED | 5);
+	assert_int_equal(seen.nsent, 0);
+	assert_int_equal(groups[G].entry, 0);
+}
+
 /* What is acked is of this term: a late ack of another says nothing (5.4.2). */
 static void acks_of_another_term_commit_nothing(void **state)
 {
-	struct xr_record rec = {.group = G, .term = 3, .digest = 77, .flags = XR_ACKED, .entry = 1};
+	struct xr_record recs[] = {
+		{.group = G, .term = 3, .digest = 77, .flags = XR_ACKED, .entry = 1},
+		{.group = G, .term = 4, .digest = 77, .flags = XR_PENDING, .entry = 1},
+		{.group = G, .term = 4, .digest = 78, .flags = XR_ACKED, .entry = 1},
+		{.group = G, .term = 4, .digest = 77, .flags = XR_ACKED}, /* for which it goes up */
+	};
 
 	(void)state;
 	lead(G);
 	set("one");
 	disk_is_done();
-	arrive((struct xr_wire){.type = XR_ACK, .sent_ns = 5, .echo_ns = now_ns}, &rec, 1);
-	rec.term = 4;
-	rec.flags = XR_PENDING;
-	arrive((struct xr_wire){.type = XR_ACK, .sent_ns = 6, .echo_ns = now_ns}, &rec, 1);
+	arrive((struct xr_wire){.type = XR_ACK, .sent_ns = 5, .echo_ns = now_ns}, recs, 4);
+	assert_int_equal(sent(XR_APPEND), 3);
 	assert_int_equal(groups[G].entry, 1);
 }
 
@@ -1603,6 +1620,7 @@ static void only_newer_entries_are_taken(void **state)
 	arrive_append(5, entry(id_of(6, 1), "nor of a later one"), 6000000, 0);
 	source = 3; /* who does not lead */
 	arrive_append(4, entry(id_of(4, 9), "by another"), 7000000, 0);
+	arrive_append(5, entry(id_of(5, 9), "though it says so"), 8000000, 0);
 	source = 2;
 	assert_int_equal(seen.nvotes, 0);
 	assert_shown(id_of(5, 3), 0, "three");
@@ -1695,6 +1713,9 @@ static void follower_learns_that_it_is_committed(void **state)
 	hear_that_it_is_committed(3, 3000000);
 	hear_that_it_is_committed(XR_COMMITTED | 4, 4000000);
 	hear_that_it_is_committed(XR_COMMITTED | 2, 5000000);
+	groups[G].entry = XR_COMMITTED | 9; /* as somebody has written over it */
+	arrive_append(5, entry(id_of(5, 3), "three"), 5500000, 0);
+	groups[G].entry = 3;
 	assert_shown(id_of(5, 3), 0, "three");
 	assert_int_equal(seen.said[0], 0);
 	hear_that_it_is_committed(XR_COMMITTED | 3, 6000000);
@@ -1703,6 +1724,7 @@ static void follower_learns_that_it_is_committed(void **state)
 	assert_int_equal(seen.record.entry, XR_COMMITTED | 3);
 	seen.said[0] = '\0';
 	hear_that_it_is_committed(XR_COMMITTED | 3, 7000000);
+	arrive_append(5, entry(id_of(5, 3), "three"), 7500000, 0);
 	assert_int_equal(seen.said[0], 0);
 	/* The next one is another. */
 	arrive_append(5, entry(id_of(5, 4), "four"), 8000000, 0);
@@ -1734,6 +1756,7 @@ static void leader_makes_the_entry_before_anew(void **state)
 	follow(5);
 	arrive_append(5, entry(id_of(5, 3), "three"), 2000000, 0);
 	disk_is_done();
+	arrive_append(5, entry(id_of(5, 2), "late"), 3000000, 0);
 	memset(&seen, 0, sizeof(seen));
 	succeed(6);
 	assert_int_equal(seen.ballot.entry, id_of(5, 3)); /* rule 23 */
@@ -2184,7 +2207,7 @@ static const struct CMUnitTest tests[] = {
 	T(answers_one_and_decides_another),
 	T(pending_records_are_not_stamped),
 	T(takes_what_the_nic_path_left),
-	T(of_acks_only_refusals_go_to_the_core),
+	T(of_acks_only_refusals_enter_a_term),
 	T(ballots_of_strangers_are_counted),
 	T(after_the_deadline_it_is_silent),
 	T(key_that_was_taken_out_is_unknown),
@@ -2213,6 +2236,7 @@ static const struct CMUnitTest tests[] = {
 	T(state_older_than_its_own_maps_is_refused),
 	T(leader_commits_what_a_majority_has),
 	T(who_lacks_the_entry_gets_it_again),
+	T(who_has_no_entry_sends_none),
 	T(acks_of_another_term_commit_nothing),
 	T(entry_is_durable_before_it_is_acked),
 	T(one_entry_at_a_time_is_written),
