@@ -94,6 +94,7 @@ struct fixture {
 	struct xr_maps maps;
 	struct xr_looks looks;
 	struct xr_reporter reporter;
+	struct xr_orders *orders;
 	struct xr_api *api;
 	struct xr_why why;
 };
@@ -101,7 +102,7 @@ struct fixture {
 static int start_at(struct fixture *f, struct xr_api **api, const char *path)
 {
 	struct xr_api_world world = {
-		.maps = &f->maps, .looks = &f->looks, .reporter = &f->reporter};
+		.maps = &f->maps, .looks = &f->looks, .reporter = &f->reporter, .orders = f->orders};
 
 	return xr_api_start(api, path, f->readers, &world, &f->why);
 }
@@ -188,7 +189,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
 static CURLcode ask(struct fixture *f, const char *method, const char *path, struct reply *r)
 {
 	CURL *curl = curl_easy_init();
-	char url[128];
+	char url[2048];
 	CURLcode err;
 
 	memset(r, 0, sizeof(*r));
@@ -322,6 +323,9 @@ static int ask_as_reader(struct fixture *f, gid_t group)
 	if (pid == 0) {
 		if (setgroups(1, &group) || setgid(54321) || setuid(54321) ||
 		    ask(f, "GET", "/v1/status", &get) != CURLE_OK ||
+		    ask(f, "GET", "/v1/value?group=main", &get) != CURLE_OK ||
+		    ask(f, "POST", "/v1/set?group=main&value=x", &post) != CURLE_OK ||
+		    get.code != 200 || post.code != 403 ||
 		    ask(f, "POST", "/v1/step-down", &post) != CURLE_OK)
 			_exit(1);
 		_exit(get.code == 200 && post.code == 403 && strstr(post.body, "as root") ? 0 : 2);
@@ -359,6 +363,7 @@ static void errors_are_json(void **state)
 	expect_error(f, "POST", "/v1/step-down?group=g&to=10", 400);
 	expect_error(f, "POST", "/v1/step-down?group=sixteen-and-more", 400);
 	expect_error(f, "POST", "/v1/step-down", 503); /* nobody takes orders here */
+	expect_error(f, "POST", "/v1/set?group=main&value=x", 503);
 	expect_error(f, "GET", "/v1/events?from=yesterday", 400);
 	expect_error(f, "GET", "/v1/events?since=yesterday", 400);
 	expect_error(f, "GET", "/v1/events?since=:1", 400);
@@ -369,6 +374,174 @@ static void errors_are_json(void **state)
 	expect_error(f, "GET", "/v1/events?group=nobody", 404);
 	assert_int_equal(ask(f, "POST", "/v1/status", &r), CURLE_OK);
 	assert_string_equal(r.allow, "GET");
+}
+
+/*
+ * ---- the value ----
+ */
+
+/* An election thread that makes entry 7.3 of what it is asked to set, after so many refusals. */
+static struct elected {
+	struct fixture *f;
+	struct xr_orders orders;
+	pthread_t thread;
+	atomic_bool stop;
+	struct xr_order asked; /* the last */
+	int norders, busy, err;
+	bool loses, newer; /* the leadership meanwhile; an entry after this one is committed */
+} elected;
+
+static void carry_out(struct elected *e, struct xr_order_result *r)
+{
+	struct xr_value *v = xr_maps_value(&e->f->maps, 1);
+
+	if (e->busy-- > 0 || e->err) {
+		r->err = e->busy >= 0 ? -EBUSY : e->err;
+		snprintf(r->why.text, sizeof(r->why.text), "as scripted");
+		return;
+	}
+	r->entry = 7ull << 32 | 3;
+	v->id = r->entry + e->newer;
+	v->size = e->asked.size;
+	memcpy(v + 1, e->asked.value, e->asked.size);
+	v->committed = e->newer || e->loses ? v->id - 1 : v->id;
+	if (e->loses)
+		e->f->maps.groups[1].view = (struct xr_view){.term = 8, .leader = 2, .mode = XR_FOLLOW};
+}
+
+static void *elect(void *arg)
+{
+	struct elected *e = arg;
+
+	while (!atomic_load(&e->stop)) {
+		struct pollfd p = {.fd = e->orders.asked_fd, .events = POLLIN};
+		struct xr_order_result r = {0};
+		const struct xr_order *order = poll(&p, 1, 50) > 0 ? xr_orders_take(&e->orders) : NULL;
+
+		if (!order)
+			continue;
+		e->asked = *order;
+		e->norders++;
+		carry_out(e, &r);
+		xr_orders_done(&e->orders, &r);
+	}
+	return NULL;
+}
+
+static int setup_elected(void **state)
+{
+	struct fixture *f;
+
+	setup_folder(state);
+	f = *state;
+	memset(&elected, 0, sizeof(elected));
+	elected.f = f;
+	f->orders = &elected.orders;
+	assert_int_equal(xr_orders_init(f->orders, &f->why), 0);
+	assert_int_equal(pthread_create(&elected.thread, NULL, elect, &elected), 0);
+	return start(f, &f->api);
+}
+
+static int teardown_elected(void **state)
+{
+	atomic_store(&elected.stop, true);
+	pthread_join(elected.thread, NULL);
+	close(elected.orders.asked_fd);
+	close(elected.orders.done_fd);
+	return teardown(state);
+}
+
+static void set_waits_until_it_is_committed(void **state)
+{
+	struct fixture *f = *state;
+	struct reply r;
+
+	assert_int_equal(ask(f, "POST", "/v1/set?group=main&value=two%20words&if=7.2", &r), CURLE_OK);
+	assert_int_equal(r.code, 200);
+	assert_non_null(strstr(r.body, "\"id\":\"7.3\""));
+	assert_non_null(strstr(r.body, "\"ms\":"));
+	assert_int_equal(elected.asked.kind, XR_ORDER_SET);
+	assert_string_equal(elected.asked.group, "main");
+	assert_int_equal(elected.asked.size, 9);
+	assert_memory_equal(elected.asked.value, "two words", 9);
+	assert_true(elected.asked.conditional);
+	assert_true(elected.asked.if_id == (7ull << 32 | 2));
+	assert_int_equal(ask(f, "GET", "/v1/value?group=main", &r), CURLE_OK);
+	assert_int_equal(r.code, 200);
+	assert_non_null(strstr(r.body, "{\"id\":\"7.3\",\"committed\":true,\"size\":9,"
+				       "\"value\":\"two words\"}"));
+	elected.busy = 2; /* another is under way: it is tried again */
+	elected.norders = 0;
+	elected.newer = true; /* and one after it is not committed yet: so this one is */
+	assert_int_equal(ask(f, "POST", "/v1/set?group=main&value=", &r), CURLE_OK);
+	assert_int_equal(r.code, 200);
+	assert_int_equal(elected.norders, 3);
+	assert_false(elected.asked.conditional);
+	assert_int_equal(elected.asked.size, 0);
+}
+
+static void set_that_fails_says_why(void **state)
+{
+	struct fixture *f = *state;
+	struct reply r;
+
+	elected.err = -EPERM;
+	expect_error(f, "POST", "/v1/set?group=main&value=x", 409);
+	elected.err = -ESTALE;
+	expect_error(f, "POST", "/v1/set?group=main&value=x&if=0", 409);
+	assert_int_equal(elected.asked.if_id, 0);
+	assert_true(elected.asked.conditional);
+	elected.err = -ENOENT;
+	expect_error(f, "POST", "/v1/set?group=nobody&value=x", 404);
+	elected.err = -EINVAL;
+	assert_int_equal(ask(f, "POST", "/v1/set?group=main&value=x", &r), CURLE_OK);
+	assert_int_equal(r.code, 400);
+	assert_non_null(strstr(r.body, "as scripted"));
+	elected.err = 0;
+	elected.loses = true;
+	assert_int_equal(ask(f, "POST", "/v1/set?group=main&value=x", &r), CURLE_OK);
+	assert_int_equal(r.code, 409);
+	assert_non_null(strstr(r.body, "lost the leadership of main before a majority had entry 7.3"));
+}
+
+static void values_that_are_asked_for_wrongly(void **state)
+{
+	static const char *const wrong[] = {
+		"",
+		"group=main",
+		"value=x",
+		"group=&value=x",
+		"group=main&value=x&to=2",
+		"group=sixteen-and-more&value=x",
+		"group=main&value=x&if=",
+		"group=main&value=x&if=7",
+		"group=main&value=x&if=7.",
+		"group=main&value=x&if=.7",
+		"group=main&value=x&if=0.1",
+		"group=main&value=x&if=7.0",
+		"group=main&value=x&if=7.2x",
+		"group=main&value=x&if=-7.2",
+		"group=main&value=x&if=4294967296.1",
+		"group=main&value=x&if=7.2147483648",
+	};
+	struct fixture *f = *state;
+	char path[1200] = "/v1/set?group=main&value=";
+	struct reply r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		snprintf(path, sizeof(path), "/v1/set?%s", wrong[i]);
+		expect_error(f, "POST", path, 400);
+	}
+	snprintf(path, sizeof(path), "/v1/set?group=main&value=%01025d", 0);
+	expect_error(f, "POST", path, 400);
+	expect_error(f, "GET", "/v1/set?group=main&value=x", 405);
+	expect_error(f, "POST", "/v1/value?group=main", 405);
+	expect_error(f, "GET", "/v1/value", 400);
+	expect_error(f, "GET", "/v1/value?group=nobody", 404);
+	assert_int_equal(elected.norders, 0);
+	assert_int_equal(ask(f, "GET", "/v1/value?group=main", &r), CURLE_OK);
+	assert_int_equal(r.code, 200);
+	assert_memory_equal(r.body, "null", 4); /* nobody ever set one */
 }
 
 static void events_come_as_they_happen(void **state)
@@ -595,6 +768,7 @@ static void its_threads_are_of_normal_priority(void **state)
 }
 
 #define RUNNING(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define ELECTED(f) cmocka_unit_test_setup_teardown(f, setup_elected, teardown_elected)
 #define FOLDER(f)  cmocka_unit_test_setup_teardown(f, setup_folder, teardown)
 
 int main(void)
@@ -605,6 +779,9 @@ int main(void)
 		RUNNING(only_root_may_ask),
 		FOLDER(readers_ask_and_order_nothing),
 		RUNNING(errors_are_json),
+		ELECTED(set_waits_until_it_is_committed),
+		ELECTED(set_that_fails_says_why),
+		ELECTED(values_that_are_asked_for_wrongly),
 		RUNNING(events_come_as_they_happen),
 		RUNNING(a_stream_begins_with_the_state),
 		RUNNING(a_stream_of_one_group),

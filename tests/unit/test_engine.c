@@ -1773,6 +1773,22 @@ static void leader_makes_the_entry_before_anew(void **state)
 	assert_int_equal(set("mine").entry, id_of(6, 5));
 }
 
+/* All others have it first: but what they have is committed when it is durable here, and no entry before. */
+static void entry_anew_waits_for_the_own_disk(void **state)
+{
+	(void)state;
+	follow(5);
+	arrive_append(5, entry(id_of(5, 3), "three"), 2000000, 0);
+	disk_is_done();
+	memset(&seen, 0, sizeof(seen));
+	succeed(6);
+	arrive_ack(2, 4);
+	arrive_ack(3, 4);
+	assert_shown(id_of(5, 3), 0, "three");
+	disk_is_done();
+	assert_shown(id_of(6, 4), id_of(6, 4), "three");
+}
+
 /* An entry that is still on its way when its leader is gone: neither named nor acked in the next term. */
 static void entry_that_comes_late_is_not_acked(void **state)
 {
@@ -2246,6 +2262,7 @@ static const struct CMUnitTest tests[] = {
 	T(entry_of_an_older_term_is_not_named),
 	T(follower_learns_that_it_is_committed),
 	T(leader_makes_the_entry_before_anew),
+	T(entry_anew_waits_for_the_own_disk),
 	T(entry_that_comes_late_is_not_acked),
 	T(orders_that_set_no_value),
 	T(value_that_has_no_room_is_kept),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,7 +27,10 @@
 
 /* What was ever asked of the journal for a group, in order; from `floor` on it may be found. */
 struct history {
-	struct xr_vote *votes;
+	struct record {
+		struct xr_vote vote;
+		uint64_t entry; /* the newest up to here; 0: none */
+	} *records;
 	int count, room;
 	int floor; /* index of the newest confirmed one, -1 = none */
 };
@@ -97,6 +101,42 @@ static void assert_vote(const struct xr_journal *j, uint32_t group, uint32_t ter
 	assert_memory_equal(got, &want, sizeof(want));
 }
 
+/* The body that goes with an id: most are short, some fill a third of a block. */
+static struct xr_entry an_entry(uint64_t id)
+{
+	struct xr_entry e = {.id = id, .voters = 0xe, .size = id % 40};
+
+	if (id % 11 == 0)
+		e.size = (uint16_t)(XR_VALUE_MAX - id % 9);
+	memset(e.value, 'a' + (int)(id % 26), e.size);
+	return e;
+}
+
+static uint64_t id_of(uint32_t term, uint32_t index)
+{
+	return (uint64_t)term << 32 | index;
+}
+
+static void assert_entry(const struct xr_journal *j, uint32_t group, uint64_t id)
+{
+	const struct xr_entry *got = xr_journal_entry(j, group);
+	const struct xr_entry want = an_entry(id);
+
+	assert_int_equal(got ? got->id : 0, id);
+	if (got)
+		assert_memory_equal(got, &want, sizeof(want));
+}
+
+/* With term and vote, in one record. */
+static void must_append_entry(struct xr_journal *j, struct xr_vote v, uint64_t id)
+{
+	const struct xr_entry e = an_entry(id), *entries = &e;
+	struct xr_why why;
+
+	if (xr_journal_append(j, &v, &entries, 1, &why) < 0)
+		fail_msg("%s", why.text);
+}
+
 /* ---- the model ---- */
 
 static struct model *model_new(uint64_t seed)
@@ -112,39 +152,61 @@ static struct model *model_new(uint64_t seed)
 static void model_free(struct model *m)
 {
 	for (int g = 0; g < GROUPS; g++)
-		free(m->group[g].votes);
+		free(m->group[g].records);
 	free(m);
 }
 
-/* A next step that Raft allows: a vote in the same term if there was none, or a higher term. */
-static struct xr_vote model_next(struct model *m, uint32_t g)
+/*
+ * A next step that Raft allows: a vote in the same term if there was none, or a higher term; or an entry
+ * of the term that there is.
+ */
+static struct record model_next(struct model *m, uint32_t g)
 {
 	struct history *h = &m->group[g];
-	const struct xr_vote *last = h->count ? &h->votes[h->count - 1] : NULL;
-	struct xr_vote v = a_vote(g, 1, (uint8_t)fake_rand(&m->seed, 6));
+	const struct record *last = h->count ? &h->records[h->count - 1] : NULL;
+	struct record r = {a_vote(g, 1, (uint8_t)fake_rand(&m->seed, 6)), last ? last->entry : 0};
 
-	if (last && !last->vote && v.vote)
-		v.term = last->term;
-	else if (last)
-		v.term = last->term + 1 + (uint32_t)fake_rand(&m->seed, 3);
+	if (last && !fake_rand(&m->seed, 4)) {
+		r.vote = last->vote;
+		r.entry = id_of(last->vote.term, (uint32_t)last->entry + 1);
+	} else if (last && !last->vote.vote && r.vote.vote) {
+		r.vote.term = last->vote.term;
+	} else if (last) {
+		r.vote.term = last->vote.term + 1 + (uint32_t)fake_rand(&m->seed, 3);
+	}
 	if (h->count == h->room) {
 		h->room = h->room ? 2 * h->room : 4;
-		h->votes = reallocarray(h->votes, (size_t)h->room, sizeof(v));
+		h->records = reallocarray(h->records, (size_t)h->room, sizeof(r));
 	}
-	h->votes[h->count++] = v;
-	return v;
+	h->records[h->count++] = r;
+	return r;
+}
+
+static const struct record *before(const struct model *m, uint32_t g)
+{
+	const struct history *h = &m->group[g];
+
+	return h->count > 1 ? &h->records[h->count - 2] : NULL;
 }
 
 static int model_append(struct model *m, struct xr_journal *j, size_t n, bool spread)
 {
 	static struct xr_vote batch[2 * GROUPS];
+	static struct xr_entry bodies[2 * GROUPS];
+	static const struct xr_entry *entries[2 * GROUPS];
 	struct xr_why why;
 	int ret;
 
-	for (size_t i = 0; i < n; i++)
-		batch[i] = model_next(m, spread ? (uint32_t)(i % GROUPS)
-						: (uint32_t)fake_rand(&m->seed, 5));
-	ret = xr_journal_append(j, batch, NULL, n, &why);
+	for (size_t i = 0; i < n; i++) {
+		uint32_t g = spread ? (uint32_t)(i % GROUPS) : (uint32_t)fake_rand(&m->seed, 5);
+		struct record r = model_next(m, g);
+		const struct record *was = before(m, g);
+
+		batch[i] = r.vote;
+		bodies[i] = an_entry(r.entry);
+		entries[i] = r.entry != (was ? was->entry : 0) ? &bodies[i] : NULL;
+	}
+	ret = xr_journal_append(j, batch, entries, n, &why);
 	for (size_t i = 0; !ret && i < n; i++)
 		m->group[batch[i].group].floor = m->group[batch[i].group].count - 1;
 	return ret;
@@ -169,18 +231,23 @@ static int model_check_group(const struct model *m, const struct xr_journal *j, 
 {
 	const struct history *h = &m->group[g];
 	const struct xr_vote *v = xr_journal_find(j, g);
+	const struct xr_entry *e = xr_journal_entry(j, g);
+	uint64_t id = e ? e->id : 0;
 	int i = h->count - 1;
 
-	while (v && i >= 0 && memcmp(v, &h->votes[i], sizeof(*v)))
+	while (v && i >= 0 &&
+	       (memcmp(v, &h->records[i].vote, sizeof(*v)) || id != h->records[i].entry))
 		i--;
 	if (v && i < 0)
-		fail_msg("group %u: invented term %u vote %u", g, v->term, v->vote);
+		fail_msg("group %u: invented term %u vote %u entry %" PRIx64, g, v->term, v->vote,
+			 id);
+	assert_entry(j, g, id);
 	if (!v)
 		i = -1;
 	if (i < h->floor)
 		fail_msg("group %u: forgot term %u vote %u, found term %u vote %u", g,
-			 h->votes[h->floor].term, h->votes[h->floor].vote, v ? v->term : 0,
-			 v ? v->vote : 0);
+			 h->records[h->floor].vote.term, h->records[h->floor].vote.vote,
+			 v ? v->term : 0, v ? v->vote : 0);
 	return i;
 }
 
@@ -1052,6 +1119,191 @@ static void one_vote_a_term(void **state)
 	fake_disk_free(f);
 }
 
+/* ---- entries: rule 24 ---- */
+
+/* Over a restart, over later votes, and over compactions; of each group the last. */
+static void entries_stay(void **state)
+{
+	struct fake_disk *f = fake_disk_new(1);
+	struct xr_journal *j = must_open(f, true, 8);
+	struct xr_why why;
+
+	(void)state;
+	must_append(j, 1, 3, 2);
+	assert_entry(j, 1, 0);
+	must_append_entry(j, a_vote(1, 3, 2), id_of(3, 11)); /* a long one */
+	must_append_entry(j, a_vote(2, 5, 0), id_of(5, 1));
+	must_append(j, 3, 1, 1);
+	must_append(j, 1, 4, 0);
+	for (int round = 0; round < 4; round++) {
+		assert_vote(j, 1, 4, 0);
+		assert_entry(j, 1, id_of(3, 11));
+		assert_vote(j, 2, 5, 0);
+		assert_entry(j, 2, id_of(5, 1));
+		assert_entry(j, 3, 0);
+		assert_entry(j, 4, 0);
+		if (round == 1)
+			assert_int_equal(xr_journal_tidy(j, &why), 0);
+		for (uint32_t i = 0; round == 2 && i < 40; i++) /* fills the file: compacts */
+			must_append(j, 9, i + 1, 1);
+		xr_journal_close(j);
+		f->luck = FAKE_NONE_SURVIVE;
+		fake_disk_power_cut(f);
+		j = must_open(f, false, 8);
+	}
+	must_append_entry(j, a_vote(1, 4, 2), id_of(4, 12)); /* a vote of the same record */
+	xr_journal_close(j);
+	j = must_open(f, false, 8);
+	assert_vote(j, 1, 4, 2);
+	assert_entry(j, 1, id_of(4, 12));
+	xr_journal_close(j);
+	fake_disk_free(f);
+}
+
+static void refuse_entry(struct xr_journal *j, struct fake_disk *f, struct xr_vote v,
+			 struct xr_entry e)
+{
+	const struct xr_entry *entries = &e;
+	unsigned long ops = f->count[FAKE_ANY];
+	struct xr_why why = {};
+
+	assert_int_equal(xr_journal_append(j, &v, &entries, 1, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "rule"));
+	assert_int_equal(f->count[FAKE_ANY], ops);
+	assert_vote(j, 1, 5, 2);
+	assert_entry(j, 1, id_of(5, 7));
+}
+
+/* To an older one, to the same, to one of a later term than the node's; nor is it larger than it may be. */
+static void entries_never_go_back(void **state)
+{
+	struct fake_disk *f = fake_disk_new(1);
+	struct xr_journal *j = must_open(f, true, 64);
+	struct xr_entry large = an_entry(id_of(5, 8));
+	const struct xr_entry *entries[3];
+	struct xr_entry bodies[3];
+	struct xr_vote v[3] = {a_vote(2, 1, 1), a_vote(1, 5, 2), a_vote(1, 5, 2)};
+	struct xr_why why;
+
+	(void)state;
+	must_append_entry(j, a_vote(1, 5, 2), id_of(5, 7));
+	refuse_entry(j, f, a_vote(1, 5, 2), an_entry(id_of(5, 6)));
+	refuse_entry(j, f, a_vote(1, 5, 2), an_entry(id_of(5, 7)));
+	refuse_entry(j, f, a_vote(1, 6, 1), an_entry(id_of(4, 9)));
+	refuse_entry(j, f, a_vote(1, 5, 2), an_entry(id_of(6, 8)));
+	refuse_entry(j, f, a_vote(1, 4, 2), an_entry(id_of(4, 8))); /* nor does the vote */
+	large.size = XR_VALUE_MAX + 1;
+	refuse_entry(j, f, a_vote(1, 5, 2), large);
+	for (uint32_t i = 0; i < 3; i++) { /* against an earlier one of its batch: nothing of it stays */
+		bodies[i] = an_entry(id_of(i ? 5 : 1, 10 - i));
+		entries[i] = &bodies[i];
+	}
+	assert_int_equal(xr_journal_append(j, v, entries, 3, &why), -EINVAL);
+	assert_entry(j, 1, id_of(5, 7));
+	assert_null(xr_journal_find(j, 2));
+	assert_entry(j, 2, 0);
+	xr_journal_close(j);
+	j = must_open(f, false, 64);
+	assert_entry(j, 1, id_of(5, 7));
+	xr_journal_close(j);
+	fake_disk_free(f);
+}
+
+/* In any order, as they were handed over, with one fsync; entries that no block holds in several. */
+static void entries_and_votes_share_a_batch(void **state)
+{
+	struct fake_disk *f = fake_disk_new(1);
+	struct xr_journal *j = must_open(f, true, 512);
+	unsigned long syncs = f->count[FAKE_SYNC];
+	static const struct xr_entry *entries[300];
+	static struct xr_entry bodies[300];
+	struct xr_vote v[300];
+	struct xr_why why;
+
+	(void)state;
+	for (uint32_t i = 0; i < 300; i++) {
+		v[i] = a_vote(i / 2, 1 + i % 2, i % 3 ? 1 : 0);
+		v[i].vote = i % 2 ? 1 : 0;
+		bodies[i] = an_entry(id_of(1 + i % 2, i % 7 ? i + 1 : 11 * i + 11));
+		entries[i] = i % 5 == 0 || i % 11 == 3 || i > 250 ? &bodies[i] : NULL;
+	}
+	assert_int_equal(xr_journal_append(j, v, entries, 300, &why), 0);
+	assert_int_equal(f->count[FAKE_SYNC], syncs + 1);
+	for (int opened = 0; opened < 3; opened++) {
+		for (uint32_t g = 0; g < 150; g++) {
+			uint32_t i = 2 * g + 1;
+
+			assert_vote(j, g, 2, 1);
+			assert_entry(j, g,
+				     entries[i]	      ? bodies[i].id
+				     : entries[i - 1] ? bodies[i - 1].id
+						      : 0);
+		}
+		if (opened == 1)
+			assert_int_equal(xr_journal_tidy(j, &why), 0);
+		xr_journal_close(j);
+		j = must_open(f, false, 512);
+	}
+	xr_journal_close(j);
+	fake_disk_free(f);
+}
+
+/* Of the last batch both copies of a block are gone: all of it is, votes and entries. */
+static void a_torn_entry_is_nothing(void **state)
+{
+	(void)state;
+	for (int copies = 1; copies <= 2; copies++) {
+		struct fake_disk *f = fake_disk_new(1);
+		struct xr_journal *j = must_open(f, true, 16);
+		size_t at;
+
+		must_append_entry(j, a_vote(1, 3, 2), id_of(3, 1));
+		must_append_entry(j, a_vote(1, 4, 1), id_of(4, 2));
+		at = 3 * PAIR + 32 + 32 + 20; /* in the second's body */
+		xr_journal_close(j);
+		for (int copy = 0; copy < copies; copy++)
+			fake_disk_flip(f, FILE_NAME, at + (size_t)copy * XR_BLOCK_SIZE, 3);
+		j = must_open(f, false, 16);
+		assert_vote(j, 1, copies == 1 ? 4 : 3, copies == 1 ? 1 : 2);
+		assert_entry(j, 1, copies == 1 ? id_of(4, 2) : id_of(3, 1));
+		xr_journal_close(j);
+		fake_disk_free(f);
+	}
+}
+
+/* A block that is sealed, and says of an entry that it ends behind it. */
+static void an_entry_beyond_its_block_is_refused(void **state)
+{
+	struct xr_entry large = an_entry(id_of(1, 1));
+	const struct xr_entry *entries[3] = {&large, &large, &large};
+	const struct xr_vote v[3] = {a_vote(1, 1, 1), a_vote(2, 1, 1), a_vote(3, 1, 1)};
+	unsigned char *fourth;
+	struct fake_disk *f = fake_disk_new(1);
+	struct xr_journal *j = must_open(f, true, 16);
+	struct xr_block b;
+
+	(void)state;
+	large.size = XR_VALUE_MAX;
+	assert_int_equal(xr_journal_append(j, v, entries, 3, NULL), 0);
+	xr_journal_close(j);
+	for (int copy = 0; copy < 2; copy++) {
+		size_t at = 2 * PAIR + (size_t)copy * XR_BLOCK_SIZE;
+
+		assert_true(fake_disk_peek(f, FILE_NAME, &b, sizeof(b), at));
+		assert_int_equal(b.top.kind, XR_BLOCK_ENTRY);
+		assert_int_equal(b.top.count, 3);
+		b.top.count = 4;
+		fourth = b.entries + 3 * sizeof(struct xr_block_entry);
+		memcpy(fourth, &v[2], sizeof(v[2]));
+		large.id = id_of(1, 2);
+		memcpy(fourth + sizeof(v[2]), &large, XR_ENTRY_BASE);
+		xr_block_seal(&b);
+		fake_disk_poke(f, FILE_NAME, &b, sizeof(b), at);
+	}
+	assert_refused(f, -EBADMSG, "records contradict each other");
+	fake_disk_free(f);
+}
+
 static void one_fsync_a_batch(void **state)
 {
 	struct fake_disk *f = fake_disk_new(1);
@@ -1297,6 +1549,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_vote_a_term),
+		cmocka_unit_test(entries_stay),
+		cmocka_unit_test(entries_never_go_back),
+		cmocka_unit_test(entries_and_votes_share_a_batch),
+		cmocka_unit_test(a_torn_entry_is_nothing),
+		cmocka_unit_test(an_entry_beyond_its_block_is_refused),
 		cmocka_unit_test(one_fsync_a_batch),
 		cmocka_unit_test(new_means_new),
 		cmocka_unit_test(the_wrong_owner_is_refused),

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mount.h>
@@ -358,12 +359,132 @@ static void allow_only_exit(void)
 		_exit(2);
 }
 
+/*
+ * ---- the value ----
+ */
+
+static struct xr_value *shown(void)
+{
+	return xr_maps_value(&h->maps, 1);
+}
+
+/* As the engine does, whose lines are value.c's. */
+static void show(uint64_t id, const char *text, size_t size)
+{
+	struct xr_value *v = shown();
+	uint64_t sequence = v->sequence | 1;
+
+	*(volatile __u64 *)&v->sequence = sequence;
+	__sync_synchronize();
+	v->id = id;
+	v->size = (uint16_t)size;
+	memcpy(v + 1, text, size < 256 ? size : 256);
+	__sync_synchronize();
+	*(volatile __u64 *)&v->sequence = sequence + 1;
+}
+
+static void a_value_is_what_is_shown(void **state)
+{
+	struct xr_value_state told = {.id = 1};
+	char text[XR_VALUE_MAX] = "";
+
+	(void)state;
+	assert_int_equal(xr_value(h, 1, text, sizeof(text), &told), -ENOENT);
+	assert_int_equal(told.id, 0);
+	assert_int_equal(xr_value(h, 2, text, sizeof(text), &told), -EINVAL);
+	assert_int_equal(xr_value(h, -1, text, sizeof(text), &told), -EINVAL);
+	show(7ull << 32 | 2, "hello", 5);
+	assert_int_equal(xr_value(h, 1, text, sizeof(text), &told), 0);
+	assert_memory_equal(text, "hello\0", 6);
+	assert_true(told.id == (7ull << 32 | 2));
+	assert_int_equal(told.size, 5);
+	assert_false(told.committed);
+	shown()->committed = told.id - 1;
+	assert_int_equal(xr_value(h, 1, text, 5, &told), 0);
+	assert_false(told.committed);
+	shown()->committed = told.id;
+	assert_int_equal(xr_value(h, 1, text, 5, &told), 0);
+	assert_true(told.committed);
+	show(7ull << 32 | 3, "", 0); /* an empty one is a value, too */
+	assert_int_equal(xr_value(h, 1, text, 0, &told), 0);
+	assert_int_equal(told.size, 0);
+	assert_false(told.committed);
+}
+
+/* In the caller's room, in the maps; or it is never whole. The rest is told all the same. */
+static void a_value_that_cannot_be_had(void **state)
+{
+	struct xr_value_state told;
+	char text[XR_VALUE_MAX] = "", large[300] = "";
+
+	(void)state;
+	show(7ull << 32 | 2, "hello", 5);
+	assert_int_equal(xr_value(h, 1, text, 4, &told), -EMSGSIZE);
+	assert_string_equal(text, "");
+	assert_int_equal(told.size, 5);
+	show(7ull << 32 | 3, large, 257);
+	shown()->committed = 7ull << 32 | 3;
+	assert_int_equal(xr_value(h, 1, text, sizeof(text), &told), -EMSGSIZE);
+	assert_int_equal(told.size, 257);
+	assert_true(told.committed);
+	assert_true(told.id == (7ull << 32 | 3));
+	show(7ull << 32 | 4, "hello", 5);
+	shown()->sequence++; /* the daemon died as it wrote */
+	assert_int_equal(xr_value(h, 1, text, sizeof(text), &told), -EAGAIN);
+	assert_int_equal(told.id, 0);
+	assert_string_equal(text, "");
+}
+
+#define WRITES 300000
+
+static void *show_all(void *arg)
+{
+	char text[256];
+
+	for (uint64_t i = 1; i <= WRITES; i++) {
+		memset(text, 'a' + (int)(i % 26), sizeof(text));
+		show(i, text, 1 + i % 256);
+	}
+	return arg;
+}
+
+/* Never half of one and half of another: neither its bytes, nor its size or id with those of another. */
+static void a_value_is_read_whole(void **state)
+{
+	struct xr_value_state told = {0};
+	char text[XR_VALUE_MAX];
+	pthread_t writer;
+	long read = 0;
+
+	(void)state;
+	show(26, "a", 1);
+	assert_int_equal(pthread_create(&writer, NULL, show_all, NULL), 0);
+	while (told.id != WRITES) {
+		int err = xr_value(h, 1, text, sizeof(text), &told);
+
+		if (err == -EAGAIN)
+			continue; /* the writer has lost its CPU in the midst of it */
+		assert_int_equal(err, 0);
+		read++;
+		if (told.id == 26 && told.size == 1)
+			continue;
+		assert_int_equal(told.size, 1 + told.id % 256);
+		for (size_t i = 0; i < told.size; i++)
+			assert_int_equal(text[i], 'a' + (int)(told.id % 26));
+	}
+	pthread_join(writer, NULL);
+	assert_true(read > 0);
+}
+
 static void makes_no_system_call(void **state)
 {
+	struct xr_value_state told;
+	char text[16];
 	int status;
 	pid_t pid;
 
 	(void)state;
+	show(7, "hello", 5);
 	assert_true(leads());
 	pid = fork();
 	if (!pid) {
@@ -371,7 +492,7 @@ static void makes_no_system_call(void **state)
 
 		allow_only_exit();
 		for (int i = 0; i < 1000; i++)
-			led += leads();
+			led += leads() && !xr_value(h, 1, text, sizeof(text), &told);
 		syscall(SYS_exit, led == 1001 ? 0 : 1);
 	}
 	waitpid(pid, &status, 0);
@@ -551,6 +672,9 @@ int main(void)
 		T(not_where_nobody_tells_which_clock_it_is),
 		T(not_after_it_went_to_another_clock),
 		T(leads_when_somebody_sets_the_wall_clock),
+		T(a_value_is_what_is_shown),
+		T(a_value_that_cannot_be_had),
+		T(a_value_is_read_whole),
 		T(makes_no_system_call),
 		T(says_why_it_cannot_open),
 		T(notices_that_the_maps_were_replaced),
