@@ -76,8 +76,8 @@ struct xr_value {
 	__u64 committed; /* the newest that is known to be committed */
 	__u16 voters;
 	__u16 learners;
-	__u16 size; /* of the value; more than there is room for: it is not here */
-	__u16 spare;
+	__u16 size;  /* of the value; more than there is room for: it is not here */
+	__u16 acked; /* of a leader, shown only: bit n: node n has it on disk */
 	__u32 birth[XR_NODE_MAX + 1];
 };
 

@@ -203,7 +203,8 @@ static inline __u32 xr_entry_index(__u64 id, __u32 term)
 	X(drift_permille, 20, "r of rule 5")                                                  \
 	X(groups, 21, "digest of all groups' ids, names and voters")                          \
 	X(keys, 22, "bit n of the low half: key n is accepted; high half: key that seals")    \
-	X(xdp, 23, "enum xr_nic_mode; next byte: enum xr_tx_path")
+	X(xdp, 23, "enum xr_nic_mode; next byte: enum xr_tx_path")                            \
+	X(value_bytes, 24, "room for a value in the maps")
 
 enum xr_fact_what {
 #define X(name, number, text) XR_FACT_##name = (number),

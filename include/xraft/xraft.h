@@ -92,8 +92,9 @@ struct xr_value_state {
 
 /*
  * The group's value as this node last took it, into `value`, which has `size` bytes (1024 are always
- * enough). No system call where the maps are mapped. A node that is cut off has an old one: only the
- * leader, before xr_is_leader() is true once more, knows that there is no newer. Returns 0, or
+ * enough). No system call where the maps are mapped. A node that is cut off has an old one. That there
+ * is no newer is certain where it is committed and xr_is_leader(), called behind this, returns true
+ * with the term of `id` as its token. Returns 0, or
  *   -ENOENT    nobody ever set one
  *   -EMSGSIZE  it is longer than `size`, or than value_bytes of this node; *state tells the rest
  *   -EAGAIN    the daemon died while it wrote it; it writes it again when it starts

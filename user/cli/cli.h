@@ -13,6 +13,7 @@ enum cli_exit {
 	CLI_NO_NODE = 3,
 	CLI_NOT_RUNNING = 4,
 	CLI_WRONG = 5,
+	CLI_UNKNOWN = 6, /* whether it is done nobody knows yet */
 };
 
 #define CLI_SOCKETS "/run/xraft"

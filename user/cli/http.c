@@ -100,16 +100,19 @@ static int explain(const char *socket, CURLcode err)
 			curl_easy_strerror(err));
 }
 
-/* The error that the daemon states, or the bare HTTP code. */
+/* The error that the daemon states, or the bare HTTP code. 202: it has begun, and not ended. */
 static int refused(const char *path, long code, const struct body *b)
 {
 	json_t *json = b->data ? json_loads(b->data, 0, NULL) : NULL;
 	const char *text = json_string_value(json_object_get(json, "error"));
 
-	cli_fail(CLI_FAILED, "the daemon refuses %.*s (%ld): %s", (int)strcspn(path, "?"), path,
-		 code, text ? text : "is it of another version?");
+	if (text)
+		cli_fail(CLI_FAILED, "%s", text);
+	else
+		cli_fail(CLI_FAILED, "the daemon refuses %.*s (%ld): is it of another version?",
+			 (int)strcspn(path, "?"), path, code);
 	json_decref(json);
-	return CLI_FAILED;
+	return code == 202 ? CLI_UNKNOWN : CLI_FAILED;
 }
 
 static int request(const char *socket, const char *path, bool post, struct body *b)

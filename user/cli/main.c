@@ -113,26 +113,33 @@ static const struct command {
 	 "The voter that answered last goes first. The node may be elected again later; to take "
 	 "it\n"
 	 "out of service, stop xraftd, which steps down by itself.\n"},
-	{"set", cli_set, "[--if ID] GROUP VALUE", "set the value that a group agrees on",
+	{"set", cli_set, "[--if ID] [--json] GROUP VALUE|-", "set the value that a group agrees on",
 	 "Asks the leader, which must be the node meant by -n, and waits until a majority has the "
 	 "value\n"
-	 "on disk: then no leader to come is without it. What it holds is yours: up to 1024 bytes, "
-	 "or\n"
-	 "value_bytes of the nodes where that is less.\n\n"
+	 "on disk: then no leader to come is without it. \"-\" reads it from stdin, without the "
+	 "newline at\n"
+	 "the end. What it holds is yours: text (UTF-8) of up to 1024 bytes, or value_bytes of the "
+	 "nodes\n"
+	 "where that is less.\n\n"
 	 "  --if ID  only where the group's entry is still ID (\"7.12\", as xraft get --json "
 	 "tells; "
 	 "0:\n"
-	 "           none was ever made), so that nothing is overwritten unseen\n\n"
-	 "A new leader makes the entry anew, under another ID. Exit code 1: it is not set, or "
-	 "nobody knows\n"
-	 "yet, as the sentence says.\n"},
+	 "           none was ever made), so that nothing is overwritten unseen\n"
+	 "  --json   {\"id\", \"committed\": true, \"ms\"}\n\n"
+	 "A new leader makes the entry anew, under another ID. Exit code 1: it is not set; 6: no "
+	 "majority\n"
+	 "has it after 5 s, or the leadership was lost meanwhile, so that it may be committed yet, "
+	 "or "
+	 "never:\n"
+	 "xraft get tells.\n"},
 	{"get", cli_get, "[--json] GROUP", "print the value that a group agrees on",
 	 "Reads the maps of this node alone, and so works when its daemon does not. A node that is "
 	 "cut\n"
 	 "off has an old value; ask the leader where that counts. A value that is not known to be\n"
 	 "committed is printed with a warning.\n\n"
-	 "  --json  {\"id\", \"committed\", \"size\", \"value\"}, or null where there never was "
-	 "one\n\n"
+	 "  --json  {\"id\", \"committed\", \"size\", \"value\", \"missing\"}, or null where "
+	 "there never was\n"
+	 "          one; \"missing\", of the leader: the nodes that have not got it yet\n\n"
 	 "Exit code 1: there is none.\n"},
 	{"keygen", cli_keygen, "[--add | --use] FILE", "make a cluster's key, or rotate it",
 	 "Writes a new random key to FILE (mode 0600), which must not exist. Copy it to every "
@@ -175,7 +182,7 @@ static const char general_help[] =
 	"  -h, --help         print this; after a command: what it does\n\n"
 	"Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such node (or several), 4 the daemon "
 	"is\n"
-	"not running, 5 something is wrong (status --check).\n";
+	"not running, 5 something is wrong (status --check), 6 not known yet (set).\n";
 
 int cli_fail(int code, const char *fmt, ...)
 {

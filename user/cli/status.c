@@ -226,16 +226,37 @@ static const char *cell_age(char text[24], const json_t *group, const char *name
 	return text;
 }
 
+/* Not in the middle of a character. */
+static void cut(char *text, size_t most)
+{
+	if (strlen(text) <= most)
+		return;
+	most -= 3;
+	while (most && (text[most] & 0xc0) == 0x80)
+		most--;
+	memcpy(text + most, "...", 4);
+}
+
 /* Under its group, where somebody set a value. */
 static void print_entry(const json_t *entry)
 {
-	const json_t *value = json_object_get(entry, "value");
+	const json_t *value = json_object_get(entry, "value"), *node;
 	char *text = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL; /* on one line */
+	size_t i;
 
-	if (json_is_object(entry))
-		printf("  entry %s, %s: %.200s\n", word(entry, "id"),
-		       yes(entry, "committed") ? "committed" : "not known to be committed",
-		       json_is_string(value) ? text : "no text, or too long for value_bytes");
+	if (!text) {
+		free(text);
+		return;
+	}
+	cut(text, 76);
+	printf("  entry %s, %s", word(entry, "id"),
+	       yes(entry, "committed") ? "committed" : "not known to be committed");
+	json_array_foreach(json_object_get(entry, "missing"), i, node)
+		printf("%s%d", i ? "," : ", not at node ", (int)json_integer_value(node));
+	if (json_is_string(value))
+		printf(": %s\n", text);
+	else
+		printf(": its %d bytes are more than value_bytes\n", (int)number(entry, "size"));
 	free(text);
 }
 

@@ -15,6 +15,11 @@ struct options {
 	bool json;
 };
 
+struct text {
+	size_t len;
+	char s[XR_VALUE_MAX + 2]; /* one newline at its end, and what is too much */
+};
+
 /* -1: help was given; else an exit code. */
 static int parse(const char *command, int argc, char **argv, int args, struct options *o)
 {
@@ -34,7 +39,7 @@ static int parse(const char *command, int argc, char **argv, int args, struct op
 		}
 		if (c == 'i' && set)
 			o->if_id = optarg;
-		else if (c == 'j' && !set)
+		else if (c == 'j')
 			o->json = true;
 		else if (c == ':')
 			return cli_usage(command, "%s needs a value", argv[optind - 1]);
@@ -50,9 +55,25 @@ static int parse(const char *command, int argc, char **argv, int args, struct op
 	return CLI_OK;
 }
 
-static bool add(char *path, CURL *curl, const char *name, const char *value)
+/* As given, or "-": what stdin has, without the newline at its end, which xraft get prints. */
+static int read_text(struct text *t, const char *given)
 {
-	char *text = curl_easy_escape(curl, value, (int)strlen(value));
+	if (strcmp(given, "-")) {
+		t->len = strnlen(given, sizeof(t->s));
+		memcpy(t->s, given, t->len);
+		return CLI_OK;
+	}
+	t->len = fread(t->s, 1, sizeof(t->s), stdin);
+	if (ferror(stdin))
+		return cli_fail(CLI_FAILED, "the value cannot be read from stdin: %m");
+	t->len -= t->len && t->s[t->len - 1] == '\n';
+	return CLI_OK;
+}
+
+static bool add(char *path, CURL *curl, const char *name, const char *value, size_t size)
+{
+	/* To libcurl a length of 0 is that of a string. */
+	char *text = curl_easy_escape(curl, size ? value : "", (int)size);
 	size_t len = strlen(path);
 
 	if (text)
@@ -61,23 +82,30 @@ static bool add(char *path, CURL *curl, const char *name, const char *value)
 	return text;
 }
 
-static int set_value(const char *socket, const char *group, const char *value, const char *if_id)
+static int make_path(char *path, const char *group, const struct text *value, const char *if_id)
 {
-	char path[PATH_SIZE] = "/v1/set?";
 	CURL *curl = curl_easy_init();
-	json_t *done = NULL;
-	bool whole = add(path, curl, "group", group) && add(path, curl, "&value", value) &&
-		     (!if_id || add(path, curl, "&if", if_id));
-	int code;
+	bool whole = add(path, curl, "group", group, strlen(group)) &&
+		     add(path, curl, "&value", value->s, value->len) &&
+		     (!if_id || add(path, curl, "&if", if_id, strlen(if_id)));
 
 	curl_easy_cleanup(curl);
-	if (!whole)
-		return cli_fail(CLI_FAILED, "no memory");
-	code = cli_post_json(socket, path, &done);
-	if (!code)
+	return whole ? CLI_OK : cli_fail(CLI_FAILED, "no memory");
+}
+
+static int post(const char *socket, const char *path, bool json)
+{
+	json_t *done = NULL;
+	int code = cli_post_json(socket, path, &done);
+
+	if (!code && json) {
+		json_dumpf(done, stdout, JSON_COMPACT);
+		putchar('\n');
+	} else if (!code) {
 		printf("committed as entry %s, after %.1f ms\n",
 		       json_string_value(json_object_get(done, "id")),
 		       json_number_value(json_object_get(done, "ms")));
+	}
 	json_decref(done);
 	return code;
 }
@@ -86,14 +114,21 @@ int cli_set(const struct cli *cli, int argc, char **argv)
 {
 	struct options o = {0};
 	struct cli_node socket;
+	char path[PATH_SIZE] = "/v1/set?";
+	struct text value;
 	int code = parse("set", argc, argv, 2, &o);
 
 	if (code)
 		return code < 0 ? CLI_OK : code;
-	if (strlen(argv[optind + 1]) > XR_VALUE_MAX)
+	code = read_text(&value, argv[optind + 1]);
+	if (code)
+		return code;
+	if (value.len > XR_VALUE_MAX)
 		return cli_usage("set", "a value has at most %d bytes", XR_VALUE_MAX);
-	code = cli_daemon_socket(cli, &socket);
-	return code ? code : set_value(socket.path, argv[optind], argv[optind + 1], o.if_id);
+	code = make_path(path, argv[optind], &value, o.if_id);
+	if (!code)
+		code = cli_daemon_socket(cli, &socket);
+	return code ? code : post(socket.path, path, o.json);
 }
 
 static int print_entry(const char *group, const struct xr_entry *e, bool committed)

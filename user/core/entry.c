@@ -55,6 +55,8 @@ void xr_entry_acked(struct xr_raft *r, const struct xr_event *ev, struct xr_upda
 		xr_update_send(r, up, XR_APPEND, m->node, r->term);
 		return;
 	}
+	if (!(r->acked & xr_bit(m->node)))
+		up->what |= XR_DO_SHOW; /* who has it */
 	r->acked |= xr_bit(m->node);
 	commit_if_acked(r, ev, up);
 }

@@ -243,47 +243,72 @@ static enum MHD_Result post_step_down(struct xr_api *api, struct MHD_Connection 
 	return xr_answer_json(c, MHD_HTTP_OK, done, NULL);
 }
 
-static bool read_value(struct MHD_Connection *c, struct xr_order *order)
+/* Text, since it goes into JSON, into the environment of hooks, and onto terminals. */
+static bool is_text(const char *value, size_t size)
 {
-	const char *id = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "if");
-	const char *value = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "value");
+	json_t *text = json_stringn(value, size); /* UTF-8 alone */
+	bool plain = text;
 
-	if (!read_order(c, order) || !order->group[0] || order->heir || !value ||
-	    strlen(value) > sizeof(order->value))
-		return false;
+	json_decref(text);
+	for (size_t i = 0; i < size; i++)
+		plain &= ((unsigned char)value[i] >= ' ' && value[i] != 0x7f) || value[i] == '\n' ||
+			 value[i] == '\t';
+	return plain;
+}
+
+/* NULL, or what is wrong with the question. */
+static const char *read_value(struct MHD_Connection *c, struct xr_order *order)
+{
+	const char *id = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "if"), *value;
+	size_t size;
+
+	if (!read_order(c, order) || !order->group[0] || order->heir ||
+	    MHD_lookup_connection_value_n(c, MHD_GET_ARGUMENT_KIND, "value", 5, &value, &size) !=
+		    MHD_YES ||
+	    !value)
+		return "give group=NAME and value=TEXT, and perhaps if=TERM.INDEX";
+	if (size > sizeof(order->value))
+		return "a value has at most 1024 bytes";
+	if (!is_text(value, size))
+		return "a value is text: UTF-8, and of control characters only newline and tab; "
+		       "encode other bytes, as base64 does";
+	if (id && !xr_set_read_id(id, &order->if_id))
+		return "if= takes the id of an entry, TERM.INDEX as xraft get --json tells it, or "
+		       "0: there is none yet";
 	order->kind = XR_ORDER_SET;
-	order->size = (uint16_t)strlen(value);
-	memcpy(order->value, value, order->size);
+	order->size = (uint16_t)size;
+	memcpy(order->value, value, size);
 	order->conditional = id;
-	return !id || xr_set_read_id(id, &order->if_id);
+	return NULL;
 }
 
 static enum MHD_Result post_set(struct xr_api *api, struct MHD_Connection *c)
 {
 	struct xr_order order;
-	struct xr_set set;
+	const char *wrong;
+	struct xr_set set = {0};
 	struct xr_why why;
 	json_t *done;
 	int err;
 
 	if (!may_order(api, c))
-		return xr_answer_error(c, MHD_HTTP_FORBIDDEN,
-				    "orders are root's, and reading is the group's; run xraft as "
-				    "root",
-				    NULL);
-	if (!read_value(c, &order))
 		return xr_answer_error(
-			c, MHD_HTTP_BAD_REQUEST,
-			"give group=NAME and value=TEXT (at most 1024 bytes), and perhaps "
-			"if=TERM.INDEX",
+			c, MHD_HTTP_FORBIDDEN,
+			"orders are root's, and reading is the group's; run xraft as "
+			"root",
 			NULL);
+	wrong = read_value(c, &order);
+	if (wrong)
+		return xr_answer_error(c, MHD_HTTP_BAD_REQUEST, wrong, NULL);
 	err = xr_set_value(api->world.maps, api->world.orders, &order, &set, &why);
-	if (err)
+	if (err && !set.entry)
 		return xr_answer_error(c, code_of(err), why.text, NULL);
-	done = json_pack("{s:o, s:f}", "id",
-			 json_sprintf("%u.%u", xr_entry_term(set.entry), (uint32_t)set.entry), "ms",
-			 (double)set.took_ns / NS_PER_MS);
-	return xr_answer_json(c, MHD_HTTP_OK, done, NULL);
+	done = json_pack("{s:o, s:b, s:f}", "id",
+			 json_sprintf("%u.%u", xr_entry_term(set.entry), (uint32_t)set.entry),
+			 "committed", !err, "ms", (double)set.took_ns / NS_PER_MS);
+	if (err)
+		json_object_set_new(done, "error", json_string(why.text));
+	return xr_answer_json(c, err ? MHD_HTTP_ACCEPTED : MHD_HTTP_OK, done, NULL);
 }
 
 static enum MHD_Result get_value(struct xr_api *api, struct MHD_Connection *c)
@@ -297,7 +322,7 @@ static enum MHD_Result get_value(struct xr_api *api, struct MHD_Connection *c)
 		id++;
 	if (!name || id == api->world.maps->ngroups)
 		return xr_answer_error(c, name ? MHD_HTTP_NOT_FOUND : MHD_HTTP_BAD_REQUEST,
-				    "give group=NAME, of a group that this node has", NULL);
+				       "give group=NAME, of a group that this node has", NULL);
 	return xr_answer_json(c, MHD_HTTP_OK, xr_status_entry(api->world.maps, id), NULL);
 }
 

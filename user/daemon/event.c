@@ -3,6 +3,7 @@
 #include <sys/random.h>
 #include "daemon/event.h"
 #include "engine/words.h"
+#include "lib/value.h"
 
 void xr_origin_init(struct xr_origin *o, const char *cluster, unsigned int node)
 {
@@ -70,6 +71,28 @@ static char *end(json_t *object, const char *text, size_t len)
 	return line;
 }
 
+static void set_entry(json_t *object, uint64_t id)
+{
+	if (id)
+		json_object_set_new(object, "entry",
+				    json_sprintf("%u.%u", xr_entry_term(id), (uint32_t)id));
+}
+
+/* The committed entry of a group, 0: there is none here to tell; the value belongs to it. */
+static uint64_t read_committed(const struct xr_origin *o, size_t group, json_t **value)
+{
+	const struct xr_maps *m = o->maps;
+	struct xr_entry entry;
+	uint64_t committed;
+
+	*value = NULL;
+	if (!m || group >= m->ngroups || xr_value_read(m, group, &entry, &committed) ||
+	    committed != entry.id)
+		return 0;
+	*value = json_stringn(entry.value, entry.size);
+	return entry.id;
+}
+
 /* The leader that an event makes known, 0 if it is about another thing. */
 static unsigned int leader_of(const struct xr_origin *o, const struct xr_report *r)
 {
@@ -83,6 +106,7 @@ char *xr_event_report(const struct xr_origin *o, uint64_t seq, const struct xr_r
 {
 	json_t *object = begin(o, xr_kind_words[r->kind].name, seq, r->at_ns);
 	unsigned int leader = leader_of(o, r);
+	json_t *value = NULL;
 
 	if (r->group_name[0])
 		json_object_set_new(object, "group",
@@ -97,11 +121,16 @@ char *xr_event_report(const struct xr_origin *o, uint64_t seq, const struct xr_r
 	set_number(object, "cause_term", r->cause_term);
 	set_number(object, "cause_ns", r->cause_ns);
 	set_number(object, "took_ns", r->took_ns);
+	set_entry(object, r->entry);
+	if (r->entry && read_committed(o, r->group, &value) == r->entry)
+		json_object_set(object, "value", value);
+	json_decref(value);
 	return end(object, text, len);
 }
 
-char *xr_event_state(const struct xr_origin *o, uint64_t seq, const struct xr_group *g)
+char *xr_event_state(const struct xr_origin *o, uint64_t seq, const struct xr_maps *m, uint32_t id)
 {
+	const struct xr_group *g = &m->groups[id];
 	static const char *const roles[] = {"follower", "candidate", "leader"};
 	struct xr_view view = xr_view_read(g).view;
 	uint32_t term = view.term > g->durable_term ? view.term : g->durable_term;
@@ -109,7 +138,7 @@ char *xr_event_state(const struct xr_origin *o, uint64_t seq, const struct xr_gr
 	/* The view is the truth, and the role is only shown: it may be a moment older. */
 	unsigned int role = view.mode == XR_LEAD ? XR_LEADER : g->role == XR_CANDIDATE;
 	char name[XR_NAME_SIZE + 1] = "", text[128];
-	json_t *object = begin(o, "state", seq, xr_now_ns());
+	json_t *object = begin(o, "state", seq, xr_now_ns()), *value;
 
 	snprintf(name, sizeof(name), "%.*s", XR_NAME_SIZE, g->name);
 	if (view.mode == XR_LEAD)
@@ -122,6 +151,9 @@ char *xr_event_state(const struct xr_origin *o, uint64_t seq, const struct xr_gr
 	json_object_set_new(object, "term", json_integer(term));
 	json_object_set_new(object, "leader", leader ? json_integer(leader) : json_null());
 	json_object_set_new(object, "role", json_string(roles[role]));
+	set_entry(object, read_committed(o, id, &value));
+	if (value)
+		json_object_set_new(object, "value", value);
 	return end(object, text, sizeof(text));
 }
 

@@ -369,6 +369,11 @@ void xr_report(struct xr_reporter *p, const struct xr_report *report)
 	eventfd_write(p->wake_fd, 1);
 }
 
+void xr_reporter_values(struct xr_reporter *p, const struct xr_maps *maps)
+{
+	p->origin.maps = maps;
+}
+
 const struct xr_origin *xr_reporter_origin(const struct xr_reporter *p)
 {
 	return &p->origin;

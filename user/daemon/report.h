@@ -65,6 +65,9 @@ size_t xr_reporter_read(struct xr_reporter *r, uint64_t *cursor, const struct xr
 
 const struct xr_origin *xr_reporter_origin(const struct xr_reporter *r);
 
+/* From here on values are told with what is committed; the maps outlive the reporter. */
+void xr_reporter_values(struct xr_reporter *r, const struct xr_maps *maps);
+
 /*
  * [XR_GROUPS_MAX] By group id, how many filters name it: the engine then tells of that group one by
  * one. Any thread counts up and down.

@@ -50,6 +50,15 @@ static int ask(struct xr_orders *orders, const struct xr_order *order, struct xr
 	return 0;
 }
 
+/* A fence for a moment is no loss: the role is what the engine did last. */
+static bool is_lost(const struct xr_group *g, uint64_t entry)
+{
+	union xr_word v = xr_view_read(g);
+
+	return v.view.term > xr_entry_term(entry) || v.view.mode == XR_FOLLOW ||
+	       *(const volatile enum xr_role *)&g->role != XR_LEADER;
+}
+
 /*
  * Rule 26: in its term a further entry is made only once this one is committed. One of a newer term may
  * hold the same value, or not.
@@ -61,7 +70,8 @@ static int await(const struct xr_maps *m, size_t id, const char *name, const str
 	struct xr_entry entry;
 
 	while (xr_now_ns() < until_ns) {
-		union xr_word v = xr_view_read(&m->groups[id]);
+		bool lost = is_lost(&m->groups[id],
+				    set->entry); /* what it committed before is seen */
 		int err = xr_value_read(m, id, &entry, &committed);
 
 		if (err && err != -EMSGSIZE && err != -ENOENT)
@@ -70,18 +80,18 @@ static int await(const struct xr_maps *m, size_t id, const char *name, const str
 			     (entry.id > set->entry &&
 			      xr_entry_term(entry.id) == xr_entry_term(set->entry))))
 			return 0;
-		if (v.view.term > xr_entry_term(set->entry) || v.view.mode == XR_FOLLOW)
+		if (lost)
 			return xr_fail(why, -ECANCELED,
 				       "this node lost the leadership of %s before a majority had "
-				       "entry %u.%u: the next leader keeps the value, or the one "
-				       "before; xraft get tells",
+				       "entry %u.%u: the next leader may keep the value, or the "
+				       "one before; xraft get tells which",
 				       name, xr_entry_term(set->entry), (uint32_t)set->entry);
 		rest(LOOK_NS);
 	}
 	return xr_fail(
 		why, -ETIMEDOUT,
-		"no majority has acked entry %u.%u of %s in 5 s; it is committed once one can "
-		"be reached, unless another leader is elected before: xraft get tells",
+		"no majority has acked entry %u.%u of %s in 5 s; it may be committed yet, once one "
+		"can be reached, unless another leader comes first: xraft get tells",
 		xr_entry_term(set->entry), (uint32_t)set->entry, name);
 }
 

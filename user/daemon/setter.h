@@ -18,7 +18,7 @@ bool xr_set_read_id(const char *text, uint64_t *id);
  * XR_ORDER_SET, by the election thread; while another entry is under way it is tried again for two
  * seconds. Then waits for as long as five more. 0: committed. Errors, with a sentence: those of
  * struct xr_order_result; -ETIMEDOUT: no majority has it yet; -ECANCELED: this node lost the
- * leadership first. After these two the value may yet be committed.
+ * leadership first. After these two set->entry tells what may yet be committed; else it is 0.
  */
 int xr_set_value(const struct xr_maps *m, struct xr_orders *orders, const struct xr_order *order,
 		 struct xr_set *set, struct xr_why *why);

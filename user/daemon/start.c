@@ -68,6 +68,7 @@ static int init_engine(struct xr_node *n, struct xr_why *why)
 	e->world = n;
 	e->looks = w->looks;
 	e->named = xr_reporter_named(n->reporter);
+	xr_reporter_values(n->reporter, &w->nic.maps);
 	memcpy(e->peers, w->config.nodes, sizeof(e->peers));
 	xr_engine_keys(e, w->config.keys, w->config.nkeys);
 	if (getrandom(&e->random, sizeof(e->random), 0) != sizeof(e->random))

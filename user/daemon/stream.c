@@ -123,11 +123,12 @@ static bool is_named(const struct xr_filter *f, uint32_t id)
 static size_t tell_state(struct xr_stream *s, char *line, size_t size)
 {
 	while (s->next < s->maps->ngroups) {
-		const struct xr_group *g = &s->maps->groups[s->next++];
+		uint32_t id = (uint32_t)s->next++;
 		size_t len = 0;
 
-		if (g->voters && is_named(&s->filter, (uint32_t)s->next - 1))
-			len = hand_on(xr_event_state(xr_reporter_origin(s->reporter), s->cursor, g),
+		if (s->maps->groups[id].voters && is_named(&s->filter, id))
+			len = hand_on(xr_event_state(xr_reporter_origin(s->reporter), s->cursor,
+						     s->maps, id),
 				      line, size);
 		if (len)
 			return len;

@@ -182,8 +182,7 @@ static void report(struct xr_engine *e, const struct xr_member *m, const struct 
 		if (is_doubtful(&r))
 			xr_introduce_doubt(e, r.at_ns);
 		if (r.kind == XR_REPORT_committed)
-			snprintf(r.note, sizeof(r.note), "%u.%u", xr_entry_term(m->raft.entry),
-				 (uint32_t)m->raft.entry);
+			r.entry = m->raft.entry;
 		memcpy(r.group_name, record_of(e, m)->name, sizeof(r.group_name));
 		if ((e->named && e->named[m->raft.group]) || !xr_crowd_hold(&e->crowd, &r))
 			e->host->report(e->world, &r);

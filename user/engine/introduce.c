@@ -71,6 +71,7 @@ static void self_facts(const struct xr_engine *e, struct xr_fact fact[XR_FACTS_S
 	fact[FACT(groups)].value = e->groups_digest;
 	fact[FACT(keys)].value = keys_in_use(e);
 	fact[FACT(xdp)].value = c->nic_mode | (uint64_t)c->tx_path << 8;
+	fact[FACT(value_bytes)].value = e->maps->values ? xr_maps_value_room(e->maps) : 0;
 	for (int i = 0; i < XR_FACTS_SELF; i++) {
 		fact[i].what = XR_FACT_SELF + i;
 		fact[i].of = 0;
@@ -447,6 +448,7 @@ static uint32_t differences(const struct xr_engine *e, const struct xr_acquainta
 		[FACT(drift_permille)] = "drift_permille",
 		[FACT(groups)] = "the digest of groups' ids, names and voters",
 		[FACT(keys)] = "the set of keys that are accepted (bit n: key n)",
+		[FACT(value_bytes)] = "value_bytes",
 	};
 	struct xr_fact ours[XR_FACTS_SELF];
 	uint32_t differs = 0;

@@ -8,7 +8,7 @@
 
 /*
  * X(name, level, sentence). level: 3 error, 4 warning, 5 notice, 6 info (as in syslog).
- * In a sentence {group} {term} {node} {cause} {ms} {note} are filled in from the report.
+ * In a sentence {group} {term} {node} {cause} {ms} {entry} {note} are filled in from the report.
  */
 #define XR_REPORTS(X)                                                                           \
 	X(started, 5, "started: {note}")                                                        \
@@ -25,7 +25,7 @@
 	X(stepped_down, 4, "{group}: no longer leads in term {term}: {cause}")                  \
 	X(resignation, 5, "{group}: node {node} resigned term {term}")                          \
 	X(term_adopted, 5, "{group}: enters term {term}: {cause}")                              \
-	X(committed, 6, "{group}: entry {note} is committed")                                   \
+	X(committed, 6, "{group}: entry {entry} is committed")                                  \
 	X(stalled, 4, "the event loop stood still for {ms} ms; it asks before it acts: {note}") \
 	X(path_delivered, 6, "answers of the NIC path are delivered, node {node} says")         \
 	X(path_lost, 4, "{note}")                                                               \
@@ -51,6 +51,7 @@ struct xr_report {
 	uint32_t more;	   /* reports like it that are told with it (engine/crowd.h) */
 	uint64_t cause_ns; /* the duration that the cause speaks of */
 	uint64_t took_ns;  /* {ms} of the sentence */
+	uint64_t entry;	   /* id, of what is committed; 0: none */
 	char group_name[16];
 	char note[480];
 };

@@ -34,7 +34,7 @@ void xr_value_name(struct xr_engine *e, struct xr_member *m, uint32_t term)
 }
 
 /* Readers take nothing while the number is odd, or another than before (as a seqlock). */
-static void write_value(struct xr_value *v, const struct xr_entry *entry, uint64_t committed,
+static void write_value(struct xr_value *v, const struct xr_entry *entry, const struct xr_raft *r,
 			size_t room)
 {
 	uint64_t sequence = v->sequence | 1;
@@ -42,10 +42,11 @@ static void write_value(struct xr_value *v, const struct xr_entry *entry, uint64
 	*(volatile __u64 *)&v->sequence = sequence;
 	__sync_synchronize();
 	v->id = entry->id;
-	v->committed = committed;
+	v->committed = r->committed;
 	v->voters = entry->voters;
 	v->learners = entry->learners;
 	v->size = entry->size;
+	v->acked = r->role == XR_LEADER ? (uint16_t)r->acked : 0;
 	memcpy(v->birth, entry->birth, sizeof(v->birth));
 	memcpy(v + 1, entry->value, entry->size <= room ? entry->size : 0);
 	__sync_synchronize();
@@ -58,7 +59,7 @@ void xr_value_show(struct xr_engine *e, struct xr_member *m)
 
 	xr_value_name(e, m, m->published.view.term);
 	if (v && m->bodies)
-		write_value(v, &m->bodies->now, m->raft.committed, xr_maps_value_room(e->maps));
+		write_value(v, &m->bodies->now, &m->raft, xr_maps_value_room(e->maps));
 	XR_PAUSE;
 }
 
@@ -83,8 +84,7 @@ void xr_value_start(struct xr_engine *e, struct xr_member *m, const struct xr_en
 			m->raft.committed = entry->id;
 	}
 	if (v && (entry || v->id || v->sequence & 1))
-		write_value(v, entry ? entry : &none, m->raft.committed,
-			    xr_maps_value_room(e->maps));
+		write_value(v, entry ? entry : &none, &m->raft, xr_maps_value_room(e->maps));
 }
 
 /*
@@ -209,9 +209,13 @@ static int may_set(const struct xr_engine *e, const struct xr_member *m,
 			e->maps->values ? xr_maps_value_room(e->maps) : (size_t)XR_VALUE_MAX,
 			XR_VALUE_MAX);
 	if (r->role != XR_LEADER)
-		return r->leader ? xr_fail(why, -EPERM, "node %u leads %s: ask it", r->leader,
-					   order->group)
-				 : xr_fail(why, -EPERM, "%s has no leader that this node knows",
+		return r->leader ? xr_fail(why, -EPERM,
+					   "its leader sets the value of %s, and node %u leads: "
+					   "run xraft -n %s.%u set there",
+					   order->group, r->leader, e->config->cluster, r->leader)
+				 : xr_fail(why, -EPERM,
+					   "its leader sets the value of %s, and this node knows "
+					   "of none: try again once xraft status shows one",
 					   order->group);
 	if (order->conditional && order->if_id != r->entry)
 		return xr_fail(why, -ESTALE,

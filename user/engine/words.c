@@ -113,6 +113,8 @@ static void put_word(struct xr_text *t, const char *word, size_t len, const void
 		xr_text_add(t, "%u", f->node);
 	else if (is(word, len, "ms"))
 		add_ms(t, f->ns);
+	else if (is(word, len, "entry"))
+		xr_text_add(t, "%u.%u", xr_entry_term(r->entry), (uint32_t)r->entry);
 	else if (is(word, len, "cause"))
 		xr_text_fill(t, xr_cause_words[r->cause].sentence, put_word,
 			     &(struct facts){r, node, r->cause_term, r->cause_ns});

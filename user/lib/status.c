@@ -185,19 +185,29 @@ static json_t *json_id(uint64_t id)
 	return json_sprintf("%u.%u", xr_entry_term(id), (uint32_t)id);
 }
 
+/* The voters that have not told the leader that they have the entry; null elsewhere. */
+static json_t *json_missing(const struct xr_maps *m, size_t id, const struct xr_value *shown)
+{
+	struct xr_view view = xr_view_read(&m->groups[id]).view;
+
+	if (view.mode != XR_LEAD || view.term != xr_entry_term(shown->id))
+		return json_null();
+	return json_voters(shown->voters & ~shown->acked);
+}
+
 json_t *xr_status_entry(const struct xr_maps *m, size_t id)
 {
 	struct xr_entry entry;
-	uint64_t committed;
-	int err = xr_value_read(m, id, &entry, &committed);
+	struct xr_value shown;
+	int err = xr_value_look(m, id, &entry, &shown);
 	json_t *value;
 
 	if (err && err != -EMSGSIZE)
 		return json_null();
 	value = err ? NULL : json_stringn(entry.value, entry.size);
-	return json_pack("{s:o, s:b, s:i, s:o}", "id", json_id(entry.id), "committed",
-			 committed == entry.id, "size", (int)entry.size, "value",
-			 value ? value : json_null());
+	return json_pack("{s:o, s:b, s:i, s:o, s:o}", "id", json_id(entry.id), "committed",
+			 shown.committed == entry.id, "size", (int)entry.size, "value",
+			 value ? value : json_null(), "missing", json_missing(m, id, &shown));
 }
 
 static json_t *json_group(const struct xr_maps *m, size_t id, bool alive)

@@ -21,7 +21,8 @@
  *               "leader":1|null, "voted_for":1|null, "contact_age_ms":7.4|null,
  *               "quorum_age_ms":1.2|null, "voters":[1,2,3],
  *               "view":{"term":4, "mode":"none|follow|lead", "leader":1|null},
- *               "entry":{"id":"4.2", "committed":true, "size":5, "value":"hello"|null}|null}],
+ *               "entry":{"id":"4.2", "committed":true, "size":5, "value":"hello"|null,
+ *                        "missing":[3]|null}|null}],
  *    "counters":{"nic":{"heartbeat_answered":0, ...}, "daemon":{...}}}
  *
  * `leads`: it holds the lease at this moment, as xr_is_leader() tells programs (rules 5 and 16), and
@@ -33,8 +34,8 @@
  * XDP program nothing is known, so "mode", "attach" and "path" are null; `view` still shows the word that it left behind.
  * `contact_age_ms` is null when no leader was ever heard. `quorum_age_ms` is a leader's: how long
  * ago it sent what a majority (itself included) has acked since; null when none has yet.
- * `entry` is null where nobody ever set a value; `value` is null where it is no UTF-8, or longer than
- * value_bytes.
+ * `entry` is null where nobody ever set a value; `value` is null where it is longer than value_bytes.
+ * `missing`, of a leader: the nodes that have not told it that they have the entry on disk.
  * Members may be added in later versions; those above stay.
  */
 #ifndef XRAFT_STATUS_H

@@ -22,12 +22,12 @@ static inline bool xr_value_copy(const struct xr_maps *m, size_t group, struct x
 }
 
 /*
- * `*committed`: the newest id that is known to be. Returns 0; -ENOENT: there never was an entry;
+ * `*shown`: all but the value. Returns 0; -ENOENT: there never was an entry;
  * -EMSGSIZE: there is no room for its value here, of which the rest is told; -EAGAIN: whoever wrote it
  * has not come to an end; -ENODEV: it can be read no more. `group` is below m->ngroups.
  */
-static inline int xr_value_read(const struct xr_maps *m, size_t group, struct xr_entry *entry,
-				uint64_t *committed)
+static inline int xr_value_look(const struct xr_maps *m, size_t group, struct xr_entry *entry,
+				struct xr_value *shown)
 {
 	struct {
 		struct xr_value v;
@@ -46,7 +46,7 @@ static inline int xr_value_read(const struct xr_maps *m, size_t group, struct xr
 	} while ((a.v.sequence & 1 || memcmp(&a, &b, m->value_size)) && ++tries < XR_VALUE_TRIES);
 	if (tries == XR_VALUE_TRIES)
 		return -EAGAIN;
-	*committed = a.v.committed;
+	*shown = a.v;
 	memset(entry, 0, sizeof(*entry));
 	entry->id = a.v.id;
 	entry->voters = a.v.voters;
@@ -59,6 +59,17 @@ static inline int xr_value_read(const struct xr_maps *m, size_t group, struct xr
 		return -EMSGSIZE;
 	memcpy(entry->value, a.value, entry->size);
 	return 0;
+}
+
+/* `*committed`: the newest id that is known to be. */
+static inline int xr_value_read(const struct xr_maps *m, size_t group, struct xr_entry *entry,
+				uint64_t *committed)
+{
+	struct xr_value shown = {0};
+	int err = xr_value_look(m, group, entry, &shown);
+
+	*committed = shown.committed;
+	return err;
 }
 
 #endif
