@@ -65,7 +65,7 @@ make_hook() {
 	cat >"$work/hook" <<-END
 		#!/usr/bin/env bash
 		note() {
-			echo "\$1 \$XRAFT_EVENT \$XRAFT_GROUP token=\$XRAFT_TOKEN leader=\$XRAFT_LEADER \$XRAFT_CAUSE \$(id -un)" \\
+			echo "\$1 \$XRAFT_EVENT \$XRAFT_GROUP token=\$XRAFT_TOKEN leader=\$XRAFT_LEADER \$XRAFT_CAUSE \$(id -un) \${XRAFT_ENTRY-} \${XRAFT_VALUE-}" \\
 				>>"$work/notes/\$XRAFT_NODE"
 		}
 		note begins
@@ -116,6 +116,15 @@ http)
 	answers "$next" /follower/g1 200 || fail "node $next does not say that it follows"
 	answers "$old" /follower/g1 503 || fail "node $old says that it follows"
 	answers "$next" /readyz 200 || fail "node $next is not ready"
+	answers 1 /value/g1 404 || fail "node 1 has a value that nobody set"
+	check_description
+	xraft -n "$XR_CLUSTER.$old" set g1 'at "10.0.0.1", über all' >/dev/null || fail "no value is set"
+	valued() {
+		answers "$1" /value/g1 200 && [[ $(jq -r '"\(.id) \(.committed) \(.value)"' <<<"$body") == "$2" ]]
+	}
+	for n in 1 2 3; do
+		wait_for 5000 "node $n tells the value" valued "$n" "$term.1 true at \"10.0.0.1\", über all"
+	done
 	check_description
 	for method in POST PUT DELETE OPTIONS; do
 		get 1 /leader/g1 -X "$method" -d x
@@ -130,6 +139,8 @@ http)
 	nsenter --net="/run/netns/xr-$XR_CLUSTER-$next" curl -sN --max-time 20 "http://127.0.0.1:7070/v1/events?group=g1" >"$work/events" &
 	helpers+=($!)
 	wait_for 5000 "a stream begins" test -s "$work/events"
+	xraft -n "$XR_CLUSTER.$old" set g1 another >/dev/null || fail "no value is set"
+	wait_for 5000 "it tells of a value" eval 'jq -se "any(.[]; .event == \"committed\" and .value == \"another\")" "$work/events" >/dev/null'
 	get "$next" "/v1/events?group=none"
 	[[ $code == 404 ]] || fail "events of a group that does not exist: $code"
 	get "$next" "/v1/events?since=what"
@@ -163,6 +174,17 @@ metrics)
 	metric "$old" "xraft_ack_age_seconds{group=\"g1\",peer=\"$follower\"}" >/dev/null || fail "no age of an ack"
 	metric "$follower" 'xraft_contact_age_seconds{group="g1"}' >/dev/null || fail "no age of a contact"
 	[[ $(metric "$follower" 'xraft_verdicts_total{path="nic",verdict="heartbeat_answered"}') -gt 0 ]] || fail "no verdict of the NIC path"
+
+	! metric "$old" 'xraft_entry_committed{group="g1"}' || fail "there is an entry that nobody made"
+	xraft -n "$XR_CLUSTER.$old" set g1 one >/dev/null && xraft -n "$XR_CLUSTER.$old" set g1 two >/dev/null || fail "no value is set"
+	counted() {
+		[[ $(metric "$1" "xraft_entry_$2{group=\"g1\"}") == "$3" ]]
+	}
+	for n in 1 2 3; do
+		wait_for 5000 "node $n knows that the entry is committed" counted "$n" committed 1
+		wait_for 5000 "and which" counted "$n" index 2
+		counted "$n" term "$term" || fail "the term of the entry is wrong"
+	done
 
 	[[ $(metric "$follower" xraft_journal_write_seconds_count) -ge 1 ]] || fail "no write of its vote"
 	[[ $(metric "$follower" 'xraft_wrong{look="program",peer="0"}') == 0 ]] || fail "the program is not as it should be"
@@ -212,6 +234,25 @@ hooks)
 	done
 	wait_for 5000 "what it prints is in the log" grep -q "called for become_leader" "$run/node.$old.log"
 
+	say "--- a value is told at each node, and not again where a new leader makes the entry anew"
+	xraft -n "$XR_CLUSTER.$old" set g1 'first of all' >/dev/null || fail "no value is set"
+	for n in 1 2 3; do
+		wait_for 5000 "node $n is told" noted "$n" "new_value g1 token=$term leader=$old committed nobody $term.1 first of all"
+	done
+	xraft -n "$XR_CLUSTER.$old" transfer g1 "$next" >/dev/null
+	made_anew() {
+		[[ $(xraft -n "$XR_CLUSTER.$1" get --json g1 | jq -r '"\(.id) \(.committed)"') == "$(term_of "$1").2 true" ]]
+	}
+	wait_for 5000 "node $next makes the entry anew" made_anew "$next"
+	xraft -n "$XR_CLUSTER.$next" set g1 second >/dev/null || fail "no value is set"
+	for n in 1 2 3; do
+		wait_for 5000 "node $n is told of another value" noted "$n" "new_value .* $(term_of "$next").3 second"
+		[[ $(count_notes "$n" new_value) == 2 ]] || fail "node $n was told $(count_notes "$n" new_value) times of two values"
+	done
+	xraft -n "$XR_CLUSTER.$next" transfer g1 "$old" >/dev/null
+	term=$(term_of "$old")
+	wait_for 5000 "node $old is told that it leads" noted "$old" "become_leader g1 token=$term leader=$old resigned"
+
 	say "--- a program that takes its time delays no election, and is not called twice at a time"
 	touch "$work/notes/hold.$next"
 	xraft -n "$XR_CLUSTER.$old" transfer g1 "$next" >/dev/null
@@ -240,6 +281,7 @@ hooks)
 		[[ $(count_notes "$next" become_leader) -gt $before ]]
 	}
 	wait_for 10000 "node $next is told again that it leads" told_again
+	wait_for 5000 "and again of the value" noted "$next" "new_value .* agent_starts nobody .* second"
 
 	say "--- a leader without a majority"
 	token=$(term_of "$next")

@@ -4,15 +4,15 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include "agent/hooks.h"
+#include "lib/value.h"
 
 #define CAUSE_NS       (200 * NS_PER_MS)
 #define UNDER_WAY_MOST 32 /* at a time, of all groups */
 
 const char *const xr_hook_names[XR_HOOKS] = {
-	[XR_HOOK_BECOME] = "become_leader",
-	[XR_HOOK_LOSE] = "lose_leadership",
-	[XR_HOOK_NEW] = "new_leader",
-	[XR_HOOK_QUORUM] = "quorum_lost",
+	[XR_HOOK_BECOME] = "become_leader", [XR_HOOK_LOSE] = "lose_leadership",
+	[XR_HOOK_NEW] = "new_leader",	    [XR_HOOK_QUORUM] = "quorum_lost",
+	[XR_HOOK_VALUE] = "new_value",
 };
 
 /* What has been told of a group. */
@@ -27,27 +27,33 @@ struct xr_told {
 	uint64_t token;	  /* of become_leader; 0: it was told lose_leadership */
 	uint64_t lost_ns; /* since when the lease is not held, though nobody else leads */
 	char cause[24];	  /* that the daemon gave last, and was not told yet */
+	bool looked;	  /* for a value */
+	uint64_t entry;	  /* the newest committed one that was seen, */
+	char *value;	  /* and what new_value was told, owned; NULL: nothing */
 };
 
 /*
  * ---- calling ----
  */
+static bool call(struct xr_agent *a, struct xr_call *call)
+{
+	memcpy(call->name, a->maps.groups[call->group].name, sizeof(call->name) - 1);
+	if (send(a->hooks_fd, call, sizeof(*call), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return false; /* the next look tries again */
+	a->told[call->group].calling = true;
+	a->calling++;
+	return true;
+}
+
 static bool tell(struct xr_agent *a, size_t id, enum xr_hook hook, uint64_t token, uint8_t leader)
 {
-	const struct xr_group *g = &a->maps.groups[id];
-	struct xr_told *t = &a->told[id];
-	struct xr_call call = {
-		.group = (uint32_t)id, .hook = hook, .leader = leader, .token = token};
+	const char *cause = a->told[id].cause;
+	struct xr_call c = {.group = (uint32_t)id, .hook = hook, .leader = leader, .token = token};
 
 	if (!a->config.hooks[hook][0])
 		return true; /* nobody wants to know */
-	memcpy(call.name, g->name, sizeof(call.name) - 1);
-	snprintf(call.cause, sizeof(call.cause), "%s", t->cause[0] ? t->cause : "unknown");
-	if (send(a->hooks_fd, &call, sizeof(call), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		return false; /* the next look tries again */
-	t->calling = true;
-	a->calling++;
-	return true;
+	snprintf(c.cause, sizeof(c.cause), "%s", cause[0] ? cause : "unknown");
+	return call(a, &c);
 }
 
 static int on_called(sd_event_source *source, int fd, uint32_t events, void *arg)
@@ -128,17 +134,61 @@ static void tell_led(struct xr_agent *a, size_t id, uint64_t token, uint64_t now
 	done(t);
 }
 
-static void tell_leader(struct xr_agent *a, size_t id)
+/* Whether there was nothing to tell. */
+static bool tell_leader(struct xr_agent *a, size_t id)
 {
 	struct xr_told *t = &a->told[id];
 	uint64_t term;
 	unsigned int leader = xr_leader(a->handle, (int)id, &term);
 
-	if (!leader || (leader == t->leader && term == t->term) ||
-	    !tell(a, id, XR_HOOK_NEW, term, (uint8_t)leader))
-		return;
+	if (!leader || (leader == t->leader && term == t->term))
+		return true;
+	if (!tell(a, id, XR_HOOK_NEW, term, (uint8_t)leader))
+		return false;
 	t->leader = (uint8_t)leader;
 	t->term = (uint32_t)term;
+	return !t->calling;
+}
+
+/* One that is committed, and that a look has not seen. */
+static bool find_entry(const struct xr_agent *a, size_t id, struct xr_entry *entry)
+{
+	const struct xr_value *v = xr_maps_value(&a->maps, id);
+	uint64_t committed, seen = a->told[id].entry;
+
+	if (!a->maps.copied && v && *(const volatile __u64 *)&v->committed == seen)
+		return false;
+	return !xr_value_read(&a->maps, id, entry, &committed) && committed == entry->id &&
+	       entry->id != seen;
+}
+
+/* A new leader makes the entry anew: what counts is another value. */
+static void tell_value(struct xr_agent *a, size_t id)
+{
+	struct xr_told *t = &a->told[id];
+	struct xr_call c = {.group = (uint32_t)id, .hook = XR_HOOK_VALUE};
+	bool first = !t->looked;
+	struct xr_entry entry;
+
+	if (!a->config.hooks[XR_HOOK_VALUE][0])
+		return;
+	t->looked = true;
+	if (!find_entry(a, id, &entry))
+		return;
+	c.entry = entry.id;
+	c.token = xr_entry_term(entry.id);
+	c.leader = (uint8_t)xr_leader(a->handle, (int)id, NULL);
+	snprintf(c.cause, sizeof(c.cause), first ? "agent_starts" : "committed");
+	memcpy(c.value, entry.value, entry.size);
+	if (t->value && !strcmp(t->value, c.value)) {
+		t->entry = entry.id;
+	} else if (call(a, &c)) {
+		t->entry = entry.id;
+		free(t->value);
+		t->value = strdup(c.value); /* without it the next entry is told in any case */
+	} else {
+		t->looked = !first;
+	}
 }
 
 /* The first that is due, what concerns this node's own leadership before all else. */
@@ -156,8 +206,8 @@ static void look(struct xr_agent *a, size_t id, uint64_t now_ns)
 		tell_lost(a, id, now_ns);
 	else if (t->quorum_lost)
 		t->quorum_lost = !tell(a, id, XR_HOOK_QUORUM, 0, 0);
-	else
-		tell_leader(a, id);
+	else if (tell_leader(a, id))
+		tell_value(a, id);
 }
 
 void xr_hooks_look(struct xr_agent *a)
@@ -239,6 +289,7 @@ void xr_hooks_close(struct xr_agent *a)
 	for (size_t id = 0; a->told && id < a->maps.ngroups; id++) {
 		struct xr_told *t = &a->told[id];
 
+		free(t->value);
 		if (!t->token)
 			continue;
 		snprintf(t->cause, sizeof(t->cause), "agent_ends");

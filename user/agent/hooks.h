@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Hooks: programs that are called when leadership comes and goes. Per group one at a time, and
+ * Hooks: programs that are called when leadership, or a group's value, comes and goes. Per group one at a time, and
  * always of what is true when the last has ended: a program that takes long misses what has come and
  * gone meanwhile, but is never left believing that its node leads. An agent that starts does not know
  * what an earlier one has told, and tells again.
@@ -9,6 +9,7 @@
 #define XRAFT_AGENT_HOOKS_H
 
 #include "agent/agent.h"
+#include "xraft/wire.h"
 
 /* What the runner is to call. */
 struct xr_call {
@@ -18,6 +19,8 @@ struct xr_call {
 	uint64_t token;
 	char name[XR_NAME_SIZE]; /* of the group */
 	char cause[24];
+	uint64_t entry; /* of new_value, whose value it has; else 0 */
+	char value[XR_VALUE_MAX + 1];
 };
 
 /* And what came of it. */

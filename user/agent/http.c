@@ -33,6 +33,25 @@ static enum MHD_Result get_leader(struct xr_agent *a, struct MHD_Connection *c, 
 	return xr_answer_json(c, MHD_HTTP_OK, body, NULL);
 }
 
+static enum MHD_Result get_value(struct xr_agent *a, struct MHD_Connection *c, int id,
+				 const char *name)
+{
+	json_t *entry = xr_status_entry(&a->maps, (size_t)id);
+
+	if (!json_is_object(entry)) {
+		json_decref(entry);
+		return xr_answer_error(c, MHD_HTTP_NOT_FOUND, "nobody ever set a value of it",
+				       NULL);
+	}
+	json_object_set_new(entry, "group", json_string(name));
+	json_object_set_new(entry, "node", json_integer(a->config.self));
+	return xr_answer_json(c,
+			      json_is_string(json_object_get(entry, "value"))
+				      ? MHD_HTTP_OK
+				      : MHD_HTTP_SERVICE_UNAVAILABLE,
+			      entry, NULL);
+}
+
 /* Rule 8's deadline, by the clock. */
 static bool is_answering(const struct xr_agent *a)
 {
@@ -136,9 +155,9 @@ static const struct {
 	enum MHD_Result (*get)(struct xr_agent *a, struct MHD_Connection *c, int id,
 			       const char *name);
 } routes[] = {
-	{"/leader/", get_leader},  {"/follower/", get_follower}, {"/healthz", get_health},
-	{"/readyz", get_ready},	   {"/v1/status", get_status},	 {"/v1/events", get_events},
-	{"/metrics", get_metrics},
+	{"/leader/", get_leader},   {"/follower/", get_follower}, {"/value/", get_value},
+	{"/healthz", get_health},   {"/readyz", get_ready},	  {"/v1/status", get_status},
+	{"/v1/events", get_events}, {"/metrics", get_metrics},
 };
 
 static enum MHD_Result no_such_path(struct MHD_Connection *c)

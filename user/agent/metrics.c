@@ -10,6 +10,7 @@
 #include "agent/http.h"
 #include "engine/words.h"
 #include "lib/status.h"
+#include "lib/value.h"
 
 struct page {
 	FILE *out;
@@ -142,6 +143,49 @@ static bool contact_age(const struct page *p, uint32_t id, double *out)
 	return contact_ns && xr_view_read(g).view.mode != XR_LEAD;
 }
 
+/* False: nobody ever set a value. */
+static bool look_at_entry(const struct page *p, uint32_t id, struct xr_value *shown)
+{
+	const struct xr_value *v = xr_maps_value(p->maps, id);
+	struct xr_entry entry;
+	int err;
+
+	if (!p->maps->copied && v && !*(const volatile __u64 *)&v->id)
+		return false;
+	err = xr_value_look(p->maps, id, &entry, shown);
+	return !err || err == -EMSGSIZE;
+}
+
+static bool entry_term(const struct page *p, uint32_t id, double *out)
+{
+	struct xr_value shown;
+
+	if (!look_at_entry(p, id, &shown))
+		return false;
+	*out = xr_entry_term(shown.id);
+	return true;
+}
+
+static bool entry_index(const struct page *p, uint32_t id, double *out)
+{
+	struct xr_value shown;
+
+	if (!look_at_entry(p, id, &shown))
+		return false;
+	*out = (uint32_t)shown.id;
+	return true;
+}
+
+static bool entry_committed(const struct page *p, uint32_t id, double *out)
+{
+	struct xr_value shown;
+
+	if (!look_at_entry(p, id, &shown))
+		return false;
+	*out = shown.committed == shown.id;
+	return true;
+}
+
 static const struct group_metric group_metrics[] = {
 	{"leader", "Whether this node holds the lease of the group now.", leads},
 	{"leader_node", "Who leads, as far as this node knows; 0: it knows of nobody.", leader},
@@ -150,6 +194,11 @@ static const struct group_metric group_metrics[] = {
 	 lease_left},
 	{"contact_age_seconds", "Since a heartbeat of the leader was accepted; not at the leader.",
 	 contact_age},
+	{"entry_term", "The term in which the entry was made that holds the group's value.",
+	 entry_term},
+	{"entry_index", "The number of that entry: it grows with each value, and each new leader.",
+	 entry_index},
+	{"entry_committed", "Whether a majority is known to have that entry.", entry_committed},
 };
 
 static bool exists(const struct page *p, size_t id)

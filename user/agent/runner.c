@@ -47,6 +47,12 @@ static void put_environment(const struct runner *r, const struct xr_call *call)
 	setenv("XRAFT_NODE", number, 1);
 	snprintf(number, sizeof(number), "%u", call->leader);
 	setenv("XRAFT_LEADER", number, 1);
+	if (!call->entry)
+		return;
+	snprintf(number, sizeof(number), "%u.%u", xr_entry_term(call->entry),
+		 (uint32_t)call->entry);
+	setenv("XRAFT_ENTRY", number, 1);
+	setenv("XRAFT_VALUE", call->value, 1);
 }
 
 /* In the child. What it prints goes where the agent's log goes. */

@@ -21,7 +21,14 @@ struct xr_config_group {
 #define XR_ADDRESSES_MAX 64
 #define XR_HTTP_PORT	 7070
 
-enum xr_hook { XR_HOOK_BECOME, XR_HOOK_LOSE, XR_HOOK_NEW, XR_HOOK_QUORUM, XR_HOOKS };
+enum xr_hook {
+	XR_HOOK_BECOME,
+	XR_HOOK_LOSE,
+	XR_HOOK_NEW,
+	XR_HOOK_QUORUM,
+	XR_HOOK_VALUE,
+	XR_HOOKS,
+};
 
 struct xr_config {
 	char cluster[XR_NAME_SIZE];
