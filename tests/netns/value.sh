@@ -68,7 +68,7 @@ order "$leader" set nobody x
 refused "there is no group nobody"
 order "$leader" get g2
 refused "nobody ever set a value of g2"
-xraft -n "$XR_CLUSTER.$leader" status | grep -q '  entry .*, committed: "two words' || fail "status does not tell"
+xraft -n "$XR_CLUSTER.$leader" status | grep -q '  entry .*, committed: two words, "quoted" & 100%' || fail "status does not tell"
 xraft -n "$XR_CLUSTER.$leader" watch --json --oldest g1 </dev/null >"$work/events" &
 helpers+=($!)
 tells() {
@@ -77,6 +77,10 @@ tells() {
 }
 wait_for 5000 "an event tells" tells committed
 wait_for 5000 "and the state at the beginning of a stream" tells state
+xraft -n "$XR_CLUSTER.$leader" watch --oldest g1 </dev/null >"$work/watched" &
+helpers+=($!)
+wait_for 5000 "watch shows it" grep -q "  g1: entry $id is committed: two words, \"quoted\" & 100%\$" "$work/watched"
+wait_for 5000 "and where it begins" grep -q "  g1: leads in term $term, entry $id is committed: two words, \"quoted\" & 100%\$" "$work/watched"
 
 # A leader that dies takes nothing along: the next one makes the entry its own.
 for fault in crash kill; do
@@ -91,13 +95,14 @@ for fault in crash kill; do
 	mapfile -t rest < <(others 3 "$leader")
 done
 
-# Without a majority nothing is committed, and whoever waits is told.
-cluster cut "${rest[0]}"
-cluster cut "${rest[1]}"
+# Without a majority nothing is committed, and whoever waits is told: paused nodes ack heartbeats, and no
+# entry, until the stall limit is over.
+cluster stop "${rest[0]}"
+cluster stop "${rest[1]}"
 order "$leader" set g1 lonely
 [[ $rc -eq 6 && $said == *"may"* ]] || fail "a value was committed by one node of three, or nobody says what becomes of it"
-cluster heal "${rest[0]}"
-cluster heal "${rest[1]}"
+cluster cont "${rest[0]}"
+cluster cont "${rest[1]}"
 wait_for 10000 "all agree" agreed "${all[@]}"
 
 # One that was away gets what it missed.
@@ -108,12 +113,32 @@ wait_for 10000 "the others agree" agreed "$leader" "${rest[1]}"
 order "$leader" set g1 "while it was away"
 [[ $rc -eq 0 ]] || fail "two of three cannot set it"
 shown() {
-	xraft -n "$XR_CLUSTER.$leader" status | grep -qx "  entry $1: \"while it was away\""
+	xraft -n "$XR_CLUSTER.$leader" status | grep -qx "  entry $1: while it was away"
 }
 wait_for 5000 "status tells who has not got it" shown "[0-9.]*, committed, not at node $away"
 cluster start "$away"
 wait_for 10000 "it has what it missed" have "while it was away" "${all[@]}"
 wait_for 5000 "status tells that all have it" shown "[0-9.]*, committed"
+
+# One whose maps have less room has it on disk, and cannot show it: it says so, and who compares.
+cluster kill "$away"
+sed -i 's/^realtime = .*/&\nvalue_bytes = 8/' "$run/node.$away.conf"
+cluster start "$away"
+wait_for 10000 "all agree" agreed "${all[@]}"
+too_long() {
+	order "$away" get g1
+	[[ $rc -eq 1 && $said == *"has 17 bytes, for which there is no room"* ]]
+}
+wait_for 5000 "it says that there is no room" too_long
+xraft -n "$XR_CLUSTER.$away" status | grep -q '  entry .*: its 17 bytes are more than value_bytes' || fail "status does not say why there is no value"
+doctor() {
+	! xraft -n "$XR_CLUSTER.$leader" doctor --cluster >"$work/doctor" && grep -q "node $away has another value_bytes" "$work/doctor"
+}
+wait_for 10000 "doctor tells of another value_bytes" doctor
+cluster kill "$away"
+sed -i '/^value_bytes/d' "$run/node.$away.conf"
+cluster start "$away"
+wait_for 10000 "with as much as the others it shows the value" have "while it was away" "${all[@]}"
 
 # The whole cluster dies at once: what was committed is on its disks.
 for n in "${all[@]}"; do

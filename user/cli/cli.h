@@ -44,6 +44,9 @@ __attribute__((format(printf, 2, 3))) int cli_fail(int code, const char *fmt, ..
 int cli_help(const char *command);
 __attribute__((format(printf, 2, 3))) int cli_usage(const char *command, const char *fmt, ...);
 
+/* user/cli/value.c: a value for people, on one line of at most so many bytes. To be freed; or NULL. */
+char *cli_value_line(const json_t *value, size_t most);
+
 /* user/cli/node.c: a node of this machine, by its pins or its socket. */
 struct cli_node {
 	char cluster[XR_NAME_SIZE];

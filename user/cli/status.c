@@ -226,38 +226,23 @@ static const char *cell_age(char text[24], const json_t *group, const char *name
 	return text;
 }
 
-/* Not in the middle of a character. */
-static void cut(char *text, size_t most)
-{
-	if (strlen(text) <= most)
-		return;
-	most -= 3;
-	while (most && (text[most] & 0xc0) == 0x80)
-		most--;
-	memcpy(text + most, "...", 4);
-}
-
 /* Under its group, where somebody set a value. */
 static void print_entry(const json_t *entry)
 {
-	const json_t *value = json_object_get(entry, "value"), *node;
-	char *text = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL; /* on one line */
+	_cleanup_free_ char *text = cli_value_line(json_object_get(entry, "value"), 76);
+	const json_t *node;
 	size_t i;
 
-	if (!text) {
-		free(text);
+	if (!json_is_object(entry))
 		return;
-	}
-	cut(text, 76);
 	printf("  entry %s, %s", word(entry, "id"),
 	       yes(entry, "committed") ? "committed" : "not known to be committed");
 	json_array_foreach(json_object_get(entry, "missing"), i, node)
 		printf("%s%d", i ? "," : ", not at node ", (int)json_integer_value(node));
-	if (json_is_string(value))
+	if (text)
 		printf(": %s\n", text);
 	else
 		printf(": its %d bytes are more than value_bytes\n", (int)number(entry, "size"));
-	free(text);
 }
 
 static void print_group(const json_t *g, int self, int name_width)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A group's value: set by its leader, read from the maps of any node. */
+#include <ctype.h>
 #include <curl/curl.h>
 #include <getopt.h>
 #include <string.h>
@@ -53,6 +54,35 @@ static int parse(const char *command, int argc, char **argv, int args, struct op
 	if (strlen(argv[optind]) >= XR_NAME_SIZE)
 		return cli_usage(command, "a group's name has at most 15 characters");
 	return CLI_OK;
+}
+
+/* Not in the middle of a character. */
+static void cut(char *text, size_t most)
+{
+	if (strlen(text) <= most)
+		return;
+	most -= 3;
+	while (most && (text[most] & 0xc0) == 0x80)
+		most--;
+	memcpy(text + most, "...", 4);
+}
+
+/* As it is, or, what could be taken for something else, as JSON has it. */
+char *cli_value_line(const json_t *value, size_t most)
+{
+	const char *text = json_string_value(value);
+	char *line;
+
+	if (!text)
+		return NULL;
+	if (!*text || *text == '"' || strpbrk(text, "\n\t") || isblank((unsigned char)*text) ||
+	    isblank((unsigned char)text[strlen(text) - 1]))
+		line = json_dumps(value, JSON_ENCODE_ANY);
+	else
+		line = strdup(text);
+	if (line)
+		cut(line, most);
+	return line;
 }
 
 /* As given, or "-": what stdin has, without the newline at its end, which xraft get prints. */

@@ -37,13 +37,14 @@ static bool print_event(const char *line, void *arg)
 	json_t *event = json_loads(line, 0, NULL);
 	const char *text = json_string_value(json_object_get(event, "text"));
 	const char *epoch = json_string_value(json_object_get(event, "epoch"));
+	_cleanup_free_ char *value = cli_value_line(json_object_get(event, "value"), 200);
 
 	if (epoch)
 		snprintf(w->since, sizeof(w->since), "%.40s:%lld", epoch,
 			 (long long)json_integer_value(json_object_get(event, "seq")));
 	if (text && !w->as_json) {
 		print_time((uint64_t)json_integer_value(json_object_get(event, "at_ns")));
-		puts(text);
+		printf("%s%s%s\n", text, value ? ": " : "", value ? value : "");
 	} else {
 		puts(line);
 	}

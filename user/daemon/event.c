@@ -136,25 +136,31 @@ char *xr_event_state(const struct xr_origin *o, uint64_t seq, const struct xr_ma
 	uint32_t term = view.term > g->durable_term ? view.term : g->durable_term;
 	unsigned int leader = view.mode == XR_NONE ? 0 : view.leader;
 	/* The view is the truth, and the role is only shown: it may be a moment older. */
+	uint64_t entry;
 	unsigned int role = view.mode == XR_LEAD ? XR_LEADER : g->role == XR_CANDIDATE;
-	char name[XR_NAME_SIZE + 1] = "", text[128];
+	char name[XR_NAME_SIZE + 1] = "";
+	struct xr_text text = {0};
 	json_t *object = begin(o, "state", seq, xr_now_ns()), *value;
 
 	snprintf(name, sizeof(name), "%.*s", XR_NAME_SIZE, g->name);
 	if (view.mode == XR_LEAD)
-		snprintf(text, sizeof(text), "%s: leads in term %u", name, term);
+		xr_text_add(&text, "%s: leads in term %u", name, term);
 	else if (leader)
-		snprintf(text, sizeof(text), "%s: follows node %u in term %u", name, leader, term);
+		xr_text_add(&text, "%s: follows node %u in term %u", name, leader, term);
 	else
-		snprintf(text, sizeof(text), "%s: knows of no leader in term %u", name, term);
+		xr_text_add(&text, "%s: knows of no leader in term %u", name, term);
+	entry = read_committed(o, id, &value);
+	if (entry)
+		xr_text_add(&text, ", entry %u.%u is committed", xr_entry_term(entry),
+			    (uint32_t)entry);
 	json_object_set_new(object, "group", json_text(name, sizeof(name)));
 	json_object_set_new(object, "term", json_integer(term));
 	json_object_set_new(object, "leader", leader ? json_integer(leader) : json_null());
 	json_object_set_new(object, "role", json_string(roles[role]));
-	set_entry(object, read_committed(o, id, &value));
+	set_entry(object, entry);
 	if (value)
 		json_object_set_new(object, "value", value);
-	return end(object, text, sizeof(text));
+	return end(object, text.s, text.len);
 }
 
 char *xr_event_lost(const struct xr_origin *o, uint64_t seq, uint64_t count, const char *text)
