@@ -125,26 +125,6 @@ measure_follower() {
 
 # ---- etcd ----
 
-start_etcd() {
-	local node=$1 heartbeat_ms=$2 at=http://10.77.0.$1
-	exec "${peer_env[@]}" nsenter --net="/run/netns/xr-$XR_CLUSTER-$node" etcd --name "n$node" --data-dir "$run/node.$node/etcd" \
-		--heartbeat-interval "$heartbeat_ms" --election-timeout $((heartbeat_ms < 100 ? 1000 : 3000)) \
-		--listen-peer-urls "$at:2380" --initial-advertise-peer-urls "$at:2380" \
-		--listen-client-urls "$at:2379" --advertise-client-urls "$at:2379" --initial-cluster \
-		n1=http://10.77.0.1:2380,n2=http://10.77.0.2:2380,n3=http://10.77.0.3:2380
-}
-
-# The node that leads, by what the first says; nothing while there is none.
-etcd_leader() {
-	local node leader
-	for node in 1 2 3; do
-		leader=$(nsenter --net="/run/netns/xr-$XR_CLUSTER-$node" curl -s -m 1 -d '{}' \
-			"http://10.77.0.$node:2379/v3/maintenance/status" |
-			jq -r 'select(.leader and .leader == .header.member_id) | "yes"' 2>/dev/null) || true
-		[[ $leader != yes ]] || echo "$node"
-	done | head -n 1
-}
-
 measure_etcd() {
 	local rate=$1 node tries
 	bench_up 3 --no-daemons
