@@ -83,7 +83,7 @@ void xr_timing(const struct xr_handle *h, struct xr_lease_timing *timing);
  */
 unsigned int xr_leader(const struct xr_handle *h, int group, uint64_t *term);
 
-/* Of the value that a group agrees on, which its leader sets (xraft set). */
+/* Of the value that a group agrees on, which its leader sets (xraft set): text, as UTF-8. */
 struct xr_value_state {
 	uint64_t id;	/* of the entry that holds it, term << 32 | index: it only grows */
 	bool committed; /* no leader ever loses it; else the next one may have another */

@@ -193,9 +193,9 @@ configure_keepalived() {
 	END
 }
 
-# start_etcd NODE HEARTBEAT_MS: becomes it, in the node's namespace. Needs $run.
+# start_etcd NODE HEARTBEAT_MS: becomes it, in the node's namespace.
 start_etcd() {
-	local node=$1 heartbeat_ms=$2 at=http://10.77.0.$1
+	local node=$1 heartbeat_ms=$2 at=http://10.77.0.$1 run=/run/xraft-cluster/$XR_CLUSTER
 	exec "${peer_env[@]}" nsenter --net="/run/netns/xr-$XR_CLUSTER-$node" etcd --name "n$node" --data-dir "$run/node.$node/etcd" \
 		--heartbeat-interval "$heartbeat_ms" --election-timeout $((heartbeat_ms < 100 ? 1000 : 3000)) \
 		--listen-peer-urls "$at:2380" --initial-advertise-peer-urls "$at:2380" \

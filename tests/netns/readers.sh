@@ -63,6 +63,8 @@ me=$XR_CLUSTER.$leader socket=$(jq -nr --arg s "$(grep '^socket' "$run/node.$lea
 
 [[ $(member "$work/xraft" -n "$me" status --json | jq -r '.groups[0] | "\(.role) \(.term)"') == "leader $term" ]] || fail "status"
 [[ $(member "$work/xraft" --socket "$socket" status --json | jq -r '.groups[0].role') == leader ]] || fail "status of the daemon"
+xraft -n "$me" set g1 "to whom it may concern" >/dev/null || fail "no value is set"
+[[ $(member "$work/xraft" -n "$me" get g1) == "to whom it may concern" ]] || fail "a member reads no value"
 member "$work/xraft" -n "$me" status --counters >/dev/null || fail "status --counters"
 member "$work/leader" "$XR_CLUSTER" "$leader" g1 >"$work/acts" 2>&1 &
 helpers+=($!)
@@ -73,6 +75,7 @@ wait_for 5000 "a member watches" grep -q "leads in term $term" "$work/watch"
 
 # It orders nothing, and writes nothing, by whatever way.
 refused "as root" member "$work/xraft" -n "$me" step-down g1
+refused "as root" member "$work/xraft" -n "$me" set g1 "mine now"
 refused "as root" member "$work/xraft" -n "$me" transfer g1 $((leader % 3 + 1))
 ! member bpftool map update pinned "$pins-$leader/xr_groups" key 1 0 0 0 value hex "$(printf '00 %.0s' {1..64})" 2>/dev/null ||
 	fail "a member writes to a map"

@@ -3,7 +3,6 @@
 #ifndef XRAFT_LIB_VALUE_H
 #define XRAFT_LIB_VALUE_H
 
-#include <stdatomic.h>
 #include <string.h>
 #include "nic/maps.h"
 
@@ -40,7 +39,7 @@ static inline int xr_value_look(const struct xr_maps *m, size_t group, struct xr
 	do {
 		if (!xr_value_copy(m, group, &a.v))
 			return -ENODEV;
-		atomic_thread_fence(memory_order_seq_cst);
+		__sync_synchronize();
 		if (!xr_value_copy(m, group, &b.v))
 			return -ENODEV;
 	} while ((a.v.sequence & 1 || memcmp(&a, &b, m->value_size)) && ++tries < XR_VALUE_TRIES);
