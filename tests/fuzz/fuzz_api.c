@@ -25,7 +25,7 @@ static char text[ANSWER_MAX + 1];
 
 const struct xr_origin *xr_reporter_origin(const struct xr_reporter *r)
 {
-	static const struct xr_origin origin = {"demo", 1, "0123456789abcdef"};
+	static const struct xr_origin origin = {"demo", 1, "0123456789abcdef", &maps};
 
 	(void)r;
 	return &origin;
