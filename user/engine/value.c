@@ -218,9 +218,13 @@ static int may_set(const struct xr_engine *e, const struct xr_member *m,
 					   "of none: try again once xraft status shows one",
 					   order->group);
 	if (order->conditional && order->if_id != r->entry)
-		return xr_fail(why, -ESTALE,
-			       "the entry of %s is %u.%u by now: read it again, and decide anew",
-			       order->group, xr_entry_term(r->entry), (uint32_t)r->entry);
+		return r->entry ? xr_fail(why, -ESTALE,
+					  "the entry of %s is %u.%u by now: read it again, and "
+					  "decide anew",
+					  order->group, xr_entry_term(r->entry), (uint32_t)r->entry)
+				: xr_fail(why, -ESTALE,
+					  "nobody has set a value of %s: the id of none is 0",
+					  order->group);
 	if (xr_raft_under_way(r))
 		return xr_fail(why, -EBUSY,
 			       "%s has an entry under way, which no majority has yet: is one "
