@@ -19,7 +19,7 @@ _xraft_nodes() {
 }
 
 _xraft_groups() {
-	xraft "$@" status 2>/dev/null | awk 'listed { print $1 } $1 == "GROUP" { listed = 1 }'
+	xraft "$@" status 2>/dev/null | awk 'listed && !/^ / { print $1 } $1 == "GROUP" { listed = 1 }'
 }
 
 # The other voters, of whom one may lead next.
@@ -33,7 +33,7 @@ _xraft() {
 	local -a which=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-n | --node | --socket)
+		-n | --node | --socket | --if | --since | --grace | --config | --interface)
 			[[ $command ]] || which=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]-}")
 			((i++)) || true
 			;;
@@ -46,7 +46,7 @@ _xraft() {
 	*:--interface:*) words=$(ls /sys/class/net) ;;
 	*:--socket:* | *:--config:* | keygen:*) words=$(compgen -f -- "$current") ;;
 	:*) words=$(_xraft_commands) ;;
-	transfer:*:0 | step-down:*:0 | check:*:0 | run:*:0 | watch:*) words=$(_xraft_groups "${which[@]}") ;;
+	transfer:*:0 | step-down:*:0 | check:*:0 | run:*:0 | set:*:0 | get:*:0 | watch:*) words=$(_xraft_groups "${which[@]}") ;;
 	transfer:*:1) words=$(_xraft_voters "${which[@]}") ;;
 	esac
 	[[ $current != -* ]] || words=$(_xraft_options ${command:+"$command"})

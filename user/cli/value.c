@@ -210,6 +210,11 @@ static int get_value(const struct xr_maps *m, const char *group, bool json)
 				"the value of %s has %u bytes, for which there is no room in this "
 				"node's maps: raise value_bytes, and restart it",
 				group, entry.size);
+	case -EAGAIN:
+		return cli_fail(CLI_FAILED,
+				"the daemon ended while it wrote the value of %s, and writes it "
+				"again when it starts: start xraftd",
+				group);
 	default:
 		return cli_fail(CLI_FAILED, "the value of %s cannot be read: %s", group,
 				strerror(-err));
