@@ -106,14 +106,16 @@ bench_query '(["system", "values", "median ms", "99 %", "99.9 %", "max", "by its
 bench_query '.samples[] | [.system, .us / 1000], [.system + ": the disk alone", .disk_us / 1000] | @tsv' |
 	bench_cdf 'ms from the request until a majority has the value on disk'
 
-# The target is for a disk of 0.15 ms, on which three nodes write: what that is slower is not xraft's.
-read -r got disk < <(bench_query '.runs[] | select(.system == "xraft") | "\(.total_ms.p50 | round(2)) \(.disk_ms.p50 | round(2))"')
+# The target is for a disk of 0.15 ms: what is slower, and the load of others, is not xraft's.
+fast='[.samples[] | select(.system == "xraft" and .disk_us <= 200) | .us / 1000]'
+read -r count got < <(bench_query "$fast | \"\(length) \(at(0.5) // 0 | round(2))\"")
 if [[ $loose ]]; then
-	bench_target "a value, median" "$got" '<=' 10 ms
+	bench_target "a value, median" "$(bench_query '.runs[] | select(.system == "xraft").total_ms.p50 | round(2)')" '<=' 10 ms
+elif [[ $count -lt 20 ]]; then
+	echo "a value, median: not judged, since the disk alone took at most 0.2 ms $count times only" | bench_say
 else
-	bench_target "a value, median (disk alone: $disk ms)" "$got" '<=' \
-		"$(awk -v disk="$disk" 'BEGIN { print disk <= 0.15 ? 1 : 1 + 3 * (disk - 0.15) }')" ms
-	[[ ! $has_etcd ]] || bench_target "its median / etcd's" "$(bench_query '[.runs[] | {(.system): .total_ms.p50}] | add
-		| if .etcd then .xraft / .etcd | round(2) else empty end')" '<=' 1 times
+	bench_target "a value behind which the disk alone took at most 0.2 ms, median of $count" "$got" '<=' 1 ms
 fi
+[[ $loose || ! $has_etcd ]] || bench_target "its median / etcd's" "$(bench_query '[.runs[] | {(.system): .total_ms.p50}] | add
+	| if .etcd then .xraft / .etcd | round(2) else empty end')" '<=' 1 times
 bench_end
