@@ -75,7 +75,8 @@ static struct {
 	char calls[64];	      /* in order: submit, kick, probe, end, crash, say */
 	uint64_t deadline_ns; /* when it last said something */
 	uint64_t armed_ns;
-	uint8_t heir; /* of the last resignation */
+	uint8_t heir;  /* of the last resignation */
+	uint64_t told; /* the entry that is committed */
 	bool exited, led_since_ever, stalled;
 	enum xr_cause cause; /* of the last report that has one */
 	uint64_t cause_ns;
@@ -226,11 +227,10 @@ static size_t reap(void *world, struct xr_done *done, size_t max)
 	if (!disk_done || !seen.nvotes)
 		return 0;
 	disk_done = false;
-	*done = (struct xr_done){.vote = seen.votes[seen.nvotes - 1],
-				 .entry = seen.entries[seen.nvotes - 1]
-						  ? seen.entries[seen.nvotes - 1]->id
-						  : 0,
-				 .err = todo.write_err};
+	*done = (struct xr_done){
+		.vote = seen.votes[seen.nvotes - 1],
+		.entry = seen.entries[seen.nvotes - 1] ? seen.entries[seen.nvotes - 1]->id : 0,
+		.err = todo.write_err};
 	return 1;
 }
 
@@ -272,6 +272,8 @@ static void note_report(void *world, const struct xr_report *r)
 		snprintf(seen.wrong, sizeof(seen.wrong), "%s", r->note);
 	if (r->kind == XR_REPORT_stalled)
 		seen.stalled = true;
+	if (r->kind == XR_REPORT_committed)
+		seen.told = r->entry;
 	if (r->cause) {
 		seen.cause = r->cause;
 		seen.cause_ns = r->cause_ns;
@@ -361,9 +363,13 @@ static int write_journal(void **state)
 	return 0;
 }
 
-static struct xr_maps maps = {
-	.groups = groups, .acks = acks, .peers = peers, .control = &control, .values = values,
-	.value_size = sizeof(values[0]), .ngroups = GROUPS};
+static struct xr_maps maps = {.groups = groups,
+			      .acks = acks,
+			      .peers = peers,
+			      .control = &control,
+			      .values = values,
+			      .value_size = sizeof(values[0]),
+			      .ngroups = GROUPS};
 
 /* From `source`, with `n` bodies of `size`; the header names the type and what else matters. */
 static void queue(struct xr_wire wire, const void *bodies, int n, size_t size)
@@ -934,8 +940,9 @@ static void takes_what_the_nic_path_left(void **state)
 /* Beside a refusal that goes up: an ack, and a refusal by who takes the group for another. */
 static void of_acks_only_refusals_enter_a_term(void **state)
 {
-	struct xr_record recs[] = {{.group = G, .term = 9, .digest = 77, .flags = XR_ACKED, .entry = 5},
-				   {.group = G, .term = 6, .digest = 77, .flags = XR_REFUSED}};
+	struct xr_record recs[] = {
+		{.group = G, .term = 9, .digest = 77, .flags = XR_ACKED, .entry = 5},
+		{.group = G, .term = 6, .digest = 77, .flags = XR_REFUSED}};
 
 	for (int stranger = 0; stranger < 2; stranger++) {
 		if (stranger)
@@ -1436,8 +1443,11 @@ static void arrive_append(uint32_t term, struct xr_entry e, uint64_t sent_ns, si
 
 static void arrive_ack(uint8_t from, uint32_t named)
 {
-	struct xr_record rec = {
-		.group = G, .term = groups[G].view.term, .digest = 77, .flags = XR_ACKED, .entry = named};
+	struct xr_record rec = {.group = G,
+				.term = groups[G].view.term,
+				.digest = 77,
+				.flags = XR_ACKED,
+				.entry = named};
 
 	now_ns += 100; /* each is sent later than the one before */
 	source = from;
@@ -1498,7 +1508,7 @@ static void leader_commits_what_a_majority_has(void **state)
 	assert_shown(id_of(4, 1), id_of(4, 1), "one");
 	assert_int_equal(sent(XR_HEARTBEAT), 2); /* the others know at once */
 	assert_int_equal(seen.record.entry, XR_COMMITTED | 1);
-	assert_string_equal(seen.said, "4.1");
+	assert_int_equal(seen.told, id_of(4, 1));
 	seen.nsent = 0;
 	assert_int_equal(set("two").entry, id_of(4, 2));
 	disk_is_done();
@@ -1720,7 +1730,7 @@ static void follower_learns_that_it_is_committed(void **state)
 	assert_int_equal(seen.said[0], 0);
 	hear_that_it_is_committed(XR_COMMITTED | 3, 6000000);
 	assert_shown(id_of(5, 3), id_of(5, 3), "three");
-	assert_string_equal(seen.said, "5.3");
+	assert_int_equal(seen.told, id_of(5, 3));
 	assert_int_equal(seen.record.entry, XR_COMMITTED | 3);
 	seen.said[0] = '\0';
 	hear_that_it_is_committed(XR_COMMITTED | 3, 7000000);
@@ -1814,11 +1824,16 @@ static void orders_that_set_no_value(void **state)
 	assert_string_equal(r.why.text, "there is no group nope here");
 	r = set("x");
 	assert_int_equal(r.err, -EPERM);
-	assert_string_equal(r.why.text, "g has no leader that this node knows");
+	assert_string_equal(
+		r.why.text,
+		"its leader sets the value of g, and this node knows of none: try again once "
+		"xraft status shows one");
 	follow(5);
 	r = set("x");
 	assert_int_equal(r.err, -EPERM);
-	assert_string_equal(r.why.text, "node 2 leads g: ask it");
+	assert_string_equal(
+		r.why.text,
+		"its leader sets the value of g, and node 2 leads: run xraft -n t.2 set there");
 	stop(state);
 	start(state);
 	lead(G);
@@ -1827,7 +1842,7 @@ static void orders_that_set_no_value(void **state)
 	assert_non_null(strstr(r.why.text, "has 17 bytes, and there is room for 16"));
 	r = set_if("g", "x", &first);
 	assert_int_equal(r.err, -ESTALE);
-	assert_non_null(strstr(r.why.text, "is 0.0 by now"));
+	assert_non_null(strstr(r.why.text, "the id of none is 0"));
 	assert_int_equal(seen.nvotes, 0);
 	assert_int_equal(seen.nsent, 0);
 	assert_int_equal(set_if("g", "sixteen letters!", &none).err, 0);
@@ -1902,7 +1917,7 @@ static void start_has_the_entry(void **state)
 	engine.host = &host;
 	engine.looks = &looks;
 	values[H].v.committed = id_of(4, 7);
-	values[H].v.sequence = 3; /* it died as it wrote */
+	values[H].v.sequence = 3;     /* it died as it wrote */
 	values[G].v.id = id_of(2, 2); /* of an earlier cluster */
 	assert_int_equal(xr_engine_init(&engine, &maps, journal, PROMISE_UNTIL_NS, NULL), 0);
 	assert_int_equal(engine.members[H].raft.committed, id_of(4, 7));

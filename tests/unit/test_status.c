@@ -72,6 +72,7 @@ static int setup(void **state)
 	};
 	show(0, 5, "hello");
 	xr_maps_value(&maps, 0)->committed = xr_maps_value(&maps, 0)->id;
+	xr_maps_value(&maps, 0)->acked = 0x6; /* nodes 1 and 2 */
 	return 0;
 }
 
@@ -122,8 +123,8 @@ static void entries(void **state)
 	(void)state;
 	assert_string_equal(entry_text(1), "null");
 	show(2, 5, "hello");
-	assert_string_equal(entry_text(1),
-			    "{\"id\":\"4.2\",\"committed\":false,\"size\":5,\"value\":\"hello\"}");
+	assert_string_equal(entry_text(1), "{\"id\":\"4.2\",\"committed\":false,\"size\":5,"
+					   "\"value\":\"hello\",\"missing\":null}");
 	v->committed = v->id - 1; /* the one before */
 	assert_non_null(strstr(entry_text(1), "\"committed\":false"));
 	v->committed = v->id;
@@ -167,7 +168,8 @@ static void golden(void **state)
 		"\"leads\":false,\"lease_left_ms\":null,\"term\":4,"
 		"\"leader\":1,\"voted_for\":1,\"contact_age_ms\":null,\"quorum_age_ms\":null,"
 		"\"voters\":[1,2,3],\"view\":{\"term\":4,\"mode\":\"lead\",\"leader\":1},"
-		"\"entry\":{\"id\":\"4.2\",\"committed\":true,\"size\":5,\"value\":\"hello\"}},"
+		"\"entry\":{\"id\":\"4.2\",\"committed\":true,\"size\":5,\"value\":\"hello\","
+		"\"missing\":[3]}},"
 		"{\"name\":\"fifteen-letters\",\"id\":2,\"role\":\"candidate\","
 		"\"leads\":false,\"lease_left_ms\":null,\"term\":7,"
 		"\"leader\":null,\"voted_for\":null,\"contact_age_ms\":null,"
