@@ -73,6 +73,19 @@ seed_random() {
 	random 2
 }
 
+# parse_mix KNOWN: sets kinds, by $mix, each as often as it weighs.
+parse_mix() {
+	local known=$1 part i
+	for part in ${mix//,/ }; do
+		[[ $part =~ ^([a-z]+)(:([0-9]{1,3}))?$ && $known == *" ${BASH_REMATCH[1]} "* ]] ||
+			misuse "--kinds: '$part' is no kind; see scripts/cluster $tool --help"
+		for ((i = 0; i < ${BASH_REMATCH[3]:-1}; i++)); do
+			kinds+=("${BASH_REMATCH[1]}")
+		done
+	done
+	[[ ${#kinds[@]} -gt 0 ]] || die "--kinds '$mix': which?"
+}
+
 # ---- time ----
 
 read_clock() {
@@ -91,6 +104,7 @@ sleep_until() {
 
 # ---- what can be done to a node ----
 
+kinds=()
 declare -A cut_in cut_out cut_pair loss_of count
 
 note() {
@@ -124,12 +138,13 @@ has_ended() {
 # gone first.
 start() {
 	local node=$1 tries
+	shift
 	for ((tries = 0; tries < 1000; tries++)); do
 		! has_ended "$node" || break
 		nap 0.01
 	done
 	# nice: this process has raised its own priority.
-	setsid nsenter --net="/run/netns/xr-$XR_CLUSTER-$node" nice -n "$raised" "$build/xraftd" --config "$run/node.$node.conf" \
+	setsid nsenter --net="/run/netns/xr-$XR_CLUSTER-$node" nice -n "$raised" "$build/xraftd" --config "$run/node.$node.conf" "$@" \
 		</dev/null >>"$run/node.$node.log" 2>&1 {notes}>&- {xr_idle}>&- &
 	proc_id $! >"$run/node.$node.pid" || wrong "node $node does not start"
 	# Until it leads a session of its own, by which signals reach it.

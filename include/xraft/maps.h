@@ -45,7 +45,12 @@ struct xr_group {
 	__u64 contact_ns;    /* newest accepted heartbeat, by our clock (rule 4) */
 	__u64 replay;	     /* newest accepted heartbeat, by the leader's clock (rule 10) */
 	__u64 lead_since_ns; /* read before this LEAD was published (rule 5) */
-	__u32 voters;	     /* bit n: node n votes; 0: no such group */
+	/*
+	 * Bit n: node n votes; bit 16 + n: it is a learner; 0: no such group. As the durable entry
+	 * says, or the configuration where there is none; this node's own bits only where the birth
+	 * is its own (rule 27).
+	 */
+	__u32 members;
 	__u32 durable_term;  /* shown only: the journal is the truth */
 	__u16 digest;	     /* of name and voters (rule 10) */
 	__u8 voted_for;	     /* shown only: in durable_term, 0 nobody */
@@ -135,7 +140,7 @@ struct xr_control {
 	char cluster[XR_NAME_SIZE];
 	__u64 alive_until_ns; /* the NIC path answers only before it (rule 8) */
 	__u64 heard_ns;	      /* when the engine last turned its loop; the warden looks at it */
-	__u32 unused;
+	__u32 birth;	      /* of the state, random; 0: not joined (rule 27); shown only */
 	__u32 groups;	      /* group ids are 0 ... groups-1 */
 	__u32 min_timeout_us; /* D */
 	__u32 max_timeout_us;
@@ -211,6 +216,7 @@ struct xr_key {
 	X(drop_tag, "wrong tag: another key, or forged")                                         \
 	X(drop_group, "unknown group, or the sender is no voter of it")                          \
 	X(drop_digest, "another idea of the group's name or voters")                             \
+	X(drop_birth, "votes of a node that was wiped, and is a member by its old state")        \
 	X(drop_timing, "the leader's minimum election timeout is larger than ours")              \
 	X(drop_replay, "heartbeats and others seen before, or overtaken")                        \
 	X(events_lost, "events for the daemon that found the ring full")
@@ -263,6 +269,18 @@ static __always_inline union xr_word xr_view_read(const struct xr_group *g)
 
 	v.word = *(const volatile __u64 *)&g->view;
 	return v;
+}
+
+/* Voters and learners of `members`, bit n: node n. */
+static __always_inline __u32 xr_members(__u32 members)
+{
+	return (members | members >> XR_LEARNER_SHIFT) & 0xffff;
+}
+
+/* A voter or a learner. */
+static __always_inline int xr_is_member(const struct xr_group *g, __u8 node)
+{
+	return node <= XR_NODE_MAX && (xr_members(g->members) >> node & 1);
 }
 
 _Static_assert(sizeof(struct xr_view) == 8, "one word (rule 2)");

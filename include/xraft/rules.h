@@ -97,11 +97,6 @@ static __always_inline int xr_mark_renew(__u64 *replay, const struct xr_control 
 	return __sync_val_compare_and_swap(replay, old, mark) == old;
 }
 
-static __always_inline int xr_is_voter(const struct xr_group *g, __u8 node)
-{
-	return node <= XR_NODE_MAX && (g->voters >> node & 1);
-}
-
 /*
  * Has a majority of the voters acked something that this node sent within `window_ns`, in this
  * leadership (rule 5)? The node itself counts as now. With the lease as the window this is "the
@@ -112,7 +107,7 @@ static __always_inline int xr_quorum_fresh(const struct xr_group *g, const struc
 					   __u8 self, __u64 now, __u64 window_ns)
 {
 	__u64 since = *(const volatile __u64 *)&g->lead_since_ns;
-	__u64 voters = g->voters, count = 0, fresh = 0;
+	__u64 voters = *(const volatile __u32 *)&g->members, count = 0, fresh = 0;
 
 	xr_each_node(node) {
 		__u64 echo = *(const volatile __u64 *)&acks->echo_ns[node];
@@ -148,7 +143,7 @@ static __always_inline int xr_may_lead(const struct xr_group *g, const struct xr
  * Rule 18: `node` has made a promise in `term`, and may be asked for it when it has forgotten. The
  * newest stays, whoever else stores one meanwhile (rule 13).
  */
-static __always_inline void xr_know_term(struct xr_acks *acks, __u8 node, __u32 term)
+static __always_inline void xr_know_term(struct xr_acks *acks, __u64 node, __u32 term)
 {
 	__u32 *known = &acks->term[node];
 
@@ -164,12 +159,14 @@ static __always_inline void xr_know_term(struct xr_acks *acks, __u8 node, __u32 
  * ---- one record ----
  */
 
-/* Rule 10: of a voter, and of the same idea of the group. XR_REASON_END: go on. */
+/*
+ * Rule 10: of the same idea of the group. XR_REASON_END: go on. Who its members are the sender may know
+ * better, or not yet: a leader is one by its term, and what others ack counts only for voters.
+ */
 static __always_inline enum xr_reason xr_rule_record(const struct xr_group *g,
-						     const struct xr_wire *h,
 						     const struct xr_record *rec)
 {
-	if (!xr_is_voter(g, h->source))
+	if (!g->members)
 		return XR_R_drop_group;
 	return rec->digest == g->digest ? XR_REASON_END : XR_R_drop_digest;
 }
@@ -199,18 +196,18 @@ static __always_inline enum xr_reason xr_rule_heartbeat(struct xr_group *g,
 							const struct xr_record *rec, __u32 *entry,
 							__u64 now)
 {
-	enum xr_reason reason = xr_rule_record(g, h, rec);
+	enum xr_reason reason = xr_rule_record(g, rec);
 	union xr_word v = xr_view_read(g);
 
 	if (reason != XR_REASON_END)
 		return reason;
-	if (!xr_is_voter(g, c->self))
-		return XR_R_drop_group;
 	if (rec->flags & XR_PENDING)
 		return XR_R_ack_ignored; /* a poll's record that the leader could not answer */
 	if (rec->term < v.view.term)
 		return XR_R_heartbeat_refused;
-	if (rec->term > v.view.term || v.view.mode != XR_FOLLOW || v.view.leader != h->source)
+	/* Rule 27: an ack is a member's. */
+	if (!xr_is_member(g, c->self) || rec->term > v.view.term || v.view.mode != XR_FOLLOW ||
+	    v.view.leader != h->source)
 		return XR_R_pass_heartbeat;
 	if (h->min_timeout_us > c->min_timeout_us)
 		return XR_R_drop_timing;
@@ -232,14 +229,17 @@ static __always_inline enum xr_reason xr_rule_ack(struct xr_group *g, struct xr_
 						  const struct xr_wire *h,
 						  const struct xr_record *rec, __u64 now)
 {
-	enum xr_reason reason = xr_rule_record(g, h, rec);
+	enum xr_reason reason = xr_rule_record(g, rec);
 	union xr_word v = xr_view_read(g);
-	__u8 node = h->source;
+	__u64 node = h->source;
 
 	if (reason != XR_REASON_END)
 		return reason;
 	if (rec->flags & XR_REFUSED && rec->term > v.view.term)
 		return XR_R_pass_ack;
+	if (rec->flags & XR_LACKING && v.view.mode == XR_LEAD && rec->term == v.view.term &&
+	    (rec->entry ^ g->entry) & XR_INDEX_MAX)
+		return XR_R_pass_entry;
 	if (!(rec->flags & XR_ACKED) || v.view.mode != XR_LEAD || rec->term != v.view.term)
 		return XR_R_ack_ignored;
 	if (xr_before(h->echo_ns, g->lead_since_ns) || xr_before(now, h->echo_ns))
@@ -260,10 +260,9 @@ static __always_inline enum xr_reason xr_rule_ack(struct xr_group *g, struct xr_
 static __always_inline enum xr_reason xr_rule_poll(const struct xr_group *g,
 						   const struct xr_acks *acks,
 						   const struct xr_control *c,
-						   const struct xr_wire *h,
 						   const struct xr_record *rec, __u64 now)
 {
-	enum xr_reason reason = xr_rule_record(g, h, rec);
+	enum xr_reason reason = xr_rule_record(g, rec);
 	union xr_word v = xr_view_read(g);
 
 	if (reason != XR_REASON_END)
@@ -598,7 +597,7 @@ static __always_inline long xr_step_poll(__u32 i, void *arg)
 	g = xr_env_group(w->env, rec->group);
 	acks = xr_env_acks(w->env, rec->group);
 	if (g && acks)
-		reason = xr_rule_poll(g, acks, xr_env_control(w->env), w->h, rec, w->now);
+		reason = xr_rule_poll(g, acks, xr_env_control(w->env), rec, w->now);
 	if (reason == XR_R_poll_answered)
 		run->answered++;
 	else if (reason == XR_R_pass_poll)
@@ -652,7 +651,7 @@ static __always_inline enum xr_verdict xr_rules_decide(struct xr_walk *w)
 		return XR_TX;
 	default:
 		xr_env_count(w->env, xr_type_body(w->h->type) == XR_BODY_BALLOT ? XR_R_pass_vote
-				     : w->h->type == XR_APPEND			? XR_R_pass_append
+				     : xr_type_body(w->h->type) == XR_BODY_WORD ? XR_R_pass_append
 										: XR_R_pass_fact);
 		return XR_PASS;
 	}

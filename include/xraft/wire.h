@@ -18,8 +18,11 @@
 #define XR_PORT		7007
 
 #define XR_NODE_MAX	9    /* node ids are 1 ... 9 */
+#define XR_LEARNER_SHIFT 16  /* of learners beside voters, in one word */
 #define XR_DATAGRAM_MAX 1440 /* 87 records; a 1500-byte IPv6 packet has room for 1452 bytes */
 #define XR_VALUE_MAX	1024 /* bytes that a group agrees on, in its entry */
+
+#define XR_NODES	0x3feu /* bit n: node n */
 
 #define xr_each_node(node) for (__u8 node = 1; (node) <= XR_NODE_MAX; (node)++)
 
@@ -46,6 +49,7 @@ enum xr_place { XR_AT_DAEMON, XR_AT_NIC };
  *
  * HEARTBEAT is AppendEntries without entries, from leader to follower; an ACK echoes its `sent_ns`.
  * APPEND is AppendEntries with the group's entry, and is acked like a heartbeat once that is durable.
+ * A HAND_ON brings a committed entry to who asks for votes, or acks, without it (rule 24), from anyone.
  * With a POLL an anxious follower asks its leader for a heartbeat. A PREVOTE ("would you vote for
  * me in this term?") changes nothing. RESIGN: "I no longer lead this group in this term".
  * With ASK and TELL nodes introduce themselves (rule 17): who are you, and what do you know of me?
@@ -66,7 +70,8 @@ enum xr_place { XR_AT_DAEMON, XR_AT_NIC };
 	X(XR_PATH_TEST, 11, FACT, XR_PATH_ECHO, NIC, "path test")              \
 	X(XR_PATH_ECHO, 12, FACT, XR_PATH_DELIVERED, DAEMON, "path echo")      \
 	X(XR_PATH_DELIVERED, 13, FACT, 0, DAEMON, "path delivered")            \
-	X(XR_APPEND, 14, WORD, XR_ACK, DAEMON, "append")
+	X(XR_APPEND, 14, WORD, XR_ACK, DAEMON, "append")                       \
+	X(XR_HAND_ON, 15, WORD, 0, DAEMON, "hand on")
 
 enum xr_type {
 #define X(name, number, body, answer, place, text) name = (number),
@@ -100,6 +105,7 @@ struct xr_wire {
 #define XR_ACKED   0x1 /* accepted: contact stamped, no vote for anyone else within D */
 #define XR_REFUSED 0x2 /* of an older term; `term` is now the refuser's own */
 #define XR_PENDING 0x4 /* not decided here; the daemon was told, ask again (rule 15) */
+#define XR_LACKING 0x8 /* no promise: the entry that makes the sender a member is not here yet */
 
 /*
  * `entry` of a record, in half a word: the index of the sender's entry, 0 unless that is of the record's
@@ -136,7 +142,7 @@ struct xr_ballot {
 	__u16 flags;
 	__u32 round;	  /* of the PreVote or vote; an answer repeats it */
 	__u64 entry;	  /* id of the candidate's entry, compared as a number; 0: it has none */
-	__u32 birth;	  /* zero */
+	__u32 birth;	  /* of the sender (rule 27) */
 	__u32 lift_term;  /* request of an heir: the term that `lift_leader` has resigned */
 	__u8 lift_leader; /* 0: nobody resigned */
 	__u8 node;	  /* resignation: the heir, 0 none */
@@ -151,10 +157,10 @@ struct xr_ballot {
 struct xr_entry {
 	__u64 id;		      /* term << 32 | index */
 	__u16 voters;		      /* bit n: node n */
-	__u16 learners;		      /* zero */
+	__u16 learners;		      /* likewise: they take entries and follow, and have no vote */
 	__u16 size;		      /* of the value, in bytes */
 	__u16 spare;		      /* zero */
-	__u32 birth[XR_NODE_MAX + 1]; /* zero */
+	__u32 birth[XR_NODE_MAX + 1]; /* [node]: of which life; 0: as configured, or no member */
 	char value[XR_VALUE_MAX];
 };
 
@@ -204,7 +210,8 @@ static inline __u32 xr_entry_index(__u64 id, __u32 term)
 	X(groups, 21, "digest of all groups' ids, names and voters")                          \
 	X(keys, 22, "bit n of the low half: key n is accepted; high half: key that seals")    \
 	X(xdp, 23, "enum xr_nic_mode; next byte: enum xr_tx_path")                            \
-	X(value_bytes, 24, "room for a value in the maps")
+	X(value_bytes, 24, "room for a value in the maps")                                    \
+	X(birth, 25, "of the sender's state (rule 27)")
 
 enum xr_fact_what {
 #define X(name, number, text) XR_FACT_##name = (number),

@@ -164,10 +164,10 @@ const struct nic_case nic_cases[] = {
 	{"larger D of an older term", SET(H(min_timeout_us, 150001), REC(0, term, 6)), TX, ONE(heartbeat_refused), .flags = {XR_REFUSED}},
 	{"group beyond the map", SET(REC(0, group, RIG_GROUPS)), DROP, ONE(drop_group)},
 	{"group far beyond the map", SET(REC(0, group, 0xffffffff)), DROP, ONE(drop_group)},
-	{"group that is not in use", SET(W(groups[0].voters, 0)), DROP, ONE(drop_group)},
+	{"group that is not in use", SET(W(groups[0].members, 0)), DROP, ONE(drop_group)},
 	{"wrong digest", SET(REC(0, digest, 0x1001)), DROP, ONE(drop_digest)},
 	{"from a node that does not vote", SET(FROM(4)), DROP, ONE(drop_group)},
-	{"to a node that does not vote", SET(W(groups[0].voters, 0xc)), DROP, ONE(drop_group)},
+	{"to a node that does not vote", SET(W(groups[0].members, 0xc)), DROP, ONE(drop_group)},
 	{"older term from a node that does not vote", SET(FROM(4), REC(0, term, 6)), DROP, ONE(drop_group)},
 	{"record that a leader left pending", SET(REC(0, flags, XR_PENDING)), DROP, ONE(ack_ignored)},
 

@@ -216,7 +216,7 @@ void world_default(struct world *w, bool ipv6)
 		w->groups[i] = (struct xr_group){
 			.view = {.term = 7, .leader = 2, .mode = XR_FOLLOW},
 			.contact_ns = w->now - NS_PER_S,
-			.voters = 0xe,
+			.members = 0xe,
 			.digest = (__u16)(0x1000 + i),
 		};
 	w->control = (struct xr_control){

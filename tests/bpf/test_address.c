@@ -116,7 +116,7 @@ static void lead(void)
 					   .drift_permille = 100};
 	rig.groups[GROUP] = (struct xr_group){
 		.view = {.term = 7, .leader = SELF, .mode = XR_LEAD},
-		.voters = 0xe,
+		.members = 0xe,
 		.lead_since_ns = now - 1000 * NS_PER_S,
 	};
 	memset(&rig.acks[GROUP], 0, sizeof(rig.acks[GROUP]));

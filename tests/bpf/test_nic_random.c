@@ -66,7 +66,7 @@ static void random_group(struct xr_group *g, struct xr_acks *acks, __u64 now)
 	if (one_in(3))
 		g->lead_since_ns = some_time(now);
 	if (one_in(4))
-		g->voters = voters[below(ARRAY_SIZE(voters))];
+		g->members = voters[below(ARRAY_SIZE(voters))];
 	if (one_in(4))
 		g->replay = xr_mark(some_term(), SENT + (below(9) - 4) * NS_PER_MS);
 	if (one_in(30)) /* far ahead: by more than 2 D, or not */

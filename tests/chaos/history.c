@@ -243,6 +243,16 @@ static bool leads_or_votes(const struct entry *e)
 	return (e->kind == 'V' && e->mode == 'l') || (e->kind == 'D' && e->peer);
 }
 
+/*
+ * ---- notes ----
+ */
+static bool note_is(const struct entry *e, const char *word)
+{
+	const char *text = e->kind == 'M' ? strchr(e->text + 2, ' ') : NULL;
+
+	return text && !strncmp(text + 1, word, strlen(word));
+}
+
 /* How many nodes gave their vote in this term to another one than its leader? */
 static void check_majority(struct check *c, size_t from, size_t to)
 {
@@ -265,11 +275,20 @@ static void check_majority(struct check *c, size_t from, size_t to)
 			  leads->group, leads->term, leads->node);
 }
 
+/* Whose votes count, and how many they are, changes with the members. */
+static bool has_moved(const struct check *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (note_is(&c->entries[i], "members"))
+			return true;
+	return false;
+}
+
 static void check_majorities(struct check *c)
 {
 	size_t n = collect(c, leads_or_votes, by_term), from = 0;
 
-	for (size_t i = 1; i <= n; i++) {
+	for (size_t i = 1; i <= n && !has_moved(c); i++) {
 		if (i < n && c->sorted[i]->group == c->sorted[from]->group &&
 		    c->sorted[i]->term == c->sorted[from]->term)
 			continue;
@@ -281,13 +300,23 @@ static void check_majorities(struct check *c)
 /*
  * ---- a node by itself ----
  */
+
+/* Whoever comes back under this id is somebody else (rule 27). */
+static bool wipes(const struct entry *e, int node)
+{
+	return note_is(e, "wiped ") && atoi(strstr(e->text, "wiped ") + 6) == node;
+}
+
 static void check_node(struct check *c, int node, int group)
 {
 	const struct entry *view = NULL, *vote = NULL;
+	bool seen_view = false, seen_vote = false;
 
 	for (size_t i = 0; i < c->n; i++) {
 		const struct entry *e = &c->entries[i];
 
+		if (wipes(e, node))
+			view = vote = NULL;
 		if (e->node != node || e->group != group)
 			continue;
 		/* Term 0: maps that were just made anew. */
@@ -298,6 +327,7 @@ static void check_node(struct check *c, int node, int group)
 					  "term %u to %u",
 					  group, node, view->term, e->term);
 			view = e;
+			seen_view = true;
 		}
 		if (e->kind == 'D') {
 			if (vote && e->term < vote->term)
@@ -311,9 +341,10 @@ static void check_node(struct check *c, int node, int group)
 					  "from %d to %d",
 					  group, e->term, node, vote->peer, e->peer);
 			vote = e;
+			seen_vote = true;
 		}
 	}
-	if (!view || !vote)
+	if (!seen_view || !seen_vote)
 		violation(c, NULL, NULL, "group %d: nothing was seen of node %d", group, node);
 }
 
@@ -448,13 +479,6 @@ static bool agree(const struct check *c, const struct entry *views[NODES + 1])
 		leaders += views[node]->mode == 'l';
 	}
 	return leaders == 1;
-}
-
-static bool note_is(const struct entry *e, const char *word)
-{
-	const char *text = e->kind == 'M' ? strchr(e->text + 2, ' ') : NULL;
-
-	return text && !strncmp(text + 1, word, strlen(word));
 }
 
 /* Views change, `from` is a heal; until the next storm, which may come before they have to agree. */

@@ -15,7 +15,8 @@
  *	Q T NODE CALLS WORST		such a reader ended after so many calls, at most WORST apart
  *	M T TEXT			a note: what was done to the nodes. "heal LIMIT" ends all
  *					faults: within LIMIT ms all must agree, until "storm" or the
- *					end of the history
+ *					end of the history. After "wiped NODE" that is another
+ *					node; "members ..." says that they change
  *	S T ROUNDS MEAN WORST LATE	all nodes were sampled ROUNDS times, this far apart; LATE
  *					of them by more than 1 ms
  *

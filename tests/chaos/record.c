@@ -186,7 +186,7 @@ static void sample(struct node *n, int id)
 	before = xr_view_read(g);
 	since = load(&g->lead_since_ns);
 	alive_until = load(&c->alive_until_ns);
-	voters = *(const volatile __u32 *)&g->voters;
+	voters = *(const volatile __u32 *)&g->members;
 	xr_each_node(node)
 		echo[node] = load(&n->maps.acks[id].echo_ns[node]);
 	votes.term = *(const volatile __u32 *)&g->durable_term;

@@ -77,7 +77,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	must(!xr_maps_alloc(&maps, 2, 256, &why), "%s", why.text);
 	maps.control->self = 1;
 	strcpy(maps.control->cluster, "demo");
-	maps.groups[1].voters = 0xe;
+	maps.groups[1].members = 0xe;
 	strcpy(maps.groups[1].name, "main");
 	must(!xr_api_start(&api, address.sun_path, 0, &world, &why), "%s", why.text);
 	atexit(stop);

@@ -439,7 +439,7 @@ static void note(struct node *n, const struct xr_wire *h, const struct xr_ballot
 	bool granted = b->flags & XR_GRANTED;
 
 	if (b->group >= GROUPS || b->digest != groups[b->group].digest ||
-	    !(n->groups[b->group].voters & from))
+	    !(n->groups[b->group].members & from))
 		return;
 	if (h->type == XR_VOTE && h->source <= NODES && o->asked[h->source] < b->entry)
 		o->asked[h->source] = b->entry;
@@ -655,6 +655,12 @@ static const struct xr_host host = {
 const struct xr_vote *xr_journal_find(const struct xr_journal *j, uint32_t g)
 {
 	return j->votes[g].name[0] ? &j->votes[g] : NULL;
+}
+
+uint32_t xr_journal_birth(const struct xr_journal *j)
+{
+	(void)j;
+	return 0;
 }
 
 const struct xr_entry *xr_journal_entry(const struct xr_journal *j, uint32_t g)

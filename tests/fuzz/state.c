@@ -60,7 +60,7 @@ static void edit_group(struct world *w, struct input *in)
 		g->lead_since_ns = some_time(in, w->now);
 		break;
 	case 4:
-		g->voters = voters[take8(in) & 7];
+		g->members = voters[take8(in) & 7];
 		break;
 	case 5:
 		w->acks[i].echo_ns[take8(in) % (XR_NODE_MAX + 1)] = some_time(in, w->now);

@@ -130,7 +130,6 @@
 	X(durable_not_shown, "people are shown an old durable term", 0, 0, "engine") \
 	X(record_digest, "the digest of a record that goes up is not compared", 10, 0, "engine") \
 	X(ballot_digest, "the digest of a ballot is not compared", 10, 0, "engine") \
-	X(ballot_of_no_voter, "a ballot of a node that is no voter counts", 10, 0, "engine") \
 	X(ack_is_refusal, "an ack beside a refusal is taken for one", 15, 0, "engine") \
 	X(refusal_of_old_term, "the slow path refuses a heartbeat without its newer term", 1, 0, "engine") \
 	X(timing_not_noted, "the D of a peer is not noted for acks that come late", 5, 0, "engine") \
@@ -241,6 +240,19 @@
 	X(entry_not_resent, "who lacks the entry does not get it again", 25, 100, "rules") \
 	X(entry_two, "an entry is made while another is under way", 26, 100, "") \
 	X(entry_not_anew, "a new leader does not make the entry of its predecessor its own", 26, 100, "") \
+	X(entry_under_way_unseen, "votes against its entry that is on its way to the disk", 23, 24000, "") \
+	X(not_handed_on, "who lacks the committed entry is refused, and not told of it", 24, 300, "") \
+	X(members_not_taken, "the voters of an entry do not count", 25, 100, "") \
+	X(members_before_own, "members change before an entry of the own term is committed", 26, 24000, "") \
+	X(birth_ignored, "the vote of a node that was wiped counts as that of the node before", 27, 24000, "") \
+	X(reborn_answers, "a node that was wiped answers as the one before", 27, 300, "") \
+	X(birth_not_forgotten, "what a node acked before it was wiped is held against it", 18, 24000, "") \
+	X(told_of_another, "a node that was wiped is told what the one before has promised", 18, 24000, "") \
+	X(stands_unnamed, "a node that no entry names asks for votes", 27, 100, "") \
+	X(sent_to_removed, "an entry goes to the node that it removes, before it is committed", 25, 24000, "") \
+	X(removed_gives_up, "a leader that removed itself campaigns no more, though it alone has that entry", 25, 24000, "") \
+	X(removed_leads, "a leader that was removed goes on", 27, 300, "") \
+	X(lacking_not_sent, "a learner that lacks the entry does not get it again", 24, 300, "") \
 	X(left_by_newest, "a lease is left for as long as the newest ack says", 16, 0, "xraft")            \
 	X(left_beyond_deadline, "a lease is left beyond the deadline", 16, 0, "xraft")
 /* clang-format on */

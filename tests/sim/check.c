@@ -80,6 +80,13 @@ void check_leases(struct world *w)
 			check_group_leases(w, g);
 }
 
+/* Of these voters. */
+static bool is_majority(uint32_t nodes, uint32_t voters)
+{
+	voters &= XR_NODES;
+	return __builtin_popcount(nodes & voters) > __builtin_popcount(voters) / 2;
+}
+
 /* Rule 5: a lease rests on a majority that has acked this very term. */
 void check_lease_is_promised(struct node *n)
 {
@@ -90,7 +97,7 @@ void check_lease_is_promised(struct node *n)
 
 		if (!(w->lead_views[g] >> n->id & 1) || !check_lease(n, g))
 			continue;
-		if (__builtin_popcount(term_of(w, g, t)->acked | 1u << n->id) <= w->n / 2)
+		if (!is_majority(term_of(w, g, t)->acked | 1u << n->id, n->maps.groups[g].members))
 			sim_violation(w, "a lease is promised by a majority",
 				      "node %u group %d term %u", n->id, g, t);
 	}
@@ -108,15 +115,24 @@ static struct made *made_of(struct world *w, int g, uint64_t id)
 	return NULL;
 }
 
-static struct made *make(struct world *w, int g, uint64_t id, uint64_t hash)
+static struct made *make(struct world *w, int g, const struct xr_entry *entry, uint64_t hash)
 {
+	struct made *m;
+
 	if (!(w->nmade[g] & (w->nmade[g] + 1))) {
 		w->made[g] = reallocarray(w->made[g], 2 * w->nmade[g] + 2, sizeof(struct made));
 		if (!w->made[g])
 			abort();
 	}
-	w->made[g][w->nmade[g]] = (struct made){.id = id, .hash = hash};
-	return &w->made[g][w->nmade[g]++];
+	m = &w->made[g][w->nmade[g]++];
+	*m = (struct made){
+		.id = entry->id,
+		.hash = hash,
+		.voters = entry->voters,
+		.learners = entry->learners,
+	};
+	memcpy(m->birth, entry->birth, sizeof(m->birth));
+	return m;
 }
 
 static uint64_t hash_of(const struct xr_entry *entry)
@@ -135,7 +151,7 @@ static void check_committed(struct node *n, int g, struct made *m)
 {
 	struct world *w = n->w;
 
-	if (m->committed || __builtin_popcount(m->acked) <= w->n / 2)
+	if (m->committed || !is_majority(m->acked, m->voters))
 		return;
 	m->committed = true;
 	w->result->faults[SIM_VALUES_COMMITTED]++;
@@ -158,7 +174,7 @@ void check_entry(struct node *n, int g, const struct xr_entry *entry)
 		sim_violation(w, "only leaders make entries (rule 22)", "node %u group %d: %llx",
 			      n->id, g, (unsigned long long)entry->id);
 	if (!m)
-		m = make(w, g, entry->id, hash);
+		m = make(w, g, entry, hash);
 	if (m->hash != hash)
 		sim_violation(w, "an entry has one body (rule 22)", "node %u group %d: %llx", n->id,
 			      g, (unsigned long long)entry->id);
@@ -166,6 +182,10 @@ void check_entry(struct node *n, int g, const struct xr_entry *entry)
 		sim_violation(w, "a durable entry never goes back (rule 24)",
 			      "node %u group %d: %llx to %llx", n->id, g,
 			      (unsigned long long)n->ghost[g].entry, (unsigned long long)entry->id);
+	if (entry->id != n->ghost[g].entry) {
+		n->ghost[g].before = n->ghost[g].entry;
+		n->ghost[g].entry_ns = w->now_ns;
+	}
 	n->ghost[g].entry = entry->id;
 	if (leader == n->id && n->ghost[g].term == xr_entry_term(entry->id)) {
 		m->acked |= 1u << n->id;
@@ -182,6 +202,82 @@ void check_entry_found(struct node *n, int g, const struct xr_entry *entry)
 			      (unsigned long long)n->ghost[g].entry);
 	if (entry && entry->id != n->ghost[g].entry)
 		check_entry(n, g, entry);
+}
+
+/* Is it a voter, or with `learner` a member, by its birth, as that entry says? */
+static bool is_named(struct node *n, int g, uint64_t id, bool learner)
+{
+	const struct made *m = made_of(n->w, g, id);
+	uint32_t members = m ? m->voters | (learner ? m->learners : 0) : n->groups[g].voters;
+
+	return members >> n->id & 1 && (m ? m->birth[n->id] : 0) == n->birth;
+}
+
+/* What left in this turn may be of before it: so by the durable entry, or the one before. */
+static void check_named(struct node *n, int g, bool learner, const char *what)
+{
+	if (!is_named(n, g, n->ghost[g].entry, learner) &&
+	    !is_named(n, g, n->ghost[g].before, learner))
+		sim_violation(n->w, "only members answer, only voters ask (rule 27)",
+			      "node %u of birth %x %s in group %d, entry %llx", n->id, n->birth,
+			      what, g, (unsigned long long)n->ghost[g].entry);
+}
+
+/* A leader that has removed itself may be the only one to have that entry. */
+static bool removes_itself(struct node *n, int g)
+{
+	const struct made *m = made_of(n->w, g, n->ghost[g].entry);
+
+	return m && !((m->voters | m->learners) >> n->id & 1) && n->committed[g] != m->id;
+}
+
+static bool stays(const struct world *w, const struct node *n, uint16_t voters,
+		  const uint32_t *birth)
+{
+	uint32_t there = 0;
+
+	for (int id = 1; id <= w->n; id++)
+		if (!(n && id == n->id) && (birth ? birth[id] : 0) == w->node[id].birth)
+			there |= 1u << id;
+	return is_majority(there, voters);
+}
+
+/*
+ * Would a majority still be there if `n` (NULL: nobody) lost its disk? Of the voters of whatever entry may
+ * come to count: nothing older than what is committed comes back, what is newer may.
+ */
+static bool has_majority(struct world *w, int g, const struct node *n)
+{
+	uint64_t committed = 0;
+	bool stay = true;
+
+	for (uint32_t i = 0; i < w->nmade[g]; i++)
+		if (w->made[g][i].committed && w->made[g][i].id > committed)
+			committed = w->made[g][i].id;
+	for (uint32_t i = 0; i < w->nmade[g]; i++)
+		if (w->made[g][i].id >= committed)
+			stay = stay && stays(w, n, w->made[g][i].voters, w->made[g][i].birth);
+	return stay && (committed || stays(w, n, (uint16_t)w->node[1].groups[g].voters, NULL));
+}
+
+bool check_may_wipe(struct world *w, const struct node *n)
+{
+	for (int g = 0; g < w->groups; g++)
+		if (!has_majority(w, g, n))
+			return false;
+	return true;
+}
+
+/* Whoever comes back under this id is somebody else (rule 27). */
+void check_wiped(struct node *n)
+{
+	struct world *w = n->w;
+
+	for (int g = 0; g < w->groups; g++) {
+		n->ghost[g] = (struct ghost){0};
+		for (uint32_t t = 0; t < w->nterms[g]; t++)
+			w->terms[g][t].vote[n->id] = 0;
+	}
 }
 
 static void check_entry_acked(struct node *n, const struct xr_record *rec)
@@ -405,6 +501,8 @@ static void check_ack(struct node *n, uint8_t to, const struct xr_record *rec, u
 		sim_violation(n->w, "only leaders are acked", "node %u group %u term %u to node %u",
 			      n->id, rec->group, rec->term, to);
 	term->acked |= 1u << n->id;
+	if (stamped_ns > ghost->entry_ns) /* a run that was held may be of long before */
+		check_named(n, (int)rec->group, true, "acks");
 	check_entry_acked(n, rec);
 	if (stamped_ns >= ghost->ack_ns) {
 		ghost->ack_ns = stamped_ns;
@@ -421,6 +519,8 @@ static void check_ballot(struct node *n, const struct xr_wire *h, const struct x
 		sim_violation(n->w, "no answer before it is durable",
 			      "node %u group %u grants node %u term %u", n->id, b->group, h->dest,
 			      b->term);
+	if ((h->type == XR_VOTE || h->type == XR_PREVOTE) && !removes_itself(n, (int)b->group))
+		check_named(n, (int)b->group, false, "asks");
 	if (h->type != XR_RESIGN)
 		return;
 	term->resigned = true;
@@ -488,7 +588,8 @@ void check_read(struct node *n, int g, uint64_t token, uint32_t newest, bool ali
 		sim_violation(n->w, "a reader is told of its own node's terms",
 			      "node %u group %d term %u, whose leader is %u", n->id, g,
 			      (uint32_t)token, term->leader);
-	if (__builtin_popcount(term->acked | 1u << n->id) <= n->w->n / 2)
+	/* With members that change: those that it has read may be others by now. */
+	if (!n->w->moves && !is_majority(term->acked | 1u << n->id, n->groups[g].voters))
 		sim_violation(n->w, "what a reader is told a majority has promised",
 			      "node %u group %d term %u", n->id, g, (uint32_t)token);
 	if (!alive)
@@ -510,6 +611,23 @@ static uint64_t agreed(struct world *w, int g)
 	return 0;
 }
 
+/* Whoever leads is a voter; whoever was removed knows it. */
+static void check_members_settled(struct world *w, int g, int leader)
+{
+	uint64_t durable = w->node[leader].ghost[g].entry;
+
+	if (!is_named(&w->node[leader], g, durable, false))
+		sim_violation(w, "a leader that is removed ends (rule 27)", "group %d node %d", g,
+			      leader);
+	for (int id = 1; id <= w->n; id++)
+		if (w->core >> id & 1 && !is_named(&w->node[id], g, durable, false) &&
+		    w->node[id].child.lives &&
+		    xr_raft_stands(&w->node[id].engine.members[g].raft))
+			sim_violation(w, "who was removed learns of it (rule 24)",
+				      "group %d node %d, entry %llx", g, id,
+				      (unsigned long long)durable);
+}
+
 /* Nobody sets a value any more: the last one is committed, and all that follow have it. */
 static void check_entry_settled(struct world *w, int g, int leader)
 {
@@ -525,6 +643,7 @@ static void check_entry_settled(struct world *w, int g, int leader)
 			      entry);
 	for (int id = 1; id <= w->n; id++)
 		if (w->core >> id & w->core >> leader & 1 &&
+		    is_named(&w->node[id], g, durable, true) &&
 		    w->node[id].maps.groups[g].entry != entry &&
 		    xr_view_read(&w->node[id].maps.groups[g]).view.leader == leader)
 			sim_violation(w, "the entry gets to all that follow",
@@ -540,6 +659,9 @@ void check_liveness(struct world *w)
 	for (int g = 0; g < w->groups; g++) {
 		uint64_t leader = agreed(w, g);
 
+		/* Whoever was made a voter may have lost its disk the moment before. */
+		if (w->moves && !leader && !has_majority(w, g, NULL))
+			continue;
 		if (late && (!leader || leader != w->settled[g]))
 			sim_violation(w, "a healed majority elects a leader and keeps it",
 				      "group %d: leader %llu in term %llu, was %llu in term %llu",
@@ -549,6 +671,8 @@ void check_liveness(struct world *w)
 				      (unsigned long long)w->settled[g] >> 8);
 		if (late && !w->failed)
 			check_entry_settled(w, g, leader & 255);
+		if (late && w->moves && !w->failed)
+			check_members_settled(w, g, leader & 255);
 		if (leader != w->settled[g])
 			w->result->settled_ns = passed_ns;
 		w->settled[g] = leader;

@@ -34,6 +34,8 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 	[SIM_RELOADED] = "reloads",
 	[SIM_VALUES_SET] = "values set",
 	[SIM_VALUES_COMMITTED] = "entries committed",
+	[SIM_MEMBERS_CHANGED] = "members added, promoted or removed",
+	[SIM_WIPED] = "disks lost, and node ids used again",
 	[SIM_SET_BACK] = "machines set back, of which only peers know more",
 	[SIM_COPIED] = "machines copied with their state",
 	[SIM_OTHER_CLOCK] = "starts in another time namespace",
@@ -370,7 +372,7 @@ void faults_strike(struct world *w)
  * ---- values ----
  */
 
-static uint64_t chance(struct world *w, uint64_t limit)
+uint64_t sim_chance_set(struct world *w, uint64_t limit)
 {
 	w->chance_set ^= w->chance_set << 13; /* xorshift (Marsaglia 2003) */
 	w->chance_set ^= w->chance_set >> 7;
@@ -382,16 +384,63 @@ static uint64_t chance(struct world *w, uint64_t limit)
 void faults_set(struct world *w)
 {
 	uint64_t d_ns = w->timing.min_timeout_ns;
-	int g = (int)chance(w, (uint64_t)w->groups), other = 1 + (int)chance(w, (uint64_t)w->n);
+	int g = (int)sim_chance_set(w, (uint64_t)w->groups), other = 1 + (int)sim_chance_set(w, (uint64_t)w->n);
 
 	for (int id = 1; id <= w->n; id++)
-		if (w->lead_views[g] >> id & 1 || (id == other && chance(w, 8) == 0)) {
+		if (w->lead_views[g] >> id & 1 || (id == other && sim_chance_set(w, 8) == 0)) {
 			w->node[id].asked_to_set |= 1u << g;
 			node_wake(&w->node[id]);
 		}
 	if (!w->calm || w->now_ns - w->calm_since_ns < 20 * w->timing.max_timeout_ns)
-		sim_at(w, w->now_ns + US(50) + chance(w, chance(w, 3) ? d_ns / 2 : 4 * d_ns),
+		sim_at(w, w->now_ns + US(50) + sim_chance_set(w, sim_chance_set(w, 3) ? d_ns / 2 : 4 * d_ns),
 		       SIM_EV_SET, 0, 0);
+}
+
+/*
+ * ---- members ----
+ */
+
+static void wipe(struct world *w)
+{
+	struct node *n = &w->node[1 + sim_chance_set(w, (uint64_t)w->n)];
+
+	if (w->calm || n->held || n->store.put_back || !check_may_wipe(w, n))
+		return;
+	sim_trace(w, n->id, "%s lost", "the disk is", 0, 0, 0, 0);
+	w->result->faults[SIM_WIPED]++;
+	node_wipe(n);
+	sim_at(w, w->now_ns + MS(0.2) + sim_chance_set(w, w->timing.max_timeout_ns), SIM_EV_START,
+	       n->host, n->parent.life);
+}
+
+/* Who leads is asked for any change of any node; most of them are refused. */
+static void change_members(struct world *w)
+{
+	static const enum xr_order_kind kinds[] = {XR_ORDER_ADD, XR_ORDER_PROMOTE, XR_ORDER_REMOVE};
+	struct xr_order order = {
+		.kind = kinds[sim_chance_set(w, ARRAY_SIZE(kinds))],
+		.node = 1 + (uint8_t)sim_chance_set(w, (uint64_t)w->n),
+	};
+	int g = (int)sim_chance_set(w, (uint64_t)w->groups);
+
+	snprintf(order.group, sizeof(order.group), "g%d", g);
+	for (int id = 1; id <= w->n; id++)
+		if (w->lead_views[g] >> id & 1) {
+			w->node[id].change = order;
+			node_wake(&w->node[id]);
+		}
+}
+
+void faults_move(struct world *w)
+{
+	uint64_t d_ns = w->timing.min_timeout_ns;
+
+	if (sim_chance_set(w, 12) == 0)
+		wipe(w);
+	else
+		change_members(w);
+	if (!w->calm || w->now_ns - w->calm_since_ns < 20 * w->timing.max_timeout_ns)
+		sim_at(w, w->now_ns + US(100) + sim_chance_set(w, d_ns), SIM_EV_MOVE, 0, 0);
 }
 
 /*
@@ -442,6 +491,8 @@ void faults_end(struct world *w)
 		size += sim_below(w, w->n - size + 1);
 	while (__builtin_popcount(core) < size)
 		core |= 1u << any_node(w)->id;
+	if (w->moves) /* of which nodes a group then consists, nobody knows yet */
+		core = ((1u << w->n) - 1) << 1;
 	sim_trace(w, 0, "%s: the core is %llx as bits", "faults stop", core, 0, 0, 0);
 	heal(w);
 	w->core = core;

@@ -99,6 +99,18 @@ static void set_values(struct node *n)
 	n->asked_to_set = 0;
 }
 
+static void change_members(struct node *n)
+{
+	struct xr_order order = n->change;
+	struct xr_order_result result;
+
+	n->change.group[0] = '\0';
+	xr_engine_order(&n->engine, &order, &result);
+	n->w->result->faults[SIM_MEMBERS_CHANGED] += !result.err;
+	sim_trace(n->w, n->id, "%s: kind %llu of node %llu: %llu", "members", order.kind, order.node,
+		  (uint64_t)-result.err, 0);
+}
+
 static void reload(struct node *n)
 {
 	xr_engine_keys(&n->engine, n->given.keys, n->given.nkeys);
@@ -116,6 +128,8 @@ static void answer_requests(struct node *n)
 		reload(n);
 	if (n->asked_to_set)
 		set_values(n);
+	if (n->change.group[0])
+		change_members(n);
 	if (n->asked_to_hand_over)
 		hand_over(n);
 	if (n->asked_to_step_down)
@@ -180,7 +194,7 @@ static void set_groups(struct node *n)
 	for (int g = 0; g < w->groups; g++) {
 		n->groups[g] = (struct xr_config_group){
 			.id = g,
-			.voters = ((1u << w->n) - 1) << 1,
+			.voters = ((1u << w->first) - 1) << 1,
 			.digest = 0x7e57 + g,
 		};
 		snprintf(n->groups[g].name, sizeof(n->groups[g].name), "g%d", g);
@@ -361,6 +375,7 @@ void node_spawn(struct node *n)
 	n->armed_ns = 0;
 	n->began_ns = sim_local(n);
 	n->asked_to_step_down = n->asked_to_hand_over = n->asked_to_set = n->gone = 0;
+	n->change.group[0] = '\0';
 	n->asked_to_stop = n->reloaded = false;
 	n->paused_until_ns = 0;
 	memset(&n->engine, 0, sizeof(n->engine));
@@ -492,7 +507,9 @@ void node_start(struct node *n, bool fresh)
 				   (t->max_timeout_ns - t->min_timeout_ns) / NS_PER_US;
 	memset(&n->warden, 0, sizeof(n->warden));
 	copy_config(&n->warden.config, &n->config);
-	n->warden.fresh = fresh;
+	n->warden.fresh = fresh || n->wiped;
+	n->warden.birth = n->wiped ? n->birth : 0;
+	n->wiped = false;
 	n->warden.host = &sim_warden_host;
 	n->warden.world = n;
 	n->warden.disk = &n->store.disk->ops;
@@ -528,4 +545,19 @@ void node_reboot(struct node *n, int64_t ppm)
 	}
 	n->maps.control.alive_until_ns = 0;
 	sim_clock_set(n, NS_PER_S + sim_below(n->w, NS_PER_S), ppm);
+}
+
+void node_join(struct node *n)
+{
+	n->birth = (uint32_t)sim_chance_set(n->w, UINT32_MAX) + 1;
+	n->wiped = true;
+}
+
+/* Its disk and all that is on it is lost; it starts again as a node that joins. */
+void node_wipe(struct node *n)
+{
+	node_reboot(n, 0);
+	store_wipe(n);
+	check_wiped(n);
+	node_join(n);
 }

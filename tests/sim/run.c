@@ -26,6 +26,11 @@ static void draw(struct world *w)
 	uint64_t d_ns = w->options->quiet ? MS(100) : MS(10);
 
 	w->n = draw_nodes(w);
+	w->first = w->n;
+	if (w->moves) {
+		w->first = 3;
+		w->n = 4 + (int)sim_chance_set(w, 3);
+	}
 	w->groups = draw_groups(w);
 	w->late_groups = w->groups > 1 && sim_chance(w, 300);
 	w->mixed_d = sim_chance(w, 200);
@@ -59,8 +64,11 @@ static void set_up(struct world *w)
 		w->node[id].no_nic = sim_chance(w, 100);
 	}
 	w->holds = SIM_HOLDS; /* nobody goes on before all have started */
-	for (int id = 1; id <= w->n; id++)
+	for (int id = 1; id <= w->n; id++) {
+		if (id > w->first)
+			node_join(&w->node[id]);
 		node_start(&w->node[id], true);
+	}
 	w->holds = 0;
 }
 
@@ -94,6 +102,7 @@ struct world *sim_new(const struct sim_options *o, struct sim_result *r)
 	w->random = o->seed;
 	w->chance_set = o->seed * 0x9e3779b97f4a7c15ull | 1;
 	w->values = o->seed % 3 != 1 && !o->quiet;
+	w->moves = w->values && o->seed % 4 == 0 && !o->nodes;
 	set_up(w);
 	return w;
 }
@@ -106,6 +115,8 @@ void sim_run(const struct sim_options *o, struct sim_result *r, FILE *out)
 	sim_at(w, w->now_ns + w->timing.max_timeout_ns * 2, SIM_EV_FAULT, 0, 0);
 	if (w->values)
 		sim_at(w, w->now_ns + w->timing.max_timeout_ns, SIM_EV_SET, 0, 0);
+	if (w->moves)
+		sim_at(w, w->now_ns + w->timing.max_timeout_ns, SIM_EV_MOVE, 0, 0);
 	sim_run_until(w, w->now_ns + w->chaos_ns);
 	/* Nodes with a smaller D than a leader's do not answer it: then nothing is promised. */
 	if (!w->mixed_d && !w->failed) {

@@ -67,6 +67,8 @@ enum sim_fault {
 	SIM_RELOADED,
 	SIM_VALUES_SET,
 	SIM_VALUES_COMMITTED,
+	SIM_MEMBERS_CHANGED,
+	SIM_WIPED,
 	SIM_PUT_BACK, /* an older journal, from a backup */
 	SIM_SET_BACK, /* the same, and the maps are gone: only its peers know better */
 	SIM_COPIED,   /* a machine with its state: two are one node */
@@ -101,6 +103,7 @@ enum sim_event {
 	SIM_EV_READER, /* arg: group */
 	SIM_EV_SET,
 	SIM_EV_RELOAD,
+	SIM_EV_MOVE, /* of members */
 	SIM_EV_GONE, /* arg: the node whose socket is gone */
 };
 
@@ -163,7 +166,8 @@ struct ghost {
 	uint32_t nvoted;
 	uint64_t ack_ns; /* when the newest ack that left was stamped; true time */
 	uint32_t ack_term;
-	uint64_t entry; /* durable */
+	uint64_t entry, before; /* durable; and the one before it */
+	uint64_t entry_ns;	/* since when; true time */
 };
 
 /* The warden's, or the engine's. */
@@ -177,6 +181,8 @@ struct node {
 	struct world *w;
 	uint8_t id, host; /* the same, but for a copy */
 	bool powered, socket, no_nic;
+	uint32_t birth; /* of its state (rule 27); 0: it never joined */
+	bool wiped;	/* it starts without state, to join */
 	bool doomed; /* others know that it is not, or not the only one, that it takes itself for */
 	struct process parent, child;
 	struct xr_warden warden;
@@ -218,6 +224,7 @@ struct node {
 	bool asked_to_stop, reloaded, over;
 	uint32_t asked_to_step_down; /* bit g */
 	uint32_t asked_to_set;	     /* likewise */
+	struct xr_order change;	     /* of members, where it names a group */
 	uint8_t asked_to_hand_over;  /* all groups, to this node; 0: no */
 	uint32_t gone;		     /* bit n: the network says that node n has no socket */
 	int readers[SIM_GROUPS];
@@ -238,6 +245,8 @@ struct made {
 	uint64_t id, hash;
 	uint32_t acked; /* bit n: node n had it durable, and acked it in its term */
 	bool committed;
+	uint16_t voters, learners;
+	uint32_t birth[XR_NODE_MAX + 1];
 };
 
 struct trace_line {
@@ -279,6 +288,7 @@ struct world {
 	struct sim_result *result;
 	uint64_t random, now_ns, sequence;
 	int n, groups, holds;
+	int first; /* nodes 1 to this one are voters by the configuration; the others join */
 	int late_groups; /* that a reload brings */
 	bool failed, calm, mixed_d;
 	bool lies; /* told by somebody who has the key */
@@ -289,6 +299,7 @@ struct world {
 	struct made *made[SIM_GROUPS]; /* grown on demand */
 	uint32_t nmade[SIM_GROUPS];
 	bool values;			  /* somebody sets values */
+	bool moves;			  /* and changes members, and wipes disks */
 	uint64_t chance_set;		  /* of its own: seeds without values are as before */
 	uint32_t lead_views[SIM_GROUPS];  /* bit n: node n's view says LEAD */
 	uint32_t newest_read[SIM_GROUPS]; /* the newest term that a reader was told it leads in */
@@ -382,6 +393,7 @@ void store_put_back(struct node *n);
 bool store_copy(struct node *to, struct node *from);
 void store_restore(struct node *n);
 void store_free(struct node *n);
+void store_wipe(struct node *n);
 
 /* node.c: lives and deaths of a warden and its engines, and an engine's turns */
 void node_init(struct world *w, uint8_t host, uint8_t id);
@@ -394,6 +406,8 @@ void node_reload(struct node *n);
 void node_kill_engine(struct node *n, int wait_status);
 void node_kill(struct node *n); /* warden and engine */
 void node_reboot(struct node *n, int64_t ppm);
+void node_join(struct node *n); /* at its next start */
+void node_wipe(struct node *n);
 void node_wake(struct node *n);
 void node_turn(struct node *n);
 void node_timer(struct node *n);
@@ -410,6 +424,8 @@ void faults_replay(struct world *w);
 void faults_strike_state(struct world *w);
 bool faults_wait(const struct world *w);
 void faults_set(struct world *w);
+void faults_move(struct world *w);
+uint64_t sim_chance_set(struct world *w, uint64_t limit);
 extern const char *const sim_fault_names[SIM_FAULTS];
 
 /* check.c */
@@ -426,6 +442,9 @@ void check_durable(struct node *n, const struct xr_vote *v);
 void check_entry(struct node *n, int g, const struct xr_entry *entry);
 void check_entry_found(struct node *n, int g, const struct xr_entry *entry);
 void check_found(struct node *n, int g, const struct xr_vote *v);
+/* May this node lose its disk, and all groups still have a majority that has not? */
+bool check_may_wipe(struct world *w, const struct node *n);
+void check_wiped(struct node *n);
 void check_turn(struct node *n);
 /* `newest`: of what readers had been told when this call began. */
 void check_read(struct node *n, int g, uint64_t token, uint32_t newest, bool alive);

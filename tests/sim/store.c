@@ -307,3 +307,11 @@ void store_free(struct node *n)
 	if (n->store.disk)
 		fake_disk_free(n->store.disk);
 }
+
+void store_wipe(struct node *n)
+{
+	free(n->store.old.bytes);
+	free(n->store.newest.bytes);
+	fake_disk_free(n->store.disk);
+	n->store = (struct store){.disk = fake_disk_new(sim_chance_set(n->w, UINT32_MAX))};
+}

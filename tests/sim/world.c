@@ -180,6 +180,9 @@ static void happen(struct world *w, const struct event *ev)
 	case SIM_EV_RELOAD:
 		node_reload(n);
 		break;
+	case SIM_EV_MOVE:
+		faults_move(w);
+		break;
 	case SIM_EV_SET:
 		faults_set(w);
 		break;

@@ -211,7 +211,7 @@ static struct xr_datagram encode(struct cluster *c, int to, const struct xr_mess
 		.size = sizeof(d.wire) + xr_wire_body_size(m->type),
 	};
 	struct xr_record rec = {.term = m->term, .digest = DIGEST};
-	struct xr_ballot ballot = xr_ballot_of(m, 0, DIGEST);
+	struct xr_ballot ballot = xr_ballot_of(m, 0, DIGEST, 0);
 
 	if (m->type == XR_ACK)
 		rec.flags = m->granted ? XR_ACKED : XR_REFUSED;
@@ -523,6 +523,12 @@ struct xr_journal {
 const struct xr_vote *xr_journal_find(const struct xr_journal *j, uint32_t group)
 {
 	return group == 0 && j->vote.term ? &j->vote : NULL;
+}
+
+uint32_t xr_journal_birth(const struct xr_journal *j)
+{
+	(void)j;
+	return 0;
 }
 
 const struct xr_entry *xr_journal_entry(const struct xr_journal *j, uint32_t group)

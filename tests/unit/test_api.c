@@ -125,8 +125,8 @@ static int setup_folder(void **state)
 	xr_origin_init(&f->reporter.origin, "demo", 1);
 	assert_int_equal(xr_maps_alloc(&f->maps, 3, 256, &f->why), 0);
 	f->maps.groups[1] = (struct xr_group){
-		.voters = 0xe, .name = "main", .view = {.term = 7, .leader = 1, .mode = XR_LEAD}};
-	f->maps.groups[2] = (struct xr_group){.voters = 0xe,
+		.members = 0xe, .name = "main", .view = {.term = 7, .leader = 1, .mode = XR_LEAD}};
+	f->maps.groups[2] = (struct xr_group){.members = 0xe,
 					      .name = "other",
 					      .view = {.term = 4, .leader = 3, .mode = XR_FOLLOW}};
 	f->maps.control->self = 1;
@@ -469,7 +469,7 @@ static void set_waits_until_it_is_committed(void **state)
 	assert_int_equal(ask(f, "GET", "/v1/value?group=main", &r), CURLE_OK);
 	assert_int_equal(r.code, 200);
 	assert_non_null(strstr(r.body, "{\"id\":\"7.3\",\"committed\":true,\"size\":9,"
-				       "\"value\":\"two words\"}"));
+				       "\"value\":\"two words\""));
 	elected.busy = 2; /* another is under way: it is tried again */
 	elected.norders = 0;
 	elected.newer = true; /* and one after it is not committed yet: so this one is */
@@ -500,7 +500,7 @@ static void set_that_fails_says_why(void **state)
 	elected.err = 0;
 	elected.loses = true;
 	assert_int_equal(ask(f, "POST", "/v1/set?group=main&value=x", &r), CURLE_OK);
-	assert_int_equal(r.code, 409);
+	assert_int_equal(r.code, 202); /* nobody knows */
 	assert_non_null(strstr(r.body, "lost the leadership of main before a majority had entry 7.3"));
 }
 

@@ -807,7 +807,7 @@ static void reject_if_not_voter(void **state)
 	_cleanup_cluster_ struct cluster *c = cluster_new_stage(4);
 
 	(void)state;
-	raft_of(c, 1)->voters = c->node[1].group.voters = 0xe; /* 1, 2 and 3 */
+	raft_of(c, 1)->voters = c->node[1].group.members = 0xe; /* 1, 2 and 3 */
 	cluster_hear(c, 1, say_prevote(4, 1));
 	cluster_hear(c, 1, say_vote(4, 1));
 	assert_int_equal(c->node[1].disk.term, 0);

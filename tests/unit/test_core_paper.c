@@ -443,7 +443,7 @@ static void propose(struct xr_raft *r, uint64_t id)
 static void one_entry_is_under_way(void **state)
 {
 	struct xr_raft r = {.role = XR_LEADER, .leader = 1, .self = 1, .term = 4, .voters = 0xe};
-	struct xr_event taken = {.kind = XR_EV_TAKEN, .entry = entry_id(4, 1)};
+	struct xr_event taken = {.kind = XR_EV_TAKEN, .entry = entry_id(4, 1), .voters = 0xe};
 	struct xr_event acked = {.kind = XR_EV_MESSAGE,
 				 .message = {.type = XR_ACK, .node = 2, .term = 4, .granted = true}};
 

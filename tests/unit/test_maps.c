@@ -160,7 +160,7 @@ static struct fixture *need(void **state)
 static void opens_what_is_pinned(void **state)
 {
 	struct fixture *f = need(state);
-	struct xr_group g = {.voters = 0xe, .name = "last"};
+	struct xr_group g = {.members = 0xe, .name = "last"};
 	uint32_t last = NGROUPS - 1;
 
 	assert_int_equal(xr_maps_open(&f->maps, f->dir, false, &f->why), 0);
@@ -409,7 +409,7 @@ static void plain_memory(void **state)
 	assert_int_equal(xr_maps_alloc(&m, 1000, 256, &why), 0);
 	assert_int_equal(m.ngroups, 1000);
 	assert_int_equal((uintptr_t)m.groups % 64, 0);
-	assert_int_equal(m.groups[999].voters, 0);
+	assert_int_equal(m.groups[999].members, 0);
 	m.acks[999].term[XR_NODE_MAX] = 1;
 	assert_int_equal(xr_maps_value_room(&m), 256);
 	assert_int_equal(xr_maps_value(&m, 999)->id, 0);

@@ -131,7 +131,7 @@ static void mark_goes_on_where_it_began_anew(void **state)
 	struct xr_wire h = {.source = 2, .dest = 1, .sent_ns = LEADERS, .min_timeout_us = 1};
 	struct xr_group g = {.view = {.term = 7, .leader = 2, .mode = XR_FOLLOW},
 			     .replay = xr_mark(7, LEADERS + (1ull << 57)),
-			     .voters = 0xe,
+			     .members = 0xe,
 			     .digest = 0xbeef};
 	__u32 entry;
 
@@ -208,7 +208,7 @@ static bool naive_quorum(const struct xr_group *g, const struct xr_acks *acks, i
 	xr_each_node(node) {
 		int64_t echo = (int64_t)acks->echo_ns[node];
 
-		if (!(g->voters >> node & 1))
+		if (!(g->members >> node & 1))
 			continue;
 		voters++;
 		if (node == self)
@@ -248,7 +248,7 @@ static void quorum_as_the_naive_model(void **state)
 		for (int i = 0; i < 40000; i++) {
 			uint64_t window = 1 + below(&x, 1000);
 			uint64_t now = (1ull << (20 + below(&x, 42))) + below(&x, 1000);
-			struct xr_group g = {.voters = random_voters(&x, n),
+			struct xr_group g = {.members = random_voters(&x, n),
 					     .lead_since_ns = now - below(&x, 2 * window)};
 			__u8 self = (__u8)(1 + below(&x, XR_NODE_MAX));
 			struct xr_acks acks;
@@ -258,7 +258,7 @@ static void quorum_as_the_naive_model(void **state)
 				acks.echo_ns[k] = random_echo(&x, now, g.lead_since_ns, window);
 			want = naive_quorum(&g, &acks, self, (int64_t)now, (int64_t)window);
 			if (want != xr_quorum_fresh(&g, &acks, self, now, window))
-				fail_msg("voters %#x self %u round %d: model says %d", g.voters,
+				fail_msg("voters %#x self %u round %d: model says %d", g.members,
 					 self, i, want);
 			yes += want;
 			rounds++;
@@ -274,7 +274,7 @@ static void quorum_is_a_majority(void **state)
 
 	(void)state;
 	for (int n = 1; n <= XR_NODE_MAX; n++) {
-		struct xr_group g = {.voters = (2u << n) - 2, .lead_since_ns = now - 5000};
+		struct xr_group g = {.members = (2u << n) - 2, .lead_since_ns = now - 5000};
 
 		for (int acked = 0; acked < n; acked++) {
 			struct xr_acks acks = {0};
@@ -290,7 +290,7 @@ static void quorum_is_a_majority(void **state)
 /* Acks of nodes that do not vote count for nothing (willemt c4de21e, hashicorp#308). */
 static void quorum_ignores_who_does_not_vote(void **state)
 {
-	struct xr_group g = {.voters = 0xe, .lead_since_ns = 100};
+	struct xr_group g = {.members = 0xe, .lead_since_ns = 100};
 	struct xr_acks acks;
 
 	(void)state;
@@ -299,7 +299,7 @@ static void quorum_ignores_who_does_not_vote(void **state)
 	assert_false(xr_quorum_fresh(&g, &acks, 1, 5000, 1000));
 	acks.echo_ns[3] = 5000;
 	assert_true(xr_quorum_fresh(&g, &acks, 1, 5000, 1000));
-	g.voters = 0xc; /* a leader that votes not itself: 2 and 3 are needed */
+	g.members = 0xc; /* a leader that votes not itself: 2 and 3 are needed */
 	assert_false(xr_quorum_fresh(&g, &acks, 1, 5000, 1000));
 }
 
@@ -321,7 +321,7 @@ static void lease_is_shorter_than_the_timeout(void **state)
 static void leader_needs_grace_or_quorum(void **state)
 {
 	const struct xr_control c = {.self = 1, .quorum_lapse_us = 150};
-	struct xr_group g = {.voters = 0xe, .lead_since_ns = 1000000};
+	struct xr_group g = {.members = 0xe, .lead_since_ns = 1000000};
 	struct xr_acks acks = {0};
 
 	(void)state;
@@ -476,7 +476,7 @@ static void ack_lets_know_of_its_term(void **state)
 {
 	const struct xr_group leads = {.view = {.term = 7, .leader = 1, .mode = XR_LEAD},
 				       .lead_since_ns = 1000,
-				       .voters = 0xe,
+				       .members = 0xe,
 				       .digest = 0xbeef};
 	const struct {
 		__u32 term;
@@ -506,7 +506,7 @@ static void ack_lets_know_of_its_term(void **state)
 static void overtaken_ack_lets_know_of_its_term(void **state)
 {
 	struct xr_group g = {
-		.view = {.term = 7, .leader = 1, .mode = XR_LEAD}, .voters = 0xe, .digest = 0xbeef};
+		.view = {.term = 7, .leader = 1, .mode = XR_LEAD}, .members = 0xe, .digest = 0xbeef};
 	const struct xr_record rec = {.term = 7, .digest = 0xbeef, .flags = XR_ACKED};
 	const struct xr_wire h = {.source = 2, .dest = 1, .echo_ns = 1500};
 	struct xr_acks acks = {.echo_ns[2] = 1600, .term[2] = 6};
@@ -524,7 +524,7 @@ static void overtaken_ack_lets_know_of_its_term(void **state)
 static enum xr_reason acked_entry(__u32 own, __u32 said, __u16 flags, __u64 *stamped)
 {
 	struct xr_group g = {.view = {.term = 7, .leader = 1, .mode = XR_LEAD},
-			     .voters = 0xe,
+			     .members = 0xe,
 			     .digest = 0xbeef,
 			     .entry = own};
 	const struct xr_record rec = {.term = 7, .digest = 0xbeef, .flags = flags, .entry = said};
@@ -572,7 +572,7 @@ static void ack_names_the_entry(void **state)
 	const struct xr_control c = {.self = 1, .min_timeout_us = D_NS / NS_PER_US};
 	const struct xr_wire h = {.source = 2, .dest = 1, .sent_ns = LEADERS, .min_timeout_us = 1};
 	struct xr_group g = {.view = {.term = 7, .leader = 2, .mode = XR_FOLLOW},
-			     .voters = 0xe,
+			     .members = 0xe,
 			     .digest = 0xbeef,
 			     .entry = 12};
 	struct xr_record rec = {.term = 7, .digest = 0xbeef, .entry = XR_COMMITTED | 12};
@@ -709,7 +709,7 @@ static void set_up_batch(struct hammer *hm)
 		*hammer_group(hm, i) = (struct xr_group){.view = following,
 							 .contact_ns = OLD_NS,
 							 .entry = NAMED,
-							 .voters = 0xe,
+							 .members = 0xe,
 							 .digest = 0xbeef};
 }
 

@@ -57,7 +57,7 @@ static int setup(void **state)
 	};
 	maps.groups[0] = (struct xr_group){
 		.view = {.term = 4, .leader = 1, .mode = XR_LEAD},
-		.voters = 0xe,
+		.members = 0xe,
 		.durable_term = 4,
 		.voted_for = 1,
 		.role = XR_LEADER,
@@ -65,7 +65,7 @@ static int setup(void **state)
 	};
 	maps.groups[2] = (struct xr_group){
 		.view = {.term = 6, .mode = XR_NONE},
-		.voters = 0x6,
+		.members = 0x6,
 		.durable_term = 7,
 		.role = XR_CANDIDATE,
 		.name = "fifteen-letters",
@@ -257,7 +257,7 @@ static void quorum_age_is_the_majoritys(void **state)
 	json_t *s;
 
 	(void)state;
-	maps.groups[0].voters = 0x3e;
+	maps.groups[0].members = 0x3e;
 	maps.groups[0].lead_since_ns = now_ns - 60 * NS_PER_S;
 	echo[2] = now_ns - 40 * NS_PER_S;
 	echo[3] = now_ns - 10 * NS_PER_S;
@@ -271,7 +271,7 @@ static void quorum_age_is_the_majoritys(void **state)
 	s = status();
 	assert_true(json_is_null(json_object_get(group(s, 0), "quorum_age_ms")));
 	json_decref(s);
-	maps.groups[0].voters = 0x2; /* alone */
+	maps.groups[0].members = 0x2; /* alone */
 	s = status();
 	assert_true(number(group(s, 0), "quorum_age_ms") == 0);
 	json_decref(s);

@@ -212,7 +212,7 @@ static struct xr_journal *open_journal(void)
 static void view(int id, uint32_t term, uint8_t leader, enum xr_mode mode)
 {
 	groups[id].view = (struct xr_view){.term = term, .leader = leader, .mode = mode};
-	groups[id].voters = w.config.groups[id - 1].voters;
+	groups[id].members = w.config.groups[id - 1].voters;
 	groups[id].digest = w.config.groups[id - 1].digest;
 }
 
@@ -507,6 +507,12 @@ static void hung_is_who_has_not_turned_for_two_stall_limits(void **state)
 	assert_true(xr_warden_is_hung(&w, clock_ns - stall_ns / 2 + 1));
 	assert_false(xr_warden_is_hung(&w, clock_ns - stall_ns / 2)); /* it slept itself */
 	control.heard_ns = clock_ns + 1;
+	assert_false(xr_warden_is_hung(&w, clock_ns));
+	control.heard_ns = 0; /* somebody wrote over the record: what was seen before counts */
+	assert_false(xr_warden_is_hung(&w, clock_ns));
+	clock_ns += 2 * stall_ns + 2;
+	assert_true(xr_warden_is_hung(&w, clock_ns));
+	w.heard_ns = 0;
 	assert_false(xr_warden_is_hung(&w, clock_ns));
 }
 

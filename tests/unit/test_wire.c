@@ -366,11 +366,11 @@ static void node_start(struct node *n, __u8 self, __u8 leader, __u64 now)
 						.used = 1,
 						.lives = LIFE(self) ^ LIFE(id)};
 	n->groups[0] = (struct xr_group){.view = {7, 0, leader, mode},
-					 .voters = 0xe,
+					 .members = 0xe,
 					 .digest = 0xbeef,
 					 .lead_since_ns = now - MS};
 	n->groups[7] = (struct xr_group){
-		.view = {9, 0, 3, XR_FOLLOW}, .voters = 0xe, .digest = 0x1234};
+		.view = {9, 0, 3, XR_FOLLOW}, .members = 0xe, .digest = 0x1234};
 	n->env = (struct xr_env){.groups = n->groups,
 				 .acks = n->acks,
 				 .ngroups = 8,
@@ -395,7 +395,7 @@ static enum xr_verdict node_receive(struct node *n, const struct golden *in, str
 static void node_add_elected(struct node *n)
 {
 	n->groups[5] = (struct xr_group){
-		.view = {7, 0, 0, XR_NONE}, .voters = 0xe, .digest = 0xcafe};
+		.view = {7, 0, 0, XR_NONE}, .members = 0xe, .digest = 0xcafe};
 }
 
 static void rules_turn_question_into_answer(void **state)

@@ -97,7 +97,7 @@ static int start(void **state)
 	};
 	*g = (struct xr_group){
 		.view = {.term = 7, .leader = 1, .mode = XR_LEAD},
-		.voters = 0xe,
+		.members = 0xe,
 		.lead_since_ns = now_ns - 2 * NS_PER_MS,
 		.name = "main",
 	};
@@ -528,7 +528,7 @@ static void tells_what_is_left_of_the_lease(void **state)
 
 	(void)state;
 	g->lead_since_ns = now_ns - 100 * NS_PER_S;
-	g->voters = 0x3e; /* of five */
+	g->members = 0x3e; /* of five */
 	acks->echo_ns[2] = now_ns - NS_PER_MS;
 	acks->echo_ns[3] = now_ns - 3 * NS_PER_S;
 	acks->echo_ns[4] = now_ns - 5 * NS_PER_S;
@@ -558,7 +558,7 @@ static void alone_it_has_a_whole_lease(void **state)
 	struct xr_lease_timing timing;
 
 	(void)state;
-	g->voters = 2;
+	g->members = 2;
 	xr_timing(h, &timing);
 	assert_int_equal(timing.lease_ns, 10 * NS_PER_S * 900 / 1100);
 	assert_int_equal(timing.handover_ns, 10 * NS_PER_S);
@@ -646,10 +646,10 @@ static void a_watch_waits_for_its_group(void **state)
 	struct xr_state now;
 
 	(void)state;
-	g->voters = 0;
+	g->members = 0;
 	assert_int_equal(xr_watch_look(w, &now), -ESRCH);
 	assert_non_null(strstr(xr_watch_why(w), "has no group main"));
-	g->voters = 0xe;
+	g->members = 0xe;
 	assert_int_equal(xr_watch_look(w, &now), 1);
 	xr_watch_close(w);
 }

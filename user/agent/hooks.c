@@ -215,7 +215,7 @@ void xr_hooks_look(struct xr_agent *a)
 	uint64_t now_ns = xr_now_ns();
 
 	for (size_t id = 0; a->told && id < a->maps.ngroups; id++)
-		if (a->maps.groups[id].voters && !a->told[id].calling &&
+		if (a->maps.groups[id].members && !a->told[id].calling &&
 		    a->calling < UNDER_WAY_MOST)
 			look(a, id, now_ns);
 }

@@ -88,7 +88,7 @@ static json_int_t count_leaderless(const struct xr_agent *a)
 	json_int_t n = 0;
 
 	for (size_t id = 0; id < m->ngroups && id < m->control->groups; id++)
-		n += m->groups[id].voters >> a->config.self & 1 &&
+		n += m->groups[id].members >> a->config.self & 1 &&
 		     xr_view_read(&m->groups[id]).view.mode == XR_NONE;
 	return n;
 }

@@ -203,7 +203,7 @@ static const struct group_metric group_metrics[] = {
 
 static bool exists(const struct page *p, size_t id)
 {
-	return p->maps->groups[id].voters;
+	return p->maps->groups[id].members;
 }
 
 static void put_groups(struct page *p, const struct group_metric *m)
@@ -226,7 +226,7 @@ static void put_acks(struct page *p)
 
 		if (!exists(p, id) || xr_view_read(g).view.mode != XR_LEAD)
 			continue;
-		xr_each_node_of(node, g->voters & ~(1u << p->agent->config.self)) {
+		xr_each_node_of(node, xr_members(g->members) & ~(1u << p->agent->config.self)) {
 			uint64_t echo_ns =
 				*(const volatile __u64 *)&p->maps->acks[id].echo_ns[node];
 

@@ -35,6 +35,7 @@ int cli_detach(const struct cli *cli, int argc, char **argv);
 int cli_transfer(const struct cli *cli, int argc, char **argv);
 int cli_set(const struct cli *cli, int argc, char **argv);
 int cli_get(const struct cli *cli, int argc, char **argv);
+int cli_member(const struct cli *cli, int argc, char **argv);
 int cli_step_down(const struct cli *cli, int argc, char **argv);
 
 /* Print "xraft: SENTENCE" on stderr and return `code`. */
@@ -68,6 +69,9 @@ int cli_daemon_socket(const struct cli *cli, struct cli_node *out);
 
 /* A node that fits has a socket, and none has pins: it runs without BPF. Says nothing. */
 bool cli_only_socket(const char *want);
+
+/* user/cli/value.c: what makes an entry; waits, and says what became of it. */
+int cli_post_entry(const char *socket, const char *path, bool json);
 
 /* user/cli/http.c: ask the daemon through its unix socket. */
 

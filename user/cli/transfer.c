@@ -33,7 +33,7 @@ static int parse(const char *command, int argc, char **argv, int least, int most
 static const struct xr_group *find_group(const struct xr_maps *m, const char *name)
 {
 	for (size_t id = 0; id < m->ngroups; id++)
-		if (m->groups[id].voters &&
+		if (m->groups[id].members &&
 		    !strncmp(m->groups[id].name, name, sizeof(m->groups[id].name)))
 			return &m->groups[id];
 	return NULL;

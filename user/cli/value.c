@@ -123,7 +123,7 @@ static int make_path(char *path, const char *group, const struct text *value, co
 	return whole ? CLI_OK : cli_fail(CLI_FAILED, "no memory");
 }
 
-static int post(const char *socket, const char *path, bool json)
+int cli_post_entry(const char *socket, const char *path, bool json)
 {
 	json_t *done = NULL;
 	int code = cli_post_json(socket, path, &done);
@@ -158,7 +158,7 @@ int cli_set(const struct cli *cli, int argc, char **argv)
 	code = make_path(path, argv[optind], &value, o.if_id);
 	if (!code)
 		code = cli_daemon_socket(cli, &socket);
-	return code ? code : post(socket.path, path, o.json);
+	return code ? code : cli_post_entry(socket.path, path, o.json);
 }
 
 static int print_entry(const char *group, const struct xr_entry *e, bool committed)
@@ -193,7 +193,7 @@ static int get_value(const struct xr_maps *m, const char *group, bool json)
 	int err;
 
 	while (id < m->ngroups &&
-	       (!m->groups[id].voters || strncmp(m->groups[id].name, group, XR_NAME_SIZE)))
+	       (!m->groups[id].members || strncmp(m->groups[id].name, group, XR_NAME_SIZE)))
 		id++;
 	if (id == m->ngroups)
 		return cli_fail(CLI_FAILED, "there is no group %s here; see xraft status", group);

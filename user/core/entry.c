@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The entry (rules 22 to 26): a log of which only the last entry is kept, since each holds all. Here are
- * its ids; the caller has the bodies.
+ * The entry (rules 22 to 27): a log of which only the last entry is kept, since each holds all. Here are
+ * its ids, and whom it names; the caller has the bodies.
  */
 #include "core/internal.h"
 
@@ -15,8 +15,7 @@ void xr_entry_make(struct xr_raft *r, const struct xr_event *ev, struct xr_updat
 	r->made_ns = ev->now_ns;
 	up->what |= XR_DO_TAKE;
 	up->entry = r->entry_next;
-	if (r->voters != xr_bit(r->self))
-		xr_update_send(r, up, XR_APPEND, 0, r->term);
+	xr_update_send(r, up, XR_APPEND, 0, r->term);
 }
 
 void xr_entry_propose(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
@@ -42,6 +41,13 @@ static void commit_if_acked(struct xr_raft *r, const struct xr_event *ev, struct
 	up->what |= XR_DO_BEAT; /* and the others know at once */
 }
 
+/* So who was away, or was removed meanwhile, learns of it. */
+void xr_entry_hand_on(struct xr_raft *r, struct xr_update *up, uint8_t to)
+{
+	if (r->entry && r->committed == r->entry)
+		xr_update_send(r, up, XR_HAND_ON, to, r->term);
+}
+
 /* What is acked in this term is of this term, or named 0: retransmission is no more than this. */
 void xr_entry_acked(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
@@ -51,6 +57,10 @@ void xr_entry_acked(struct xr_raft *r, const struct xr_event *ev, struct xr_upda
 
 	if (!newest || xr_entry_term(newest) != r->term)
 		return;
+	if (!r->entry_next && !(xr_raft_members(r) & xr_bit(m->node))) {
+		xr_entry_hand_on(r, up, m->node);
+		return;
+	}
 	if (index != (uint32_t)newest) {
 		xr_update_send(r, up, XR_APPEND, m->node, r->term);
 		return;
@@ -61,6 +71,24 @@ void xr_entry_acked(struct xr_raft *r, const struct xr_event *ev, struct xr_upda
 	commit_if_acked(r, ev, up);
 }
 
+/*
+ * Rule 25: its voters count from here, committed or not. They are one more or one less than before at the
+ * leader (rule 26), so that each majority of the ones meets each of the others: nothing need be
+ * fenced. Who was asking for votes asked others, with another entry: it begins anew.
+ */
+static void name(struct xr_raft *r, const struct xr_event *ev)
+{
+	r->voters = ev->voters;
+	r->learners = ev->learners;
+	r->reborn = ev->reborn;
+	if (r->role == XR_LEADER || r->phase == XR_IDLE)
+		return;
+	r->role = XR_FOLLOWER;
+	r->phase = XR_IDLE;
+	r->granted = 0;
+	xr_timer_rearm(r, ev);
+}
+
 /* Rule 24: durable first; then it is named, and acked. */
 void xr_entry_taken(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
@@ -68,13 +96,16 @@ void xr_entry_taken(struct xr_raft *r, const struct xr_event *ev, struct xr_upda
 		return;
 	r->entry = r->entry_next;
 	r->entry_next = 0;
+	name(r, ev);
 	up->what |= XR_DO_SHOW;
+	if (ev->handed)
+		note_committed(r, up, 0);
 	if (xr_entry_term(r->entry) != r->term || r->op.writing)
 		return;
 	if (r->role == XR_LEADER) {
 		r->acked |= xr_bit(r->self);
 		commit_if_acked(r, ev, up);
-	} else if (r->leader) {
+	} else if (r->leader && !ev->handed) {
 		up->what |= XR_DO_ACK;
 		up->ack_to = r->leader;
 		up->ack_echo_ns = ev->message.sent_ns;
@@ -104,5 +135,34 @@ void xr_entry_append(struct xr_raft *r, const struct xr_event *ev, struct xr_upd
 		up->what |= XR_DO_ACK;
 		up->ack_to = m->node;
 		up->ack_echo_ns = m->sent_ns;
+	}
+}
+
+/* Rule 27: a newcomer, to whom the entry that names it did not come. */
+void xr_entry_lacking(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+{
+	uint8_t node = ev->message.node;
+	uint32_t index = (uint32_t)ev->message.entry & XR_INDEX_MAX;
+
+	if (xr_entry_term(xr_raft_newest(r)) == r->term && index != (uint32_t)xr_raft_newest(r) &&
+	    (r->entry_next || xr_raft_members(r) & xr_bit(node)))
+		xr_update_send(r, up, XR_APPEND, node, r->term);
+}
+
+/*
+ * Rule 24: what is committed may be had of anyone. The sender's term is no older than the entry's, and
+ * is entered first; the entry comes again with the next question.
+ */
+void xr_entry_handed(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+{
+	const struct xr_message *m = &ev->message;
+
+	if (m->term > r->term) {
+		xr_decide_enter_term(r, ev, up);
+	} else if (r->role != XR_LEADER && !r->op.writing && !r->entry_next &&
+		   m->entry > r->entry && xr_entry_term(m->entry) <= r->term) {
+		r->entry_next = m->entry;
+		up->what |= XR_DO_TAKE;
+		up->entry = m->entry;
 	}
 }

@@ -135,7 +135,7 @@ void xr_follower_resignation(struct xr_raft *r, const struct xr_event *ev, struc
 	r->phase = XR_IDLE;
 	r->leader = 0;
 	xr_update_report(up, XR_RAFT_RESIGNATION, m->term, m->node, NULL);
-	if (m->heir == r->self && !xr_decide_stranger(r, ev, &not_now)) {
+	if (m->heir == r->self && xr_raft_stands(r) && !xr_decide_stranger(r, ev, &not_now)) {
 		xr_candidate_campaign(r, ev, &why, up);
 		return;
 	}

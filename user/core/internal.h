@@ -85,7 +85,7 @@ bool xr_decide_looked(struct xr_raft *r, const struct xr_event *ev, struct xr_wh
 /* On disk: publish. Whoever is owed a reply gets it next. */
 void xr_decide_durable(struct xr_raft *r, struct xr_update *up);
 
-/* entry.c: rules 22 to 26. */
+/* entry.c: rules 22 to 27. */
 
 /* Of a leader: an entry of its term, to the disk and to all others. */
 void xr_entry_make(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
@@ -93,6 +93,11 @@ void xr_entry_propose(struct xr_raft *r, const struct xr_event *ev, struct xr_up
 void xr_entry_acked(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_entry_taken(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_entry_note(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+/* Who asks for votes without the entry that is committed here gets it. */
+void xr_entry_hand_on(struct xr_raft *r, struct xr_update *up, uint8_t to);
+void xr_entry_handed(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+/* Of a leader: somebody lacks the entry that makes it a member. */
+void xr_entry_lacking(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 /* Of a follower: an APPEND of the leader that it follows. */
 void xr_entry_append(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 
@@ -100,6 +105,7 @@ void xr_entry_append(struct xr_raft *r, const struct xr_event *ev, struct xr_upd
 void xr_leader_begin(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_leader_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_leader_ack(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
+void xr_leader_taken(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_leader_step_down(struct xr_raft *r, const struct xr_event *ev,
 			 const struct xr_why_event *why, struct xr_update *up);
 

@@ -75,6 +75,16 @@ void xr_leader_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_upd
 		xr_leader_step_down(r, ev, &lost, up);
 }
 
+/* Who is removed leads until the others have committed that, and then one of them (4.2.2). */
+static void end_if_removed(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+{
+	struct xr_why_event why = {.cause = XR_CAUSE_REMOVED};
+
+	if (r->role == XR_LEADER && !xr_raft_votes(r) && !r->entry_next &&
+	    r->committed == r->entry)
+		xr_leader_step_down(r, ev, &why, up);
+}
+
 /* An ack comes up as a refusal with a newer term (5.1), or for the entry that it names. */
 void xr_leader_ack(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
@@ -82,8 +92,17 @@ void xr_leader_ack(struct xr_raft *r, const struct xr_event *ev, struct xr_updat
 
 	if (r->role != XR_LEADER)
 		return;
-	if (!m->granted && m->term > r->term)
+	if (m->lacking)
+		xr_entry_lacking(r, ev, up);
+	else if (!m->granted && m->term > r->term)
 		xr_decide_enter_term(r, ev, up);
 	else if (m->granted && m->term == r->term)
 		xr_entry_acked(r, ev, up);
+	end_if_removed(r, ev, up);
+}
+
+void xr_leader_taken(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+{
+	xr_entry_taken(r, ev, up);
+	end_if_removed(r, ev, up);
 }

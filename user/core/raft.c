@@ -21,13 +21,15 @@ static void (*const on_type[XR_TYPE_END])(struct xr_raft *r, const struct xr_eve
 	[XR_PREVOTE_ANSWER] = xr_candidate_prevote_answer,
 	[XR_RESIGN] = xr_follower_resignation,
 	[XR_APPEND] = xr_follower_append,
+	[XR_HAND_ON] = xr_entry_handed,
 };
 
 static void on_message(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
 	const struct xr_message *m = &ev->message;
 
-	if (m->node == r->self || m->node > XR_NODE_MAX || !(r->voters & xr_bit(m->node)))
+	/* Members need not be so by this node's own idea, which may be older than theirs (4.2.2). */
+	if (m->node == r->self || m->node > XR_NODE_MAX)
 		return;
 	xr_decide_note(r, m);
 	if (m->type < XR_TYPE_END && on_type[m->type])
@@ -100,7 +102,7 @@ static void step(struct xr_raft *r, const struct xr_event *ev, struct xr_update 
 		xr_entry_propose(r, ev, up);
 		break;
 	case XR_EV_TAKEN:
-		xr_entry_taken(r, ev, up);
+		xr_leader_taken(r, ev, up);
 		break;
 	case XR_EV_NEWS:
 		break;

@@ -45,6 +45,7 @@ enum xr_cause {
 	XR_CAUSE_TRANSFER,    /* asked to hand over to `node` */
 	XR_CAUSE_STRANGER,    /* not introduced to a majority yet (rule 18) */
 	XR_CAUSE_ORPHAN,      /* its warden is gone */
+	XR_CAUSE_REMOVED,     /* is a voter no longer */
 	XR_CAUSE_HAD_LEADER,  /* heard the leader of an earlier term `ns` ago (stickiness) */
 	XR_CAUSE_END,
 };
@@ -83,7 +84,9 @@ struct xr_timing {
 struct xr_raft {
 	/* what it is */
 	uint32_t group;
-	uint32_t voters; /* bit n: node n */
+	uint32_t voters;   /* bit n: node n; of the durable entry, or as configured */
+	uint32_t learners; /* likewise */
+	bool reborn; /* it names this node by another birth, if at all: it is no member (rule 27) */
 	uint8_t self;
 	const struct xr_timing *timing; /* not owned */
 	uint64_t beat_shift_ns; /* its place in the heartbeat interval, shared with other groups */
@@ -121,7 +124,7 @@ struct xr_raft {
 	uint32_t claimed[XR_NODE_MAX + 1]; /* [node]: the newest term that is a leap from ours */
 	uint32_t met; /* bit n: node n has voted or asked for votes since a leader was heard */
 
-	/* rules 22 to 26: ids, term << 32 | index; 0: none */
+	/* rules 22 to 27: ids, term << 32 | index; 0: none */
 	uint64_t entry;	     /* durable */
 	uint64_t entry_next; /* on its way to the disk */
 	uint64_t committed;  /* the newest that is known to be */
@@ -148,6 +151,29 @@ static inline bool xr_raft_under_way(const struct xr_raft *r)
 	       (r->entry && xr_entry_term(r->entry) != r->term);
 }
 
+/* Voters and learners, whoever this node is. */
+static inline uint32_t xr_raft_members(const struct xr_raft *r)
+{
+	return r->voters | r->learners;
+}
+
+/* Is this node a voter, by its own entry and birth (rule 27)? */
+static inline bool xr_raft_votes(const struct xr_raft *r)
+{
+	return r->voters >> r->self & 1 && !r->reborn;
+}
+
+/*
+ * Who is none never campaigns, but for a leader that has removed itself, for as long as it does not know
+ * that others have that entry: without its vote they might be fewer than they need, and it has the
+ * newest entry (4.2.2). It does not count itself.
+ */
+static inline bool xr_raft_stands(const struct xr_raft *r)
+{
+	return xr_raft_votes(r) ||
+	       (!(xr_raft_members(r) >> r->self & 1) && r->committed != r->entry);
+}
+
 enum xr_event_kind {
 	XR_EV_TIMER,   /* `update.timer_ns` has come; socket drained, stamps read anew (rule 11) */
 	XR_EV_MESSAGE, /* an authenticated message; heartbeats only where the rules pass them up */
@@ -165,12 +191,13 @@ struct xr_message {
 	uint8_t node;	     /* sender, or addressee; 0: all other voters but those in `skip` */
 	uint32_t skip;	     /* bit n: node n has answered already */
 	bool granted;	     /* XR_ACK: no refusal */
+	bool lacking;	     /* XR_ACK: of who lacks the entry, and promises nothing */
 	uint8_t heir;	     /* XR_RESIGN */
 	uint8_t lift_leader; /* XR_VOTE */
 	uint32_t lift_term;
 	uint32_t term;
 	uint32_t round;
-	uint64_t entry;	  /* requests, XR_APPEND: an id; XR_ACK: as its record names it */
+	uint64_t entry;	  /* requests, XR_APPEND, XR_HAND_ON: an id; XR_ACK: as its record names it */
 	uint64_t sent_ns; /* XR_HEARTBEAT, XR_APPEND: what an ack has to echo */
 };
 
@@ -185,7 +212,10 @@ struct xr_event {
 	uint32_t strangers; /* bit n: node n has not told yet what it knows of this one (rule 18) */
 	uint8_t heir;	    /* the voter with the newest ack, or the one that was asked for */
 	bool committed;	    /* the own durable entry is, as the maps say */
-	uint64_t entry;	    /* XR_EV_TAKEN */
+	uint64_t entry;	    /* XR_EV_TAKEN, and whom it names */
+	uint32_t voters, learners;
+	bool reborn;
+	bool handed; /* it was handed on: it is committed, and no question to be acked */
 	struct xr_message message;
 	struct xr_why_event why;
 };

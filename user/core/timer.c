@@ -59,7 +59,7 @@ static uint64_t hinted_timeout_ns(const struct xr_raft *r)
 {
 	uint32_t others = r->voters & ~xr_bit(r->leader);
 	uint32_t before = __builtin_popcount(others & (xr_bit(r->self) - 1));
-	uint32_t rank = (before + r->group) % __builtin_popcount(others);
+	uint32_t rank = others ? (before + r->group) % __builtin_popcount(others) : 0;
 	uint64_t d_ns = r->timing->min_timeout_ns;
 	uint64_t timeout_ns = d_ns + d_ns / 50 + d_ns / 5 * rank;
 
@@ -105,12 +105,13 @@ uint64_t xr_timer_poll_ns(const struct xr_raft *r, const struct xr_event *ev)
 
 uint64_t xr_timer_next_ns(const struct xr_raft *r, const struct xr_event *ev)
 {
-	uint64_t expiry = xr_timer_expiry_ns(r, ev->contact_ns), other;
+	uint64_t expiry, other;
 
-	if (!(r->voters & xr_bit(r->self)))
-		return UINT64_MAX;
 	if (r->role == XR_LEADER)
 		return r->beat_ns;
+	if (!xr_raft_stands(r))
+		return UINT64_MAX;
+	expiry = xr_timer_expiry_ns(r, ev->contact_ns);
 	if (xr_timer_waits(r))
 		return r->resend_ns;
 	if (r->op.writing)

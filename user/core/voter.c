@@ -2,10 +2,13 @@
 /* The voter's side: RequestVote and PreVote (5.2, 5.4.1; 9.6). */
 #include "core/internal.h"
 
-/* Rule 23 (5.4.1): ids are (term, index), compared as numbers. */
+/*
+ * Rule 23 (5.4.1): ids are (term, index), compared as numbers. An entry on its way to the disk is there
+ * before the vote is.
+ */
 static bool log_is_older(const struct xr_raft *r, const struct xr_message *m)
 {
-	return m->entry < r->entry;
+	return m->entry < xr_raft_newest(r);
 }
 
 static void answer(struct xr_raft *r, uint8_t node, uint32_t round, bool granted,
@@ -55,6 +58,8 @@ void xr_voter_prevote(struct xr_raft *r, const struct xr_event *ev, struct xr_up
 
 	if (why.cause == XR_CAUSE_LEAP) /* rule 14; other refusals of a prevote are everyday */
 		xr_update_report(up, XR_RAFT_VOTE_REFUSED, m->term, m->node, &why);
+	if (log_is_older(r, m))
+		xr_entry_hand_on(r, up, m->node);
 	reply = xr_update_send(r, up, XR_PREVOTE_ANSWER, m->node,
 			       granted ? m->term : xr_raft_term(r));
 	reply->round = m->round;

@@ -216,6 +216,13 @@ static bool may_order(const struct xr_api *api, struct MHD_Connection *c)
 	       (who.uid == 0 || who.uid == api->owner);
 }
 
+static enum MHD_Result answer_no_right(struct MHD_Connection *c)
+{
+	return xr_answer_error(c, MHD_HTTP_FORBIDDEN,
+			       "orders are root's, and reading is the group's; run xraft as root",
+			       NULL);
+}
+
 static enum MHD_Result post_step_down(struct xr_api *api, struct MHD_Connection *c)
 {
 	struct xr_order_result result = {.why.text = "the election thread does not turn"};
@@ -224,11 +231,7 @@ static enum MHD_Result post_step_down(struct xr_api *api, struct MHD_Connection 
 	int err;
 
 	if (!may_order(api, c))
-		return xr_answer_error(
-			c, MHD_HTTP_FORBIDDEN,
-			"orders are root's, and reading is the group's; run xraft as "
-			"root",
-			NULL);
+		return answer_no_right(c);
 	if (!read_order(c, &order))
 		return xr_answer_error(c, MHD_HTTP_BAD_REQUEST,
 				       "give group=NAME, and perhaps to=NODE (1 to 9); or nothing, "
@@ -282,33 +285,94 @@ static const char *read_value(struct MHD_Connection *c, struct xr_order *order)
 	return NULL;
 }
 
+/* What was asked for is under way: it is committed, or with `err` nobody knows yet. */
+static enum MHD_Result answer_set(struct MHD_Connection *c, const struct xr_set *set, int err,
+				  const struct xr_why *why)
+{
+	json_t *id = json_sprintf("%u.%u", xr_entry_term(set->entry), (uint32_t)set->entry);
+	json_t *done = json_pack("{s:o, s:b, s:f}", "id", id, "committed", !err, "ms",
+				 (double)set->took_ns / NS_PER_MS);
+
+	if (err && !set->entry) {
+		json_decref(done);
+		return xr_answer_error(c, code_of(err), why->text, NULL);
+	}
+	if (err)
+		json_object_set_new(done, "error", json_string(why->text));
+	return xr_answer_json(c, err ? MHD_HTTP_ACCEPTED : MHD_HTTP_OK, done, NULL);
+}
+
 static enum MHD_Result post_set(struct xr_api *api, struct MHD_Connection *c)
 {
 	struct xr_order order;
 	const char *wrong;
 	struct xr_set set = {0};
 	struct xr_why why;
-	json_t *done;
 	int err;
 
 	if (!may_order(api, c))
-		return xr_answer_error(
-			c, MHD_HTTP_FORBIDDEN,
-			"orders are root's, and reading is the group's; run xraft as "
-			"root",
-			NULL);
+		return answer_no_right(c);
 	wrong = read_value(c, &order);
 	if (wrong)
 		return xr_answer_error(c, MHD_HTTP_BAD_REQUEST, wrong, NULL);
 	err = xr_set_value(api->world.maps, api->world.orders, &order, &set, &why);
-	if (err && !set.entry)
-		return xr_answer_error(c, code_of(err), why.text, NULL);
-	done = json_pack("{s:o, s:b, s:f}", "id",
-			 json_sprintf("%u.%u", xr_entry_term(set.entry), (uint32_t)set.entry),
-			 "committed", !err, "ms", (double)set.took_ns / NS_PER_MS);
-	if (err)
-		json_object_set_new(done, "error", json_string(why.text));
-	return xr_answer_json(c, err ? MHD_HTTP_ACCEPTED : MHD_HTTP_OK, done, NULL);
+	return answer_set(c, &set, err, &why);
+}
+
+static bool read_member(struct MHD_Connection *c, struct xr_order *order, bool *both)
+{
+	static const struct {
+		const char *word;
+		enum xr_order_kind kind;
+	} changes[] = {
+		{"add", XR_ORDER_ADD},
+		{"learn", XR_ORDER_ADD},
+		{"promote", XR_ORDER_PROMOTE},
+		{"remove", XR_ORDER_REMOVE},
+	};
+	const char *change = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "change");
+	const char *node = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "node");
+	size_t i = 0;
+
+	if (!read_order(c, order) || !order->group[0] || order->heir || !change || !node ||
+	    strlen(node) != 1 || node[0] < '1' || node[0] > '9')
+		return false;
+	while (i < ARRAY_SIZE(changes) && strcmp(changes[i].word, change))
+		i++;
+	if (i == ARRAY_SIZE(changes))
+		return false;
+	order->kind = changes[i].kind;
+	order->node = (uint8_t)(node[0] - '0');
+	*both = !strcmp(change, "add");
+	return true;
+}
+
+/* Rule 26: one change at a time, so that who is added learns first, and then votes. */
+static enum MHD_Result post_member(struct xr_api *api, struct MHD_Connection *c)
+{
+	struct xr_order order;
+	struct xr_set set = {0};
+	struct xr_why why;
+	uint64_t learned_ns;
+	bool both;
+	int err;
+
+	if (!may_order(api, c))
+		return answer_no_right(c);
+	if (!read_member(c, &order, &both))
+		return xr_answer_error(c, MHD_HTTP_BAD_REQUEST,
+				       "give change=add, learn, promote or remove, group=NAME and "
+				       "node=NODE (1 to 9)",
+				       NULL);
+	err = xr_set_value(api->world.maps, api->world.orders, &order, &set, &why);
+	if (!err && both) {
+		learned_ns = set.took_ns;
+		set = (struct xr_set){0};
+		order.kind = XR_ORDER_PROMOTE;
+		err = xr_set_value(api->world.maps, api->world.orders, &order, &set, &why);
+		set.took_ns += learned_ns;
+	}
+	return answer_set(c, &set, err, &why);
 }
 
 static enum MHD_Result get_value(struct xr_api *api, struct MHD_Connection *c)
@@ -317,7 +381,7 @@ static enum MHD_Result get_value(struct xr_api *api, struct MHD_Connection *c)
 	size_t id = 0;
 
 	while (name && id < api->world.maps->ngroups &&
-	       (!api->world.maps->groups[id].voters ||
+	       (!api->world.maps->groups[id].members ||
 		strncmp(api->world.maps->groups[id].name, name, XR_NAME_SIZE)))
 		id++;
 	if (!name || id == api->world.maps->ngroups)
@@ -378,6 +442,7 @@ static const struct route {
 	{MHD_HTTP_METHOD_GET, "/v1/events", get_events},
 	{MHD_HTTP_METHOD_GET, "/v1/value", get_value},
 	{MHD_HTTP_METHOD_POST, "/v1/set", post_set},
+	{MHD_HTTP_METHOD_POST, "/v1/member", post_member},
 	{MHD_HTTP_METHOD_POST, "/v1/step-down", post_step_down},
 };
 
@@ -400,7 +465,7 @@ static enum MHD_Result route(struct xr_api *api, struct MHD_Connection *c, const
 	return xr_answer_error(
 		c, MHD_HTTP_NOT_FOUND,
 		"there is no such path; try /v1/status, /v1/looks, /v1/peers, /v1/events, "
-		"/v1/value, /v1/set or /v1/step-down",
+		"/v1/value, /v1/set, /v1/member or /v1/step-down",
 		NULL);
 }
 

@@ -236,7 +236,7 @@ static int on_order(sd_event_source *source, int fd, uint32_t events, void *data
  */
 static bool is_orphan(const struct xr_node *n, const struct signalfd_siginfo *info)
 {
-	pid_t warden = n->warden->nic.maps.control->warden_pid;
+	pid_t warden = n->warden->pid;
 
 	return !atomic_load(&n->shared->asked) &&
 	       ((pid_t)info->ssi_pid == warden || getppid() != warden);

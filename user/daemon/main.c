@@ -11,13 +11,14 @@
 
 struct options {
 	const char *config;
-	bool fresh; /* --new */
+	bool fresh; /* --new, --join */
+	bool join;
 	bool check;
 };
 
 static void usage(FILE *out)
 {
-	fputs("usage: xraftd [--config FILE] [--new | --check | --keys]\n"
+	fputs("usage: xraftd [--config FILE] [--new | --join | --check | --keys]\n"
 	      "\n"
 	      "Takes part in leader elections; an XDP program answers the heartbeats.\n"
 	      "\n"
@@ -25,6 +26,10 @@ static void usage(FILE *out)
 	      "  -n, --new          start without state: this node never took part in this "
 	      "cluster\n"
 	      "                     under this id; refused where there is state\n"
+	      "  -j, --join         start without state, to be made a member by xraft member add: a "
+	      "new\n"
+	      "                     machine, or one whose state is lost; refused where there is "
+	      "state\n"
 	      "  -t, --check        validate the configuration, and what it meets on this "
 	      "machine;\n"
 	      "                     print what is unwise and what is in force, and exit\n"
@@ -46,6 +51,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"new", no_argument, NULL, 'n'},
+		{"join", no_argument, NULL, 'j'},
 		{"check", no_argument, NULL, 't'},
 		{"keys", no_argument, NULL, 'k'},
 		{"version", no_argument, NULL, 'V'},
@@ -55,13 +61,16 @@ static int parse_options(int argc, char **argv, struct options *o)
 	int c;
 
 	*o = (struct options){.config = "/etc/xraft/xraft.conf"};
-	while ((c = getopt_long(argc, argv, "c:ntkVh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:njtkVh", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			o->config = optarg;
 			break;
 		case 'n':
 			o->fresh = true;
+			break;
+		case 'j':
+			o->fresh = o->join = true;
 			break;
 		case 't':
 			o->check = true;
@@ -173,6 +182,8 @@ int main(int argc, char **argv)
 		err = xr_fail(&why, -EIO, "libsodium does not start; is /dev/urandom there?");
 	else
 		err = xr_config_read(&warden.config, options.config, &why);
+	while (!err && options.join && !warden.birth)
+		warden.birth = randombytes_random();
 	if (!err && options.check)
 		err = check(&warden.config);
 	else if (!err)

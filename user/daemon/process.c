@@ -61,9 +61,11 @@ static void catch_signals(void)
 /*
  * ---- set-up ----
  */
-static void fill_control(struct xr_control *control)
+static void fill_control(struct xr_warden *w)
 {
-	control->warden_pid = getpid();
+	struct xr_control *control = w->nic.maps.control;
+
+	control->warden_pid = w->pid = getpid();
 	control->netns = xr_status_netns();
 	control->timens = xr_maps_timens();
 }
@@ -466,7 +468,7 @@ int xr_warden_run(struct xr_warden *w, bool fresh, struct xr_why *why)
 	w->world = &trains;
 	err = xr_warden_open(w, fresh, why);
 	if (!err) {
-		fill_control(w->nic.maps.control);
+		fill_control(w);
 		err = open_shared(&shared, w->nic.maps.ngroups, why);
 	}
 	if (!err)

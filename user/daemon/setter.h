@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A value set for somebody who waits until it is committed: what an API thread does for `xraft set`. */
+/*
+ * An entry made for somebody who waits until it is committed: what an API thread does for `xraft set`
+ * and `xraft member`.
+ */
 #ifndef XRAFT_SETTER_H
 #define XRAFT_SETTER_H
 
@@ -15,8 +18,8 @@ struct xr_set {
 bool xr_set_read_id(const char *text, uint64_t *id);
 
 /*
- * XR_ORDER_SET, by the election thread; while another entry is under way it is tried again for two
- * seconds. Then waits for as long as five more. 0: committed. Errors, with a sentence: those of
+ * XR_ORDER_SET, or one of members, by the election thread; while another entry is under way, or a
+ * learner lags, it is tried again for two seconds. Then waits for as long as five more. 0: committed. Errors, with a sentence: those of
  * struct xr_order_result; -ETIMEDOUT: no majority has it yet; -ECANCELED: this node lost the
  * leadership first. After these two set->entry tells what may yet be committed; else it is 0.
  */

@@ -180,7 +180,7 @@ static void announce(struct xr_node *n)
 static void end_with_warden(const struct xr_warden *w)
 {
 	prctl(PR_SET_PDEATHSIG, SIGTERM); /* step down, and end */
-	if (getppid() != w->nic.maps.control->warden_pid)
+	if (getppid() != w->pid)
 		raise(SIGTERM);
 	/* Rule 8: a core dump would keep the socket, and the answers, alive while it is written. */
 	prctl(PR_SET_DUMPABLE, 0);

@@ -17,7 +17,7 @@ static bool find_group(const struct xr_maps *m, const char *name, uint32_t *id)
 {
 	for (uint32_t i = 0; i < m->ngroups; i++) {
 		*id = i;
-		if (m->groups[i].voters && !strncmp(m->groups[i].name, name, XR_NAME_SIZE))
+		if (m->groups[i].members && !strncmp(m->groups[i].name, name, XR_NAME_SIZE))
 			return true;
 	}
 	return false;
@@ -126,7 +126,7 @@ static size_t tell_state(struct xr_stream *s, char *line, size_t size)
 		uint32_t id = (uint32_t)s->next++;
 		size_t len = 0;
 
-		if (s->maps->groups[id].voters && is_named(&s->filter, id))
+		if (s->maps->groups[id].members && is_named(&s->filter, id))
 			len = hand_on(xr_event_state(xr_reporter_origin(s->reporter), s->cursor,
 						     s->maps, id),
 				      line, size);

@@ -48,6 +48,7 @@ static int check_state(struct xr_warden *w, struct xr_why *why)
 		.cluster = w->config.cluster,
 		.node = w->config.self,
 		.create = w->fresh,
+		.birth = w->birth,
 		.capacity_blocks = w->journal_blocks,
 		.disk = w->disk,
 	};
@@ -64,6 +65,7 @@ static int check_state(struct xr_warden *w, struct xr_why *why)
 	if (err)
 		return err;
 	w->promise_ns = xr_journal_promise_ns(w->journal);
+	w->birth = xr_journal_birth(w->journal);
 	xr_journal_close(w->journal);
 	w->journal = NULL;
 	return xr_rights_own(&w->user, w->config.state_dir, why);
@@ -79,6 +81,7 @@ static void fill_control(struct xr_warden *w)
 		.abi = XR_ABI,
 		.self = c->self,
 		.port = c->nodes[c->self].port,
+		.birth = w->birth,
 		.groups = w->nic.maps.ngroups,
 		.min_timeout_us = c->min_timeout_us,
 		.max_timeout_us = c->max_timeout_us,
@@ -194,13 +197,19 @@ void xr_warden_spawned(struct xr_warden *w)
 	w->starts++;
 }
 
-/* Whoever slept itself cannot tell. */
-bool xr_warden_is_hung(const struct xr_warden *w, uint64_t waited_since_ns)
+/*
+ * Whoever slept itself cannot tell. 0 is no engine's word: somebody wrote over the record (rule 20), and
+ * what was seen before counts until the engine's next turn.
+ */
+bool xr_warden_is_hung(struct xr_warden *w, uint64_t waited_since_ns)
 {
 	uint64_t stall_ns = w->config.stall_limit_us * NS_PER_US, by_ns = now_ns(w);
+	uint64_t heard_ns = *(const volatile __u64 *)&w->nic.maps.control->heard_ns;
 
-	return by_ns - waited_since_ns < stall_ns / 2 &&
-	       xr_before(w->nic.maps.control->heard_ns + 2 * stall_ns, by_ns);
+	if (heard_ns)
+		w->heard_ns = heard_ns;
+	return by_ns - waited_since_ns < stall_ns / 2 && w->heard_ns &&
+	       xr_before(w->heard_ns + 2 * stall_ns, by_ns);
 }
 
 int xr_warden_reload(struct xr_warden *w, struct xr_why *rest, struct xr_why *why)
@@ -230,7 +239,7 @@ static void resign(struct xr_warden *w, uint32_t id, uint32_t deaf)
 		.node = xr_heir(g, &w->nic.maps.acks[id], w->nic.maps.control, deaf, id),
 	};
 
-	xr_each_node_of(to, g->voters & ~(1u << w->config.self))
+	xr_each_node_of(to, xr_members(g->members) & ~(1u << w->config.self))
 		xr_outbox_ballot(&w->outbox, to, XR_RESIGN, &ballot);
 }
 

@@ -27,9 +27,12 @@ struct xr_warden {
 	struct xr_journal *journal;  /* NULL but while xr_warden_open() looks at it */
 	int node_fd;		     /* the lock of this node on this machine, and */
 	int lock_fd;		     /* that of the state folder; the engine inherits both */
-	bool fresh;		     /* --new: there is no state yet */
+	bool fresh;		     /* --new, --join: there is no state yet */
+	uint32_t birth;		     /* of the state: drawn with --join (rule 27) */
 	uint64_t promise_ns;	     /* rule 6: the largest D ever used */
 	uint64_t fenced_ns;	     /* when the views were fenced, from which the promise counts */
+	uint64_t heard_ns;	     /* of xr_control, as last seen; 0: never */
+	pid_t pid;		     /* its own: engines know it from before they were forked */
 	uint32_t starts;	     /* of engines */
 	uint64_t pause_ns;	     /* before the last start but the first */
 	char died_of[64];	     /* the last engine */
@@ -59,7 +62,7 @@ uint64_t xr_warden_promise_until_ns(const struct xr_warden *w);
 void xr_warden_spawned(struct xr_warden *w);
 
 /* The loop has not turned for twice the time after which it counts as hung. */
-bool xr_warden_is_hung(const struct xr_warden *w, uint64_t waited_since_ns);
+bool xr_warden_is_hung(struct xr_warden *w, uint64_t waited_since_ns);
 
 /*
  * First of all after the death of the engine's election thread: end its leases, tell the peers.

@@ -7,7 +7,7 @@
 #include "xraft/wire.h"
 
 static inline struct xr_ballot xr_ballot_of(const struct xr_message *m, uint32_t group,
-					    uint16_t digest)
+					    uint16_t digest, uint32_t birth)
 {
 	return (struct xr_ballot){
 		.group = group,
@@ -16,6 +16,7 @@ static inline struct xr_ballot xr_ballot_of(const struct xr_message *m, uint32_t
 		.flags = m->granted ? XR_GRANTED : 0,
 		.round = m->round,
 		.entry = m->entry,
+		.birth = birth,
 		.lift_term = m->lift_term,
 		.lift_leader = m->lift_leader,
 		.node = m->heir,
@@ -46,7 +47,7 @@ static inline struct xr_message xr_ballot_message(const struct xr_wire *h,
 static inline uint8_t xr_heir(const struct xr_group *g, const struct xr_acks *acks,
 			      const struct xr_control *c, uint32_t deaf, uint32_t group)
 {
-	uint32_t others = g->voters & ~deaf & ~(1u << c->self);
+	uint32_t others = g->members & 0xffff & ~deaf & ~(1u << c->self);
 	uint64_t newest_ns = 0;
 	uint8_t heirs[XR_NODE_MAX];
 	int n = 0;

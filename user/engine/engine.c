@@ -87,7 +87,7 @@ static int start_groups(struct xr_engine *e, const struct xr_journal *journal,
 	int err = 0;
 
 	for (uint32_t id = 0; id < e->env.ngroups; id++)
-		e->env.groups[id].voters = e->env.groups[id].digest = 0;
+		e->env.groups[id].members = e->env.groups[id].digest = 0;
 	xr_journal_each(journal, note_state, e);
 	for (size_t i = 0; i < e->config->ngroups && !err; i++) {
 		const struct xr_config_group *g = &e->config->groups[i];
@@ -113,6 +113,7 @@ int xr_engine_init(struct xr_engine *e, struct xr_maps *maps, const struct xr_jo
 		.max_timeout_ns = c->max_timeout_us * NS_PER_US,
 		.heartbeat_ns = c->heartbeat_us * NS_PER_US,
 	};
+	e->birth = xr_journal_birth(journal);
 	e->env.groups = maps->groups;
 	e->env.acks = maps->acks;
 	e->env.ngroups = maps->ngroups;

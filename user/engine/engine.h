@@ -27,6 +27,7 @@ struct xr_bodies {
 	struct xr_entry now;  /* durable */
 	struct xr_entry next; /* filled, or on its way to the disk; that until the disk has it */
 	uint64_t echo_ns;     /* of the APPEND that brought it */
+	bool handed;	      /* a HAND_ON brought it */
 };
 
 /* A group as the engine holds it. */
@@ -37,6 +38,7 @@ struct xr_member {
 	bool has_state;		 /* the journal knew this id at start, configured or not */
 	/* As configured: what of its record nobody changes. */
 	uint16_t digest;
+	uint16_t first_voters;
 	char name[XR_NAME_SIZE];
 	struct xr_bodies *bodies; /* owned; NULL: there was never an entry */
 };
@@ -96,6 +98,7 @@ struct xr_engine {
 	int received;	    /* datagrams, in the last turn that took any */
 	struct xr_path_test path;
 	struct xr_acquaintance known[XR_NODE_MAX + 1];
+	uint32_t birth; /* of the own state (rule 27) */
 	uint64_t groups_digest; /* as told to others */
 	uint32_t strangers;	/* bit n: node n has not told yet what it knows of us (rule 18) */
 	uint64_t doubted_ns;	/* when all were last asked again */
@@ -193,10 +196,26 @@ void xr_value_taken(struct xr_engine *e, uint32_t id, uint64_t entry);
 void xr_value_name(struct xr_engine *e, struct xr_member *m, uint32_t term);
 void xr_value_show(struct xr_engine *e, struct xr_member *m);
 bool xr_value_is_committed(const struct xr_engine *e, const struct xr_member *m);
-void xr_value_send(struct xr_engine *e, struct xr_member *m, uint8_t to);
+void xr_value_send(struct xr_engine *e, struct xr_member *m, uint8_t to, uint8_t type);
 void xr_value_passed(struct xr_engine *e, const struct xr_datagram *d);
+void xr_value_again(struct xr_engine *e, struct xr_member *m);
 void xr_value_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r);
-/* group.c, for it. */
+/* members.c: who is a member, of which birth, and orders to change it (rules 25 to 27). */
+void xr_members_start(struct xr_engine *e, struct xr_member *m, uint32_t voters,
+		      const struct xr_entry *entry);
+/* The durable entry names others than the one before: what it says, for the core and the maps. */
+void xr_members_name(const struct xr_engine *e, const struct xr_entry *entry, struct xr_event *ev);
+void xr_members_show(struct xr_engine *e, struct xr_member *m);
+void xr_members_taken(struct xr_engine *e, struct xr_member *m, const struct xr_entry *before);
+uint32_t xr_members_word(const struct xr_raft *r);
+/* By which `node` is known here. */
+uint32_t xr_members_birth(const struct xr_member *m, uint8_t node);
+/* XR_ORDER_ADD, _PROMOTE, _REMOVE: `next`, as it is now, without or with that node. */
+int xr_members_change(struct xr_engine *e, struct xr_member *m, const struct xr_order *order,
+		      struct xr_entry *next, struct xr_why *why);
+/* group.c, for these. */
+/* Does this voter or learner ack what this node sends as the leader, and its daemon answer? */
+bool xr_group_answers(const struct xr_engine *e, const struct xr_member *m, uint8_t node);
 struct xr_member *xr_group_find(struct xr_engine *e, const char *name);
 /* What the disk shall have of a group in this term; with `entry`, or NULL. */
 void xr_group_persist(struct xr_engine *e, struct xr_member *m, uint32_t term, uint8_t vote,

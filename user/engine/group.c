@@ -87,10 +87,15 @@ static void ack(struct xr_engine *e, struct xr_member *m, uint8_t to, uint64_t e
 	xr_env_count(&e->env, reason);
 	if (reason == XR_R_drop_replay) /* overtaken while the disk was busy: ask for one to ack */
 		xr_outbox_record(&e->outbox, to, XR_POLL, 0, &rec);
+	if (reason == XR_R_pass_heartbeat && !xr_is_member(g, e->config->self)) {
+		rec.flags = XR_LACKING;
+		rec.entry = g->entry;
+		xr_outbox_record(&e->outbox, to, XR_ACK, echo_ns, &rec);
+	}
 	if (reason != XR_R_heartbeat_answered)
 		return;
 	rec.flags = XR_ACKED;
-	rec.entry = entry;
+	rec.entry = entry & XR_INDEX_MAX; /* without XR_COMMITTED it comes up there (rule 25) */
 	xr_outbox_record(&e->outbox, to, XR_ACK, echo_ns, &rec);
 }
 
@@ -101,25 +106,35 @@ static void send_to(struct xr_engine *e, struct xr_member *m, uint8_t to,
 	struct xr_record poll = {.group = m->raft.group, .term = m->raft.term, .digest = digest};
 	struct xr_ballot ballot;
 
-	if (msg->type == XR_APPEND) {
-		xr_value_send(e, m, to);
+	if (msg->type == XR_APPEND || msg->type == XR_HAND_ON) {
+		xr_value_send(e, m, to, msg->type);
 		return;
 	}
 	if (msg->type == XR_POLL) {
 		xr_outbox_record(&e->outbox, to, XR_POLL, 0, &poll);
 		return;
 	}
-	ballot = xr_ballot_of(msg, m->raft.group, digest);
+	ballot = xr_ballot_of(msg, m->raft.group, digest, e->birth);
 	xr_outbox_ballot(&e->outbox, to, msg->type, &ballot);
+}
+
+/* Whom `type` is for; an entry for whom it names. */
+static uint32_t others(const struct xr_member *m, uint8_t type)
+{
+	uint32_t nodes = m->raft.voters;
+
+	if (type == XR_APPEND && m->raft.entry_next)
+		nodes = m->bodies->next.voters | m->bodies->next.learners;
+	else if (type == XR_RESIGN || type == XR_APPEND)
+		nodes = xr_raft_members(&m->raft);
+	return nodes & ~(1u << m->raft.self);
 }
 
 static void send_message(struct xr_engine *e, struct xr_member *m, const struct xr_message *msg)
 {
-	uint32_t others = m->raft.voters & ~(1u << m->raft.self) & ~msg->skip;
+	uint32_t nodes = msg->node ? 1u << msg->node : others(m, msg->type) & ~msg->skip;
 
-	if (msg->node)
-		others = 1u << msg->node;
-	xr_each_node_of(to, others)
+	xr_each_node_of(to, nodes)
 		send_to(e, m, to, msg);
 }
 
@@ -139,7 +154,7 @@ static void beat(struct xr_engine *e, uint32_t id)
 
 	if (g->view.mode != XR_LEAD)
 		return;
-	xr_each_node_of(to, g->voters & ~(1u << e->env.control->self))
+	xr_each_node_of(to, xr_members(g->members) & ~(1u << e->env.control->self))
 		xr_outbox_record(&e->outbox, to, XR_HEARTBEAT, 0, &rec);
 }
 
@@ -377,12 +392,11 @@ struct xr_member *xr_group_find(struct xr_engine *e, const char *name)
 	return NULL;
 }
 
-/* Nobody gains by a leader that hands over to one who is not there. */
-static bool is_there(const struct xr_engine *e, const struct xr_member *m, uint8_t heir)
+bool xr_group_answers(const struct xr_engine *e, const struct xr_member *m, uint8_t node)
 {
-	uint64_t echo_ns = e->env.acks[m->raft.group].echo_ns[heir];
+	uint64_t echo_ns = e->env.acks[m->raft.group].echo_ns[node];
 
-	return echo_ns && !(e->deaf >> heir & 1) &&
+	return echo_ns && !(e->deaf >> node & 1) &&
 	       xr_engine_now_ns(e) - echo_ns < e->env.control->quorum_lapse_us * NS_PER_US;
 }
 
@@ -405,7 +419,8 @@ static void step_down_as_told(struct xr_engine *e, struct xr_member *m,
 	} else if (order->heir && !(m->raft.voters >> order->heir & 1)) {
 		r->err = xr_fail(&r->why, -EINVAL, "node %u is no voter of %s", order->heir,
 				 order->group);
-	} else if (order->heir && order->heir != m->raft.self && !is_there(e, m, order->heir)) {
+	} else if (order->heir && order->heir != m->raft.self &&
+		   !xr_group_answers(e, m, order->heir)) { /* it would leave nobody */
 		r->err = xr_fail(&r->why, -EHOSTDOWN,
 				 "node %u has not answered for so long that handing %s over to it "
 				 "would leave nobody",
@@ -467,11 +482,12 @@ void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
 	g->digest = config->digest;
 	if (!vote)
 		g->replay = 0; /* of an earlier cluster, whose term 1 had another leader's clock */
-	if (!(config->voters >> e->config->self & 1))
+	if (!(config->voters >> e->config->self & 1) && !e->birth && !entry)
 		return; /* others vote on it: this node only knows its name */
 	memcpy(m->name, config->name, sizeof(m->name));
 	m->digest = config->digest;
-	m->raft.voters = g->voters = config->voters;
+	m->first_voters = (uint16_t)config->voters;
+	xr_members_start(e, m, config->voters, entry);
 	xr_value_start(e, m, entry);
 	xr_raft_start(&m->raft, vote ? vote->term : 0, vote ? vote->vote : 0, xr_engine_now_ns(e),
 		      promise_until_ns, xr_engine_random(e), &up);

@@ -72,6 +72,7 @@ static void self_facts(const struct xr_engine *e, struct xr_fact fact[XR_FACTS_S
 	fact[FACT(keys)].value = keys_in_use(e);
 	fact[FACT(xdp)].value = c->nic_mode | (uint64_t)c->tx_path << 8;
 	fact[FACT(value_bytes)].value = e->maps->values ? xr_maps_value_room(e->maps) : 0;
+	fact[FACT(birth)].value = e->birth;
 	for (int i = 0; i < XR_FACTS_SELF; i++) {
 		fact[i].what = XR_FACT_SELF + i;
 		fact[i].of = 0;
@@ -192,6 +193,14 @@ void xr_introduce_doubt(struct xr_engine *e, uint64_t now_ns)
 	xr_path_again(e, now_ns + settle_ns);
 }
 
+void xr_introduce_ask_soon(struct xr_engine *e, uint8_t node)
+{
+	if (xr_engine_now_ns(e) - e->known[node].asked_ns < FIRST_WAIT_NS)
+		return;
+	begin_anew(&e->known[node]);
+	xr_introduce_ask(e, node, false);
+}
+
 void xr_introduce_ask_all(struct xr_engine *e)
 {
 	xr_each_node(node) {
@@ -262,15 +271,23 @@ static uint64_t acked_entry(const struct xr_engine *e, uint32_t id, uint8_t node
 	return r->role == XR_LEADER && r->acked >> node & 1 ? xr_raft_newest(r) : 0;
 }
 
-/* As much as one datagram holds; the asker comes back for the rest. */
-static int add_terms(const struct xr_engine *e, uint8_t node, uint64_t from, struct xr_fact *fact,
-		     int n)
+/*
+ * As much as one datagram holds; the asker comes back for the rest. A node of another birth than the one
+ * that is known here has promised nothing (rule 27).
+ */
+static int add_terms(const struct xr_engine *e, uint8_t node, const struct xr_datagram *asked,
+		     struct xr_fact *fact, int n)
 {
+	uint64_t from = value_of(asked, XR_FACT_from);
+	uint32_t birth = (uint32_t)value_of(asked, XR_FACT_birth);
+
 	for (uint32_t id = from < e->env.ngroups ? from : e->env.ngroups; id < e->env.ngroups;
 	     id++) {
 		uint32_t term = known_term(e, id, node), vote = voted_term(e, id, node);
 		uint64_t entry = acked_entry(e, id, node);
 
+		if (birth != xr_members_birth(&e->members[id], node))
+			continue;
 		if (n >= (int)XR_FACT_MAX - 3) {
 			fact[n++] = (struct xr_fact){XR_FACT_more, 0, id};
 			break;
@@ -294,7 +311,7 @@ static void tell(struct xr_engine *e, uint8_t node, const struct xr_datagram *as
 	if (e->known[node].twice)
 		fact[n++] = (struct xr_fact){.what = XR_FACT_twice};
 	self_facts(e, fact + n);
-	n = add_terms(e, node, value_of(asked, XR_FACT_from), fact, n + XR_FACTS_SELF);
+	n = add_terms(e, node, asked, fact, n + XR_FACTS_SELF);
 	xr_outbox_facts(&e->outbox, node, XR_TELL, fact, n);
 }
 

@@ -42,6 +42,14 @@ struct xr_acquaintance {
 	struct xr_fact facts[XR_FACTS_SELF]; /* as it told them, in order; what 0: it did not */
 };
 
+/* What it told of itself; 0: nothing. */
+static inline uint64_t xr_introduce_fact(const struct xr_acquaintance *a, uint32_t what)
+{
+	const struct xr_fact *fact = &a->facts[what - XR_FACT_SELF];
+
+	return fact->what ? fact->value : 0;
+}
+
 void xr_introduce_init(struct xr_engine *e);
 
 /* All groups that are configured: at the start, and after a reload. */
@@ -53,6 +61,9 @@ void xr_introduce_look(struct xr_engine *e, uint64_t now_ns);
 
 /* Ask `node` again: with `path`, whether our NIC path's answers reach it, too. */
 void xr_introduce_ask(struct xr_engine *e, uint8_t node, bool path);
+
+/* Now, unless it was asked a moment ago: for somebody who waits for what it tells. */
+void xr_introduce_ask_soon(struct xr_engine *e, uint8_t node);
 
 /* In a datagram as large as this node sends. Where it is lost, an ordinary question follows. */
 void xr_introduce_ask_large(struct xr_engine *e, uint8_t node);

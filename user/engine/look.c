@@ -15,7 +15,7 @@
 /* What nobody changes while a node runs. A fence, too, keeps these. */
 static bool is_whole(const struct xr_group *g, const struct xr_member *m)
 {
-	return g->voters == m->raft.voters && g->digest == m->digest &&
+	return g->members == xr_members_word(&m->raft) && g->digest == m->digest &&
 	       !memcmp(g->name, m->name, sizeof(g->name));
 }
 
@@ -30,7 +30,7 @@ static void restore(struct xr_engine *e, struct xr_group *g, struct xr_member *m
 
 	*(volatile __u64 *)&g->contact_ns = now_ns;
 	*(volatile __u64 *)&g->lead_since_ns = now_ns;
-	g->voters = m->raft.voters;
+	xr_members_show(e, m);
 	g->digest = m->digest;
 	memcpy(g->name, m->name, sizeof(g->name));
 	g->durable_term = m->raft.term;
@@ -112,8 +112,9 @@ static void look_at_group(struct xr_engine *e, uint32_t id)
 	if (!m->raft.voters)
 		return;
 	xr_look_at_record(e, m);
+	xr_value_again(e, m);
 	if (m->raft.role == XR_LEADER)
-		xr_each_node_of(node, m->raft.voters)
+		xr_each_node_of(node, xr_raft_members(&m->raft))
 			note(&e->heard[node].nic_ns, acks->echo_ns[node]);
 	else if (m->raft.leader)
 		note(&e->heard[m->raft.leader].nic_ns, e->env.groups[id].contact_ns);

@@ -11,6 +11,10 @@ enum xr_order_kind {
 	/* "Lead no longer": in one group or, where its name is "", in all; `heir` first, 0: any. */
 	XR_ORDER_STEP_DOWN,
 	XR_ORDER_SET, /* make `value` the group's, if its entry is still `if_id` where that is asked */
+	/* Make `node` a learner, a voter, no member: rule 26, one at a time. */
+	XR_ORDER_ADD,
+	XR_ORDER_PROMOTE,
+	XR_ORDER_REMOVE,
 	XR_ORDER_ASK,  /* ask all peers again how they are */
 	XR_ORDER_TELL, /* and tell what they have told: `known` of the result */
 };
@@ -19,6 +23,7 @@ struct xr_order {
 	enum xr_order_kind kind;
 	char group[XR_NAME_SIZE];
 	uint8_t heir;
+	uint8_t node;
 	bool conditional;
 	uint64_t if_id;
 	uint16_t size;
@@ -28,7 +33,8 @@ struct xr_order {
 struct xr_order_result {
 	/*
 	 * 0; -ENOENT no such group; -EPERM not the leader; -EINVAL; -EHOSTDOWN the heir; -EBUSY an entry
-	 * is under way; -ESTALE another entry than `if_id`; -EOVERFLOW there can be no further ones
+	 * is under way; -ESTALE another entry than `if_id`; -EOVERFLOW there can be no further ones;
+	 * -EEXIST it is that already; -EAGAIN a learner lags
 	 */
 	int err;
 	uint64_t entry;	       /* the id that the value got: it is on its way */

@@ -100,10 +100,10 @@ void xr_outbox_facts(struct xr_outbox *box, uint8_t to, uint8_t type, const stru
 		post(box, to, &d);
 }
 
-void xr_outbox_append(struct xr_outbox *box, uint8_t to, const struct xr_record *record,
-		      const struct xr_entry *entry)
+void xr_outbox_append(struct xr_outbox *box, uint8_t to, uint8_t type,
+		      const struct xr_record *record, const struct xr_entry *entry)
 {
-	struct xr_datagram d = {.wire = {.type = XR_APPEND, .lives = box->env->peers[to].lives}};
+	struct xr_datagram d = {.wire = {.type = type, .lives = box->env->peers[to].lives}};
 	struct xr_append *append = (struct xr_append *)(&d.wire + 1);
 	uint32_t size = sizeof(*record) + xr_entry_size(entry);
 

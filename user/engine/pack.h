@@ -28,8 +28,8 @@ void xr_outbox_ballot(struct xr_outbox *box, uint8_t to, uint8_t type,
 void xr_outbox_facts(struct xr_outbox *box, uint8_t to, uint8_t type, const struct xr_fact *fact,
 		     size_t n);
 /* Sealed at once. */
-void xr_outbox_append(struct xr_outbox *box, uint8_t to, const struct xr_record *record,
-		      const struct xr_entry *entry);
+void xr_outbox_append(struct xr_outbox *box, uint8_t to, uint8_t type,
+		      const struct xr_record *record, const struct xr_entry *entry);
 void xr_outbox_flush(struct xr_outbox *box);
 
 #endif

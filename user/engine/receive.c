@@ -73,13 +73,24 @@ static void passed_record(struct xr_engine *e, const struct xr_wire *h, const st
 		.node = h->source,
 		.term = rec->term,
 		.granted = rec->flags & XR_ACKED,
+		.lacking = rec->flags & XR_LACKING,
 		.entry = rec->entry,
 	};
 	struct xr_group *g = xr_env_group(&e->env, rec->group);
 
-	if (g && rec->digest == g->digest && xr_is_voter(g, h->source) &&
-	    (h->type == XR_POLL || rec->flags & (XR_REFUSED | XR_ACKED)) && !is_quiet_ack(g, rec))
+	if (g && rec->digest == g->digest &&
+	    (h->type == XR_POLL || rec->flags & (XR_REFUSED | XR_ACKED | XR_LACKING)) &&
+	    !is_quiet_ack(g, rec))
 		xr_group_message(e, rec->group, &m);
+}
+
+/* Rule 27: a node that was wiped, and has another birth, may have voted already. */
+static bool is_of_another(const struct xr_engine *e, const struct xr_wire *h,
+			  const struct xr_ballot *b)
+{
+	return (h->type == XR_VOTE_ANSWER || h->type == XR_PREVOTE_ANSWER) &&
+	       b->flags & XR_GRANTED &&
+	       b->birth != xr_members_birth(&e->members[b->group], h->source);
 }
 
 static void passed_ballot(struct xr_engine *e, const struct xr_wire *h, const struct xr_ballot *b)
@@ -87,10 +98,12 @@ static void passed_ballot(struct xr_engine *e, const struct xr_wire *h, const st
 	struct xr_group *g = xr_env_group(&e->env, b->group);
 	struct xr_message m = xr_ballot_message(h, b);
 
-	if (!g || !xr_is_voter(g, h->source))
+	if (!g || !g->members)
 		xr_env_count(&e->env, XR_R_drop_group);
 	else if (b->digest != g->digest)
 		xr_env_count(&e->env, XR_R_drop_digest);
+	else if (is_of_another(e, h, b))
+		xr_env_count(&e->env, XR_R_drop_birth);
 	else {
 		if (h->type == XR_VOTE_ANSWER && m.granted)
 			xr_know_term(&e->env.acks[b->group], h->source, b->term);
@@ -135,7 +148,7 @@ static void passed_up(struct xr_engine *e, const struct xr_datagram *d)
 		passed_fact(e, d);
 		return;
 	}
-	if (h->type == XR_APPEND) {
+	if (xr_type_body(h->type) == XR_BODY_WORD) {
 		xr_value_passed(e, d);
 		return;
 	}

@@ -26,6 +26,7 @@
 	X(resignation, 5, "{group}: node {node} resigned term {term}")                          \
 	X(term_adopted, 5, "{group}: enters term {term}: {cause}")                              \
 	X(committed, 6, "{group}: entry {entry} is committed")                                  \
+	X(members, 5, "{group}: has {note}, as of term {term}")                                 \
 	X(stalled, 4, "the event loop stood still for {ms} ms; it asks before it acts: {note}") \
 	X(path_delivered, 6, "answers of the NIC path are delivered, node {node} says")         \
 	X(path_lost, 4, "{note}")                                                               \

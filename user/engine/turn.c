@@ -255,14 +255,20 @@ void xr_engine_order(struct xr_engine *e, const struct xr_order *order, struct x
 {
 	begin_turn(e);
 	memset(r, 0, sizeof(*r));
-	if (order->kind == XR_ORDER_STEP_DOWN)
+	switch (order->kind) {
+	case XR_ORDER_STEP_DOWN:
 		xr_group_order(e, order, r);
-	else if (order->kind == XR_ORDER_SET)
-		xr_value_order(e, order, r);
-	else if (order->kind == XR_ORDER_ASK)
+		break;
+	case XR_ORDER_ASK:
 		xr_introduce_ask_all(e);
-	else
+		break;
+	case XR_ORDER_TELL:
 		xr_introduce_show(e, r->known);
+		break;
+	default:
+		xr_value_order(e, order, r);
+		break;
+	}
 	end_turn(e);
 }
 

@@ -57,6 +57,7 @@ void xr_value_show(struct xr_engine *e, struct xr_member *m)
 {
 	struct xr_value *v = xr_maps_value(e->maps, m->raft.group);
 
+	xr_members_show(e, m);
 	xr_value_name(e, m, m->published.view.term);
 	if (v && m->bodies)
 		write_value(v, &m->bodies->now, &m->raft, xr_maps_value_room(e->maps));
@@ -99,27 +100,33 @@ void xr_value_take(struct xr_engine *e, struct xr_member *m, const struct xr_upd
 		copy(&b->next, &b->now);
 		b->next.id = up->entry;
 	}
+	if (m->raft.role == XR_LEADER)
+		b->handed = false; /* nobody's datagram brought it */
 	xr_group_persist(e, m, m->raft.term, m->raft.vote, &b->next);
 }
 
 void xr_value_taken(struct xr_engine *e, uint32_t id, uint64_t entry)
 {
 	struct xr_member *m = &e->members[id];
+	struct xr_entry before = m->bodies->now;
 	struct xr_event ev = {
 		.kind = XR_EV_TAKEN,
 		.entry = entry,
 		.message.sent_ns = m->bodies->echo_ns,
+		.handed = m->bodies->handed,
 	};
 
+	xr_members_name(e, &m->bodies->next, &ev);
 	copy(&m->bodies->now, &m->bodies->next);
 	xr_group_step(e, id, &ev);
+	xr_members_taken(e, m, &before);
 }
 
 /*
  * ---- to others and from them ----
  */
 
-void xr_value_send(struct xr_engine *e, struct xr_member *m, uint8_t to)
+void xr_value_send(struct xr_engine *e, struct xr_member *m, uint8_t to, uint8_t type)
 {
 	const struct xr_group *g = &e->env.groups[m->raft.group];
 	struct xr_record rec = {
@@ -127,20 +134,28 @@ void xr_value_send(struct xr_engine *e, struct xr_member *m, uint8_t to)
 		.term = m->raft.term,
 		.digest = g->digest,
 	};
+	bool next = type == XR_APPEND && m->raft.entry_next;
+	const struct xr_entry *entry = next ? &m->bodies->next : &m->bodies->now;
 
-	xr_outbox_append(&e->outbox, to, &rec,
-			 m->raft.entry_next ? &m->bodies->next : &m->bodies->now);
+	/*
+	 * With an entry that removes it, and is not committed, a node would refuse its vote to those
+	 * who still need it. Once that is committed it may be handed on.
+	 */
+	if (type == XR_APPEND && !((entry->voters | entry->learners) >> to & 1))
+		return;
+	xr_outbox_append(&e->outbox, to, type, &rec, entry);
 }
 
 /* As long as it says, and of what a group can be. */
-static bool is_sound(const struct xr_datagram *d, const struct xr_group *g)
+static bool is_sound(const struct xr_datagram *d)
 {
 	const struct xr_append *a = (const struct xr_append *)(&d->wire + 1);
+	uint32_t voters = a->entry.voters, learners = a->entry.learners;
 
-	return d->size >= sizeof(d->wire) + sizeof(a->record) + XR_ENTRY_BASE &&
+	return d->size >= sizeof(d->wire) + sizeof(a->record) + XR_ENTRY_BASE && voters &&
+	       !(voters & learners) && !((voters | learners) & ~XR_NODES) &&
 	       a->entry.size <= XR_VALUE_MAX &&
-	       d->size == sizeof(d->wire) + sizeof(a->record) + xr_entry_size(&a->entry) &&
-	       a->entry.voters == g->voters && !a->entry.learners;
+	       d->size == sizeof(d->wire) + sizeof(a->record) + xr_entry_size(&a->entry);
 }
 
 static enum xr_reason check(struct xr_engine *e, const struct xr_datagram *d, struct xr_group **g)
@@ -152,10 +167,10 @@ static enum xr_reason check(struct xr_engine *e, const struct xr_datagram *d, st
 		return reason;
 	*g = d->size < sizeof(d->wire) + sizeof(a->record) ? NULL
 							   : xr_env_group(&e->env, a->record.group);
-	if (!*g || !xr_is_voter(*g, e->config->self))
+	if (!*g)
 		return XR_R_drop_group;
-	reason = xr_rule_record(*g, &d->wire, &a->record);
-	if (reason == XR_REASON_END && !is_sound(d, *g))
+	reason = xr_rule_record(*g, &a->record);
+	if (reason == XR_REASON_END && !is_sound(d))
 		return XR_R_drop_group;
 	return reason;
 }
@@ -179,9 +194,10 @@ void xr_value_passed(struct xr_engine *e, const struct xr_datagram *d)
 	if (!m->raft.entry_next) {
 		copy(&m->bodies->next, &a->entry);
 		m->bodies->echo_ns = d->wire.sent_ns;
+		m->bodies->handed = d->wire.type == XR_HAND_ON;
 	}
 	msg = (struct xr_message){
-		.type = XR_APPEND,
+		.type = d->wire.type,
 		.node = d->wire.source,
 		.term = a->record.term,
 		.entry = a->entry.id,
@@ -194,29 +210,31 @@ void xr_value_passed(struct xr_engine *e, const struct xr_datagram *d)
  * ---- orders ----
  */
 
-static int may_set(const struct xr_engine *e, const struct xr_member *m,
-		   const struct xr_order *order, struct xr_why *why)
+/* To whoever leads now. */
+static int refer(const struct xr_engine *e, const struct xr_raft *r, const struct xr_order *order,
+		 struct xr_why *why)
+{
+	bool set = order->kind == XR_ORDER_SET;
+	const char *what = set ? "sets the value" : "changes the members";
+
+	if (!r->leader)
+		return xr_fail(why, -EPERM,
+			       "its leader %s of %s, and this node knows of none: try again once "
+			       "xraft status shows one",
+			       what, order->group);
+	return xr_fail(why, -EPERM,
+		       "its leader %s of %s, and node %u leads: run xraft -n %s.%u %s there", what,
+		       order->group, r->leader, e->config->cluster, r->leader,
+		       set ? "set" : "member");
+}
+
+static int may_change(const struct xr_engine *e, const struct xr_member *m,
+		      const struct xr_order *order, struct xr_why *why)
 {
 	const struct xr_raft *r = &m->raft;
 
-	if (order->size > XR_VALUE_MAX ||
-	    (e->maps->values && order->size > xr_maps_value_room(e->maps)))
-		return xr_fail(
-			why, -EINVAL,
-			"the value has %u bytes, and there is room for %zu: make it shorter, "
-			"or raise value_bytes (at most %d) on all nodes and restart them",
-			order->size,
-			e->maps->values ? xr_maps_value_room(e->maps) : (size_t)XR_VALUE_MAX,
-			XR_VALUE_MAX);
 	if (r->role != XR_LEADER)
-		return r->leader ? xr_fail(why, -EPERM,
-					   "its leader sets the value of %s, and node %u leads: "
-					   "run xraft -n %s.%u set there",
-					   order->group, r->leader, e->config->cluster, r->leader)
-				 : xr_fail(why, -EPERM,
-					   "its leader sets the value of %s, and this node knows "
-					   "of none: try again once xraft status shows one",
-					   order->group);
+		return refer(e, r, order, why);
 	if (order->conditional && order->if_id != r->entry)
 		return r->entry ? xr_fail(why, -ESTALE,
 					  "the entry of %s is %u.%u by now: read it again, and "
@@ -236,28 +254,77 @@ static int may_set(const struct xr_engine *e, const struct xr_member *m,
 	return 0;
 }
 
+static int set_value(const struct xr_engine *e, const struct xr_order *order, struct xr_entry *next,
+		     struct xr_why *why)
+{
+	size_t room = e->maps->values ? xr_maps_value_room(e->maps) : XR_VALUE_MAX;
+
+	if (order->size > XR_VALUE_MAX || order->size > room)
+		return xr_fail(why, -EINVAL,
+			       "the value has %u bytes, and there is room for %zu: make it shorter, "
+			       "or raise value_bytes (at most %d) on all nodes and restart them",
+			       order->size, room, XR_VALUE_MAX);
+	next->size = order->size;
+	memset(next->value, 0, sizeof(next->value));
+	memcpy(next->value, order->value, order->size);
+	return 0;
+}
+
+/*
+ * All that is now, but for what the order changes. Members change only once an entry of this leader's
+ * own term is committed (rule 26): where there never was one, that is made first.
+ */
+static int fill(struct xr_engine *e, struct xr_member *m, const struct xr_order *order,
+		struct xr_why *why)
+{
+	struct xr_entry *next = &m->bodies->next;
+	const struct xr_raft *r = &m->raft;
+
+	copy(next, &m->bodies->now);
+	next->id = (uint64_t)r->term << 32 | ((uint32_t)r->entry + 1);
+	next->voters = (uint16_t)r->voters;
+	next->learners = (uint16_t)r->learners;
+	if (order->kind == XR_ORDER_SET)
+		return set_value(e, order, next, why);
+	return r->entry ? xr_members_change(e, m, order, next, why) : 0;
+}
+
 void xr_value_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r)
 {
 	struct xr_event ev = {.kind = XR_EV_PROPOSE};
 	struct xr_member *m = xr_group_find(e, order->group);
-	struct xr_entry *next;
+	bool first;
 
-	r->err = m ? may_set(e, m, order, &r->why)
+	r->err = m ? may_change(e, m, order, &r->why)
 		   : xr_fail(&r->why, -ENOENT, "there is no group %s here", order->group);
 	if (!r->err && !bodies_of(m))
 		r->err = xr_fail(&r->why, -ENOMEM, "no memory");
+	if (!r->err)
+		r->err = fill(e, m, order, &r->why);
 	if (r->err)
 		return;
-	next = &m->bodies->next;
-	*next = (struct xr_entry){
-		.id = (uint64_t)m->raft.term << 32 | ((uint32_t)m->raft.entry + 1),
-		.voters = (uint16_t)m->raft.voters,
-		.size = order->size,
-	};
-	memcpy(next->value, order->value, order->size);
-	r->entry = next->id;
+	first = !m->raft.entry && order->kind != XR_ORDER_SET;
+	r->entry = m->bodies->next.id;
 	r->term = m->raft.term;
 	xr_group_step(e, m->raft.group, &ev);
 	if (xr_raft_newest(&m->raft) != r->entry)
 		r->err = xr_fail(&r->why, -EPERM, "this node leads %s no longer", order->group);
+	else if (first)
+		r->err = xr_fail(&r->why, -EBUSY, "the first entry of %s is under way", order->group);
+}
+
+/*
+ * An ack that names a committed entry does not come up (rule 25). So where the one before it was lost, who
+ * has it is asked again, for people who look (rule 20).
+ */
+void xr_value_again(struct xr_engine *e, struct xr_member *m)
+{
+	const struct xr_raft *r = &m->raft;
+	uint32_t missing = r->voters & ~r->acked;
+
+	if (!r->entry || r->role != XR_LEADER || r->committed != r->entry)
+		return;
+	xr_each_node_of(node, missing & ~(1u << r->self))
+		if (xr_group_answers(e, m, node))
+			xr_value_send(e, m, node, XR_APPEND);
 }

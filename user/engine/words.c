@@ -35,6 +35,7 @@ const struct xr_cause_words xr_cause_words[] = {
 	[XR_CAUSE_ORDER] = {"order", "asked to step down"},
 	[XR_CAUSE_ORPHAN] = {"orphan", "its warden is gone"},
 	[XR_CAUSE_HAD_LEADER] = {"had_leader", "heard the leader of an earlier term {ms} ms ago"},
+	[XR_CAUSE_REMOVED] = {"removed", "this node is a voter no longer"},
 	[XR_CAUSE_TRANSFER] = {"transfer", "asked to hand over to node {node}"},
 	[XR_CAUSE_STRANGER] = {"stranger",
 			       "a majority has not told yet what it knows of this node"},

@@ -8,7 +8,7 @@
 #define XR_BLOCK_SIZE	 4096u
 #define XR_PAIR_SIZE	 (2 * XR_BLOCK_SIZE)
 #define XR_BLOCK_VOTES	 127u
-#define XR_BLOCK_VERSION 2
+#define XR_BLOCK_VERSION 3
 
 enum xr_block_kind {
 	XR_BLOCK_HEAD = 'h',
@@ -36,8 +36,9 @@ struct xr_block_head {
 	uint32_t pairs;		 /* the file's size */
 	uint32_t snapshot_pairs; /* these must be whole */
 	uint32_t groups;	 /* records in the snapshot */
+	uint32_t birth;		 /* of this state (rule 27) */
 	uint8_t node;
-	uint8_t spare[3];
+	uint8_t spare[7];
 	char cluster[XR_JOURNAL_NAME_SIZE];
 };
 

@@ -61,6 +61,7 @@ static int write_head(struct xr_journal *j, int file, uint32_t pairs, uint32_t s
 	b->head.snapshot_pairs = snapshot_pairs;
 	b->head.groups = j->table.count;
 	b->head.node = j->node;
+	b->head.birth = j->birth;
 	memcpy(b->head.cluster, j->cluster, sizeof(b->head.cluster));
 	return xr_journal_write_pair(j, file, XR_PAIR_HEAD);
 }

@@ -325,12 +325,18 @@ uint64_t xr_journal_promise_ns(const struct xr_journal *j)
 	return j->promise_ns;
 }
 
+uint32_t xr_journal_birth(const struct xr_journal *j)
+{
+	return j->birth;
+}
+
 static int fail_no_state(const struct xr_journal *j, struct xr_why *why)
 {
 	return xr_fail(why, -ENOENT,
 		       "%s holds no state, and an id without state may have voted before: restore "
 		       "the folder's disk, or start with --new only if node %u never took part in "
-		       "cluster %s; man xraftd tells how",
+		       "cluster %s, or with --join, and xraft member add makes it a member anew; "
+		       "man xraftd tells how",
 		       j->path, j->node, j->cluster);
 }
 
@@ -338,8 +344,8 @@ static int fail_has_state(const struct xr_journal *j, struct xr_why *why)
 {
 	return xr_fail(why, -EEXIST,
 		       "%s holds state already, so node %u of cluster %s is not new: start "
-		       "without --new (nothing was changed)",
-		       j->path, j->node, j->cluster);
+		       "without %s (nothing was changed)",
+		       j->path, j->node, j->cluster, j->birth ? "--join" : "--new");
 }
 
 static int fail_open(const struct xr_journal *j, const char *name, int err, struct xr_why *why)
@@ -412,6 +418,7 @@ static int setup(struct xr_journal *j, const struct xr_journal_opts *o, struct x
 		return xr_fail(why, -EINVAL, "node ids start at 1");
 	strcpy(j->cluster, o->cluster);
 	j->node = o->node;
+	j->birth = o->birth;
 	j->identity = xr_block_identity(j->cluster, j->node);
 	j->room = blocks < 2 ? 1 : blocks / 2;
 	j->path = strdup(o->dir);

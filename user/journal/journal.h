@@ -40,6 +40,7 @@ struct xr_journal_opts {
 	const char *cluster;	    /* at most 15 characters */
 	uint8_t node;		    /* this node's id, from 1 */
 	bool create;		    /* --new: this id never took part in this cluster */
+	uint32_t birth;		    /* with `create`: --join, random (rule 27); else 0 */
 	int lock_fd;		    /* held already, from xr_journal_lock(); 0: not */
 	uint32_t capacity_blocks;   /* 4096-byte blocks kept free for appends; 0 = default */
 	const struct xr_disk *disk; /* NULL = the real one; must outlive the journal */
@@ -90,6 +91,9 @@ const struct xr_entry *xr_journal_entry(const struct xr_journal *j, uint32_t gro
  */
 int xr_journal_each(const struct xr_journal *j, int (*visit)(const struct xr_vote *v, void *arg),
 		    void *arg);
+
+/* What tells this state from others that the node id had (rule 27); 0: it did not join. */
+uint32_t xr_journal_birth(const struct xr_journal *j);
 
 /* The largest minimum election timeout this node ever used, in nanoseconds (rule 6); 0 = none. */
 uint64_t xr_journal_promise_ns(const struct xr_journal *j);

@@ -25,6 +25,7 @@ struct xr_journal {
 
 	struct xr_table table;
 	uint64_t promise_ns;
+	uint32_t birth;
 
 	uint64_t sequence; /* of the last pair that is durable */
 	uint32_t next;	   /* where the next pair goes */

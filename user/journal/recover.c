@@ -131,6 +131,7 @@ static int read_head(struct xr_journal *j, struct survey *s, struct xr_why *why)
 	s->sequence = head->top.sequence;
 	s->snapshot_pairs = head->head.snapshot_pairs;
 	j->promise_ns = head->head.promise_ns;
+	j->birth = head->head.birth;
 	j->pairs = head->head.pairs;
 	/* A file cut short has lost records, but it looks like one that ends there. */
 	if ((uint64_t)bytes != xr_pair_at(j->pairs))

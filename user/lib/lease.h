@@ -43,7 +43,7 @@ static inline bool xr_sight_all(const struct xr_maps *m, size_t group, struct xr
 /* What a look at a group took. */
 struct xr_lease {
 	union xr_word view;
-	struct xr_group group; /* of which lead_since and voters were read */
+	struct xr_group group; /* of which lead_since and members were read */
 	struct xr_acks acks;
 	uint64_t deadline_ns, now_ns;
 	uint64_t timens; /* of the daemon; whose clock `now_ns` is by, the caller has to know */
@@ -54,7 +54,7 @@ static inline void xr_lease_copy(const struct xr_group *g, const struct xr_acks 
 				 struct xr_lease *l)
 {
 	l->group.lead_since_ns = *(const volatile __u64 *)&g->lead_since_ns;
-	l->group.voters = *(const volatile __u32 *)&g->voters;
+	l->group.members = *(const volatile __u32 *)&g->members;
 	xr_each_node(node)
 		l->acks.echo_ns[node] = *(const volatile __u64 *)&a->echo_ns[node];
 }

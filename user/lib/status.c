@@ -143,11 +143,11 @@ static struct xr_view read_view(const struct xr_group *g)
 	return v.view;
 }
 
-static json_t *json_voters(uint32_t voters)
+static json_t *json_ids(uint32_t nodes)
 {
 	json_t *list = json_array();
 
-	xr_each_node_of(node, voters)
+	xr_each_node_of(node, nodes)
 		json_array_append_new(list, json_integer(node));
 	return list;
 }
@@ -192,7 +192,7 @@ static json_t *json_missing(const struct xr_maps *m, size_t id, const struct xr_
 
 	if (view.mode != XR_LEAD || view.term != xr_entry_term(shown->id))
 		return json_null();
-	return json_voters(shown->voters & ~shown->acked);
+	return json_ids(shown->voters & ~shown->acked);
 }
 
 json_t *xr_status_entry(const struct xr_maps *m, size_t id)
@@ -222,7 +222,7 @@ static json_t *json_group(const struct xr_maps *m, size_t id, bool alive)
 	bool leads = leader && read_lease(m, id, &lease, &until_ns);
 
 	return json_pack(
-		"{s:o, s:I, s:o, s:b, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+		"{s:o, s:I, s:o, s:b, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "name",
 		json_name(g->name, sizeof(g->name)), "id", (json_int_t)id, "role",
 		json_word(role_words, ARRAY_SIZE(role_words), alive ? g->role : XR_FOLLOWER),
 		"leads", leads, "lease_left_ms",
@@ -231,7 +231,10 @@ static json_t *json_group(const struct xr_maps *m, size_t id, bool alive)
 		json_node(g->voted_for), "contact_age_ms",
 		contact_ns && !leader ? json_age(now_ns, contact_ns) : json_null(), "quorum_age_ms",
 		leader ? json_quorum_age(m, id, now_ns) : json_null(), "voters",
-		json_voters(g->voters), "view", json_view(view), "entry", xr_status_entry(m, id));
+		json_ids(g->members & XR_NODES), "learners",
+		json_ids(g->members >> XR_LEARNER_SHIFT & XR_NODES), "member",
+		xr_is_member(g, m->control->self), "view", json_view(view), "entry",
+		xr_status_entry(m, id));
 }
 
 static json_t *json_groups(const struct xr_maps *m, bool alive)
@@ -239,7 +242,7 @@ static json_t *json_groups(const struct xr_maps *m, bool alive)
 	json_t *list = json_array();
 
 	for (size_t id = 0; id < m->ngroups && id < m->control->groups; id++)
-		if (m->groups[id].voters)
+		if (m->groups[id].members)
 			json_array_append_new(list, json_group(m, id, alive));
 	return list;
 }
@@ -254,7 +257,7 @@ static json_t *json_summary(const struct xr_maps *m, bool alive)
 	for (size_t id = 0; id < m->ngroups && id < m->control->groups; id++) {
 		struct xr_view view = read_view(&m->groups[id]);
 
-		if (!m->groups[id].voters)
+		if (!m->groups[id].members)
 			continue;
 		if (alive && view.mode == XR_LEAD && read_lease(m, id, &lease, &until_ns))
 			leads++;

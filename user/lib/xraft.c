@@ -159,7 +159,7 @@ int xr_group_id(const struct xr_handle *h, const char *name)
 
 	for (int id = 0; (size_t)id < h->maps.ngroups && xr_sight_group(&h->maps, (size_t)id, &s);
 	     id++)
-		if (s.group->voters && !strncmp(s.group->name, name, XR_NAME_SIZE))
+		if (s.group->members && !strncmp(s.group->name, name, XR_NAME_SIZE))
 			return id;
 	return -1;
 }
