@@ -16,6 +16,7 @@
 #define XR_ABI	      5	 /* of everything in this file; daemon and program compare it at start */
 #define XR_NAME_SIZE  16 /* of cluster and group names, with the final NUL */
 #define XR_GROUPS_MAX 131072
+#define XR_PRIORITY   100 /* of a node of which the configuration says none */
 #define XR_BPFFS_DIR  "/sys/fs/bpf/xraft"
 
 enum xr_mode {
@@ -68,7 +69,8 @@ struct xr_acks {
 	__u64 echo_ns[XR_NODE_MAX + 1]; /* the newest `sent_ns` of ours that it has acked */
 	/* The newest term in which it acked our heartbeats or gave us its vote (rule 18). */
 	__u32 term[XR_NODE_MAX + 1];
-	__u64 spare; /* to whole cache lines */
+	__u32 paused;	/* bit n: node n stands for no election, as it told; this node: on disk */
+	__u32 paused_s; /* shown only: since when this one, by CLOCK_REALTIME */
 };
 
 /*
@@ -91,7 +93,8 @@ struct xr_peer {
 	__u8 ip[16]; /* IPv6, or IPv4 as ::ffff:a.b.c.d */
 	__u16 port;
 	__u8 used;
-	__u8 spare[5];
+	__u8 priority; /* the higher, the sooner it leads; 0: a witness, which never does */
+	__u8 spare[4];
 	__u64 lives;	/* of this node and the peer, as in struct xr_wire; 0: not introduced */
 	__u64 received; /* datagrams with a valid tag, at the NIC path */
 	__u64 answered; /* of these, by XDP_TX */

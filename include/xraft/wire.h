@@ -202,6 +202,8 @@ static inline __u32 xr_entry_index(__u64 id, __u32 term)
 	X(vote, 6, "TELL: in group `of` the asker voted for the teller in term value")        \
 	X(twice, 7, "TELL: two lives of the asker's node take turns")                         \
 	X(entry, 8, "TELL: in group `of` the asker has acked the entry of this id (rule 18)") \
+	X(news, 9, "ASK: ask me, what I have told of myself is no longer so")                 \
+	X(paused, 10, "TELL: in group `of` the teller stands for no election")                \
 	X(min_timeout_us, 16, "of each node's election timeout: the least, D")                \
 	X(max_timeout_us, 17, "the most")                                                     \
 	X(heartbeat_us, 18, "between heartbeats")                                             \
@@ -211,7 +213,9 @@ static inline __u32 xr_entry_index(__u64 id, __u32 term)
 	X(keys, 22, "bit n of the low half: key n is accepted; high half: key that seals")    \
 	X(xdp, 23, "enum xr_nic_mode; next byte: enum xr_tx_path")                            \
 	X(value_bytes, 24, "room for a value in the maps")                                    \
-	X(birth, 25, "of the sender's state (rule 27)")
+	X(birth, 25, "of the sender's state (rule 27)")                                       \
+	X(priorities, 26, "digest of all nodes' priorities")                                  \
+	X(pauses, 27, "in how many groups it stands for no election")
 
 enum xr_fact_what {
 #define X(name, number, text) XR_FACT_##name = (number),

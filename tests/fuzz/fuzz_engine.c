@@ -31,9 +31,9 @@ static struct xr_config_group groups[GROUPS] = {
 static const struct xr_key keys[2] = {{.sip = {7, 9}, .used = 1, .id = 4},
 				      {.sip = {8, 1}, .used = 1, .id = 5}};
 static const struct xr_config config = {
-	.nodes = {[1] = {.ip = {[15] = 1}, .port = XR_PORT, .used = 1},
-		  [2] = {.ip = {[15] = 2}, .port = XR_PORT, .used = 1},
-		  [3] = {.ip = {[15] = 3}, .port = XR_PORT, .used = 1}},
+	.nodes = {[1] = {.ip = {[15] = 1}, .port = XR_PORT, .used = 1, .priority = XR_PRIORITY},
+		  [2] = {.ip = {[15] = 2}, .port = XR_PORT, .used = 1, .priority = XR_PRIORITY},
+		  [3] = {.ip = {[15] = 3}, .port = XR_PORT, .used = 1, .priority = XR_PRIORITY}},
 	.min_timeout_us = MIN_NS / NS_PER_US,
 	.max_timeout_us = MAX_NS / NS_PER_US,
 	.heartbeat_us = BEAT_NS / NS_PER_US,

@@ -190,7 +190,7 @@
 	X(warden_is_mute, "the warden tells nobody", 0, 0, "warden") \
 	X(fork_is_trusted, "after a fork the clock is not looked at", 16, 0, "xraft") \
 	X(reader_no_drift, "a reader leaves out what clocks may be wrong by", 16, 0, "xraft") \
-	X(any_life, "what was said in another life is taken for said in this one", 17, 100, "rules") \
+	X(any_life, "what was said in another life is taken for said in this one", 17, 400, "rules") \
 	X(no_life, "a peer that is not introduced may speak of no life", 17, 0, "rules") \
 	X(one_life, "an engine has the life of the one before it", 17, 100, "") \
 	X(lives_kept, "a start keeps whom the life before it has met", 17, 0, "introduce") \
@@ -253,6 +253,27 @@
 	X(removed_gives_up, "a leader that removed itself campaigns no more, though it alone has that entry", 25, 24000, "") \
 	X(removed_leads, "a leader that was removed goes on", 27, 300, "") \
 	X(lacking_not_sent, "a learner that lacks the entry does not get it again", 24, 300, "") \
+	X(witness_stands, "a witness stands for election", 0, 50, "core_election") \
+	X(witness_is_heir, "a leader names a witness its heir", 0, 200, "engine") \
+	X(witness_is_asked, "a leadership is handed to a witness", 0, 0, "engine") \
+	X(rank_without_priority, "after a crash survivors go by their ids alone", 0, 0, "core_election") \
+	X(pause_ignored, "who is paused stands for election", 0, 50, "engine") \
+	X(pause_forgotten, "a restart forgets a pause", 0, 100, "engine") \
+	X(vote_forgets_pause, "a vote's record forgets a pause", 0, 0, "engine") \
+	X(paused_leads_on, "a leader that is paused leads on", 0, 50, "engine") \
+	X(candidate_not_paused, "a candidate that is paused goes on", 0, 500, "engine") \
+	X(vote_after_pause, "the own vote, durable after a pause, is counted", 0, 0, "engine") \
+	X(heir_need_not_stand, "an heir that is paused campaigns", 0, 500, "engine") \
+	X(pause_of_old_vote, "a pause is written with the vote before the one under way", 7, 500, "engine") \
+	X(any_write_is_the_vote, "a durable pause is taken for a durable vote", 3, 500, "engine") \
+	X(pause_not_told, "nobody hears of a pause before he asks", 0, 0, "engine") \
+	X(resumption_not_heard, "a node that was paused is so for its peers for ever", 0, 1000, "engine") \
+	X(paused_is_heir, "a leader names one its heir that is paused", 0, 0, "engine") \
+	X(paused_is_asked, "a leadership is handed to one that is paused", 0, 0, "engine") \
+	X(failback_to_equals, "a leader makes way for an equal", 0, 500, "engine") \
+	X(failback_to_paused, "a leader makes way for one that is paused", 0, 0, "engine") \
+	X(failback_to_absent, "a leader makes way for one that is not there", 0, 1000, "engine") \
+	X(failback_after_a_break, "a leader makes way for one that was away meanwhile", 0, 0, "engine") \
 	X(left_by_newest, "a lease is left for as long as the newest ack says", 16, 0, "xraft")            \
 	X(left_beyond_deadline, "a lease is left beyond the deadline", 16, 0, "xraft")
 /* clang-format on */

@@ -7,6 +7,7 @@
 /* In largest election timeouts after the faults stop: to agree on a leader, and to keep it. */
 #define ELECT_WITHIN 40
 #define KEEP_FOR     20
+#define LOOKS_NS     MS(1200) /* at failback: until nodes are met, and four looks */
 
 void sim_violation(struct world *w, const char *invariant, const char *fmt, ...)
 {
@@ -334,9 +335,27 @@ static void check_shown(struct node *n, int g)
  * ---- what a node says and does ----
  */
 
+static bool is_witness(const struct node *n)
+{
+	return !n->config.nodes[n->id].priority;
+}
+
+/* Whoever asks for votes, or leads, stands for election. */
+static void check_stands(struct node *n, int g, uint32_t t, const char *does)
+{
+	if (is_witness(n))
+		sim_violation(n->w, "a witness never stands for election",
+			      "node %u group %d %s term %u", n->id, g, does, t);
+	if (n->ghost[g].paused)
+		sim_violation(n->w, "who is paused stands for no election",
+			      "node %u group %d %s term %u", n->id, g, does, t);
+}
+
 static void check_lead(struct node *n, int g, uint32_t t)
 {
 	struct term *term = term_of(n->w, g, t);
+
+	check_stands(n, g, t, "leads in");
 
 	if (term->leader && term->leader != n->id)
 		sim_violation(n->w, "one leader a term", "group %d term %u: nodes %u and %u", g, t,
@@ -437,6 +456,8 @@ void check_decided(struct node *n, int g, uint32_t t, uint8_t vote)
 
 	if (!vote)
 		return;
+	if (vote == n->id)
+		check_stands(n, g, t, "campaigns for");
 	if (t < ghost->term || (t == ghost->term && ghost->vote && ghost->vote != vote))
 		sim_violation(n->w, "one vote a term",
 			      "node %u group %d term %u vote %u, had %u of %u", n->id, g, t, vote,
@@ -450,6 +471,41 @@ void check_decided(struct node *n, int g, uint32_t t, uint8_t vote)
 			      ghost->ack_term);
 	ghost->voted[ghost->nvoted % ARRAY_SIZE(ghost->voted)].term = t;
 	ghost->voted[ghost->nvoted++ % ARRAY_SIZE(ghost->voted)].at_ns = n->w->now_ns;
+}
+
+void check_asked(struct node *n, const struct xr_vote *v)
+{
+	struct ghost *ghost = &n->ghost[v->group];
+
+	if (v->term == ghost->asked_term && v->vote == ghost->asked_vote)
+		return; /* decided before: this says only whether the node stands */
+	ghost->asked_term = v->term;
+	ghost->asked_vote = v->vote;
+	check_decided(n, v->group, v->term, v->vote);
+}
+
+/* A pause counts once the engine's turn is over, a resumption at once. */
+void check_told(struct node *n, const struct xr_vote *v)
+{
+	struct ghost *ghost = &n->ghost[v->group];
+
+	ghost->to_be_paused = v->paused_s;
+	ghost->paused = ghost->paused && v->paused_s;
+}
+
+/* A leader makes way for a higher one alone, which answers and stands as far as it knows. */
+void check_failback(struct node *n, int g, uint8_t to)
+{
+	const struct xr_acks *acks = &n->maps.acks[g];
+	uint64_t age_ns = sim_local(n) - acks->echo_ns[to];
+
+	n->w->result->faults[SIM_FAILED_BACK]++;
+	if (n->config.nodes[to].priority <= n->config.nodes[n->id].priority ||
+	    acks->paused >> to & 1 || !acks->echo_ns[to] ||
+	    (int64_t)age_ns > (int64_t)(2 * n->w->timing.max_timeout_ns))
+		sim_violation(n->w, "failback goes to a higher node that is well",
+			      "node %u group %d to node %u, heard %lld us ago", n->id, g, to,
+			      (long long)age_ns / 1000);
 }
 
 /* Where votes are counted across all lives: once on disk, for ever. */
@@ -480,6 +536,15 @@ void check_found(struct node *n, int g, const struct xr_vote *v)
 	for (size_t i = 0; i < ARRAY_SIZE(ghost->voted); i++)
 		if (ghost->voted[i].term > ghost->term)
 			ghost->voted[i].at_ns = 0;
+}
+
+void check_begins(struct node *n, int g, const struct xr_vote *v)
+{
+	struct ghost *ghost = &n->ghost[g];
+
+	ghost->asked_term = v ? v->term : 0;
+	ghost->asked_vote = v ? v->vote : 0;
+	ghost->paused = ghost->to_be_paused = v && v->paused_s;
 }
 
 static void check_ack(struct node *n, uint8_t to, const struct xr_record *rec, uint64_t stamped_ns)
@@ -521,8 +586,13 @@ static void check_ballot(struct node *n, const struct xr_wire *h, const struct x
 			      b->term);
 	if ((h->type == XR_VOTE || h->type == XR_PREVOTE) && !removes_itself(n, (int)b->group))
 		check_named(n, (int)b->group, false, "asks");
+	if (h->type == XR_PREVOTE)
+		check_stands(n, b->group, b->term, "asks for");
 	if (h->type != XR_RESIGN)
 		return;
+	if (b->node && !n->config.nodes[b->node].priority)
+		sim_violation(n->w, "no witness is an heir", "node %u group %u names node %u",
+			      n->id, b->group, b->node);
 	term->resigned = true;
 	if (view->mode == XR_LEAD && view->term == b->term)
 		sim_violation(n->w, "no resignation before the fence", "node %u group %u term %u",
@@ -564,6 +634,9 @@ void check_turn(struct node *n)
 		struct xr_view view = n->maps.groups[g].view;
 		const struct xr_raft *r = &n->engine.members[g].raft;
 
+		n->ghost[g].paused = n->ghost[g].to_be_paused;
+		if (view.mode == XR_LEAD)
+			check_stands(n, g, view.term, "still leads in");
 		if (view.mode != XR_NONE && (view.term != r->term || view.leader != r->leader ||
 					     (view.mode == XR_LEAD) != (r->role == XR_LEADER)))
 			sim_violation(n->w, "a view is what its daemon believes",
@@ -651,10 +724,29 @@ static void check_entry_settled(struct world *w, int g, int leader)
 				      w->node[id].maps.groups[g].entry, entry);
 }
 
+static uint64_t elect_within_ns(const struct world *w)
+{
+	return ELECT_WITHIN * w->timing.max_timeout_ns + (w->fails_back ? LOOKS_NS : 0);
+}
+
+uint64_t check_calm_ns(const struct world *w)
+{
+	return elect_within_ns(w) + (KEEP_FOR + 1) * w->timing.max_timeout_ns;
+}
+
+/* Where all are well, failback has come to the end. */
+static void check_highest(struct world *w, int g, uint8_t leader)
+{
+	for (int id = 1; w->fails_back && id <= w->n; id++)
+		if (leader && w->core >> id & 1 && w->priority[id] > w->priority[leader])
+			sim_violation(w, "failback lets the highest lead",
+				      "group %d: node %u leads, node %d is higher", g, leader, id);
+}
+
 void check_liveness(struct world *w)
 {
 	uint64_t passed_ns = w->now_ns - w->calm_since_ns;
-	bool late = passed_ns > ELECT_WITHIN * w->timing.max_timeout_ns, all = true;
+	bool late = passed_ns > elect_within_ns(w), all = true;
 
 	for (int g = 0; g < w->groups; g++) {
 		uint64_t leader = agreed(w, g);
@@ -673,6 +765,8 @@ void check_liveness(struct world *w)
 			check_entry_settled(w, g, leader & 255);
 		if (late && w->moves && !w->failed)
 			check_members_settled(w, g, leader & 255);
+		if (late)
+			check_highest(w, g, leader & 255);
 		if (leader != w->settled[g])
 			w->result->settled_ns = passed_ns;
 		w->settled[g] = leader;
@@ -680,6 +774,6 @@ void check_liveness(struct world *w)
 	}
 	if (late && all)
 		faults_strike_state(w);
-	if (passed_ns < (ELECT_WITHIN + KEEP_FOR) * w->timing.max_timeout_ns)
+	if (passed_ns < elect_within_ns(w) + KEEP_FOR * w->timing.max_timeout_ns)
 		sim_at(w, w->now_ns + w->timing.min_timeout_ns / 2, SIM_EV_WATCH, 0, 0);
 }

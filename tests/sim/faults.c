@@ -39,6 +39,8 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 	[SIM_SET_BACK] = "machines set back, of which only peers know more",
 	[SIM_COPIED] = "machines copied with their state",
 	[SIM_OTHER_CLOCK] = "starts in another time namespace",
+	[SIM_ASKED_TO_PAUSE] = "nodes paused and resumed by order",
+	[SIM_FAILED_BACK] = "leaders that made way for a node of higher priority",
 	[SIM_PUT_BACK] = "old journals put back, and refused",
 };
 
@@ -368,6 +370,21 @@ void faults_strike(struct world *w)
 	sim_at(w, w->now_ns + sim_between(w, 0, 2 * w->fault_ns), SIM_EV_FAULT, 0, 0);
 }
 
+/* Somebody pauses a node, or resumes it. */
+void faults_stand(struct world *w)
+{
+	struct node *n = victim(w);
+
+	if (w->calm)
+		return;
+	w->result->faults[SIM_ASKED_TO_PAUSE]++;
+	n->stands = sim_chance(w, 500) ? -1 : (int)sim_below(w, w->groups);
+	n->asked_to_resume = sim_chance(w, 400);
+	n->asked_to_pause = !n->asked_to_resume;
+	node_wake(n);
+	sim_at(w, w->now_ns + sim_between(w, 0, 4 * w->fault_ns), SIM_EV_STAND, 0, 0);
+}
+
 /*
  * ---- values ----
  */
@@ -451,6 +468,8 @@ static void heal_node(struct node *n)
 {
 	n->paused_until_ns = 0;
 	n->slow_ns = 0;
+	n->stands = -1;
+	n->asked_to_resume = n->w->ranked;
 	n->store.slow_until_ns = 0;
 	if (n->store.disk)
 		n->store.disk->fail_at = 0;
@@ -476,10 +495,17 @@ static void leave_outside(struct node *n)
 		node_kill(n);
 		n->parent.life++; /* no start that is planned finds it */
 	}
+	w->fails_back = w->fails_back && kind == 0; /* one that comes and goes is not for ever */
 	if (kind == 1)
 		n->paused_until_ns = UINT64_MAX / 2;
 	if (kind >= 5 && __builtin_popcount(w->core) == w->n - 1)
 		w->odd = n->id;
+}
+
+/* From here on leaders stay. */
+static void never_fail_back(struct node *n)
+{
+	n->config.failback_ms = n->warden.config.failback_ms = n->forked.failback_ms = 0;
 }
 
 void faults_end(struct world *w)
@@ -496,6 +522,7 @@ void faults_end(struct world *w)
 	sim_trace(w, 0, "%s: the core is %llx as bits", "faults stop", core, 0, 0, 0);
 	heal(w);
 	w->core = core;
+	w->fails_back = w->failback_ms;
 	w->calm = true;
 	w->calm_since_ns = w->now_ns;
 	w->loss = w->twice = w->late = 0;
@@ -505,6 +532,8 @@ void faults_end(struct world *w)
 			heal_node(&w->node[id]);
 		else
 			leave_outside(&w->node[id]);
+	for (int id = 1; id <= w->n && !w->fails_back; id++)
+		never_fail_back(&w->node[id]);
 	sim_at(w, w->now_ns, SIM_EV_WATCH, 0, 0);
 	sim_at(w, w->now_ns, SIM_EV_REPLAY, 0, 0);
 }

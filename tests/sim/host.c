@@ -116,7 +116,7 @@ static int submit(void *world, const struct xr_vote *v, const struct xr_entry *e
 		  v->vote, 0);
 	check_maps(n);
 	if (!entry)
-		check_decided(n, v->group, v->term, v->vote);
+		check_asked(n, v);
 	store_submit(n, v, entry);
 	return 0;
 }
@@ -136,8 +136,10 @@ static size_t reap(void *world, struct xr_done *done, size_t max)
 	struct store *s = &((struct node *)world)->store;
 	size_t n = (size_t)s->ndone < max ? (size_t)s->ndone : max;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		done[i] = (struct xr_done){.vote = s->done[i].vote, .entry = s->done[i].entry.id};
+		check_told(world, &s->done[i].vote);
+	}
 	s->ndone -= n;
 	memmove(s->done, s->done + n, s->ndone * sizeof(s->done[0]));
 	return n;
@@ -172,6 +174,8 @@ static void report(void *world, const struct xr_report *r)
 	struct node *n = world;
 
 	sim_trace_report(n->w, n->id, r);
+	if (r->kind == XR_REPORT_stepped_down && r->cause == XR_CAUSE_FAILBACK)
+		check_failback(n, (int)r->group, r->cause_node);
 	/* Nobody but this engine writes its views while it lives. */
 	if (strstr(r->note, "another process has fenced this one"))
 		sim_violation(n->w, "one writer of a view (rule 13)", "node %u", n->id);

@@ -119,6 +119,21 @@ static void reload(struct node *n)
 	n->reloaded = false;
 }
 
+static void pause_or_resume(struct node *n)
+{
+	struct xr_order order = {
+		.kind = n->asked_to_resume ? XR_ORDER_RESUME : XR_ORDER_PAUSE,
+		.at_s = 1 + (uint32_t)(n->w->now_ns / NS_PER_S),
+	};
+	struct xr_order_result result;
+
+	if (n->stands >= 0)
+		memcpy(order.group, n->maps.groups[n->stands].name, sizeof(order.group));
+	n->asked_to_pause = false;
+	n->asked_to_resume = n->w->calm && n->w->ranked; /* again, until it is done */
+	xr_engine_order(&n->engine, &order, &result);
+}
+
 static void answer_requests(struct node *n)
 {
 	struct xr_order order = {.group = ""};
@@ -135,6 +150,8 @@ static void answer_requests(struct node *n)
 	if (n->asked_to_step_down)
 		xr_engine_order(&n->engine, &order, &result);
 	n->asked_to_step_down = 0;
+	if ((n->asked_to_pause || n->asked_to_resume) && !n->doomed)
+		pause_or_resume(n);
 	if (n->asked_to_stop)
 		xr_engine_stop(&n->engine, XR_CAUSE_SHUTDOWN);
 }
@@ -218,6 +235,7 @@ void node_init(struct world *w, uint8_t host, uint8_t id)
 		.heartbeat_us = w->timing.heartbeat_ns / NS_PER_US,
 		.stall_limit_us = w->stall_ns / NS_PER_US,
 		.drift_permille = w->drift,
+		.failback_ms = w->failback_ms,
 		.state_dir = "state",
 		.keys = {{.sip = {7, 9}, .used = 1}, {.sip = {8, 6}, .used = 1, .id = 1}},
 		.nkeys = 2,
@@ -228,6 +246,7 @@ void node_init(struct world *w, uint8_t host, uint8_t id)
 			.ip = {[15] = peer},
 			.port = XR_PORT,
 			.used = 1,
+			.priority = w->priority[peer],
 		};
 	store_new(n);
 }
@@ -376,7 +395,7 @@ void node_spawn(struct node *n)
 	n->began_ns = sim_local(n);
 	n->asked_to_step_down = n->asked_to_hand_over = n->asked_to_set = n->gone = 0;
 	n->change.group[0] = '\0';
-	n->asked_to_stop = n->reloaded = false;
+	n->asked_to_stop = n->reloaded = n->asked_to_pause = false;
 	n->paused_until_ns = 0;
 	memset(&n->engine, 0, sizeof(n->engine));
 	copy_config(&n->forked, &n->warden.config);

@@ -51,12 +51,33 @@ static void draw(struct world *w)
 	w->hold_daemon = holds[sim_below(w, ARRAY_SIZE(holds))];
 }
 
+/*
+ * In a third of all worlds nodes have priorities. Each majority has one that is no witness. What is
+ * drawn for it leaves the rest of the seed as it was.
+ */
+static void draw_priorities(struct world *w)
+{
+	static const uint8_t kinds[] = {0, 50, XR_PRIORITY, 200};
+	uint64_t random = w->random;
+	int witnesses = w->n / 2;
+
+	memset(w->priority, XR_PRIORITY, sizeof(w->priority));
+	w->ranked = !w->options->quiet && w->options->seed % 3 == 0 && !w->moves;
+	for (int id = 1; w->ranked && id <= w->n; id++) {
+		w->priority[id] = kinds[sim_below(w, witnesses ? 4 : 3) + !witnesses];
+		witnesses -= !w->priority[id];
+	}
+	w->failback_ms = w->ranked ? sim_below(w, 200) : 0;
+	w->random = random;
+}
+
 static void set_up(struct world *w)
 {
 	for (uint32_t i = 0; i < SIM_PACKETS; i++)
 		w->free_packets[w->nfree++] = i;
 	w->now_ns = NS_PER_S;
 	draw(w);
+	draw_priorities(w);
 	for (int id = 1; id <= w->n; id++) {
 		node_init(w, id, id);
 		w->at[id] = id;
@@ -117,12 +138,14 @@ void sim_run(const struct sim_options *o, struct sim_result *r, FILE *out)
 		sim_at(w, w->now_ns + w->timing.max_timeout_ns, SIM_EV_SET, 0, 0);
 	if (w->moves)
 		sim_at(w, w->now_ns + w->timing.max_timeout_ns, SIM_EV_MOVE, 0, 0);
+	if (w->ranked)
+		sim_at(w, w->now_ns + w->timing.max_timeout_ns * 2, SIM_EV_STAND, 0, 0);
 	sim_run_until(w, w->now_ns + w->chaos_ns);
 	/* Nodes with a smaller D than a leader's do not answer it: then nothing is promised. */
 	if (!w->mixed_d && !w->failed) {
 		r->tried_liveness = true;
 		faults_end(w);
-		sim_run_until(w, w->now_ns + 61 * w->timing.max_timeout_ns);
+		sim_run_until(w, w->now_ns + check_calm_ns(w));
 		/* Which of two hears an answer is chance: each second another question. */
 		for (int i = 0; i < 400 && faults_wait(w) && !w->failed; i++)
 			sim_run_until(w, w->now_ns + MS(50));

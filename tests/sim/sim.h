@@ -73,6 +73,8 @@ enum sim_fault {
 	SIM_SET_BACK, /* the same, and the maps are gone: only its peers know better */
 	SIM_COPIED,   /* a machine with its state: two are one node */
 	SIM_OTHER_CLOCK,
+	SIM_ASKED_TO_PAUSE, /* by an order: it stands for no election; or resumed */
+	SIM_FAILED_BACK,    /* no fault: a leader made way for a node of higher priority */
 	SIM_FAULTS,
 };
 
@@ -97,6 +99,7 @@ enum sim_event {
 	SIM_EV_SPAWN, /* likewise */
 	SIM_EV_START, /* likewise */
 	SIM_EV_FAULT,
+	SIM_EV_STAND,  /* somebody pauses or resumes a node */
 	SIM_EV_HEAL,   /* of the network */
 	SIM_EV_REPLAY, /* an attacker, in the calm phase */
 	SIM_EV_WATCH,  /* of liveness */
@@ -164,7 +167,11 @@ struct ghost {
 		uint64_t at_ns; /* true time; 0: none */
 	} voted[4];		/* the newest votes that were decided, durable or not yet */
 	uint32_t nvoted;
-	uint64_t ack_ns; /* when the newest ack that left was stamped; true time */
+	uint32_t asked_term; /* what the disk was asked for last */
+	uint8_t asked_vote;
+	bool paused,
+		to_be_paused; /* its engine knows that it is, on disk; by the end of this turn */
+	uint64_t ack_ns;      /* when the newest ack that left was stamped; true time */
 	uint32_t ack_term;
 	uint64_t entry, before; /* durable; and the one before it */
 	uint64_t entry_ns;	/* since when; true time */
@@ -225,8 +232,11 @@ struct node {
 	uint32_t asked_to_step_down; /* bit g */
 	uint32_t asked_to_set;	     /* likewise */
 	struct xr_order change;	     /* of members, where it names a group */
-	uint8_t asked_to_hand_over;  /* all groups, to this node; 0: no */
-	uint32_t gone;		     /* bit n: the network says that node n has no socket */
+	bool asked_to_pause,
+		asked_to_resume;    /* in the group `stands`; the latter outlives an engine */
+	int stands;		    /* -1: in all */
+	uint8_t asked_to_hand_over; /* all groups, to this node; 0: no */
+	uint32_t gone;		    /* bit n: the network says that node n has no socket */
 	int readers[SIM_GROUPS];
 };
 
@@ -291,7 +301,8 @@ struct world {
 	int first; /* nodes 1 to this one are voters by the configuration; the others join */
 	int late_groups; /* that a reload brings */
 	bool failed, calm, mixed_d;
-	bool lies; /* told by somebody who has the key */
+	bool ranked; /* nodes have priorities, and are paused and resumed */
+	bool lies;   /* told by somebody who has the key */
 	struct node node[SIM_HOSTS];
 	uint8_t odd; /* the only node outside the core, which is to be copied or set back; 0: none */
 	struct term *terms[SIM_GROUPS]; /* [SIM_TERMS], grown on demand */
@@ -324,9 +335,12 @@ struct world {
 	uint64_t stall_ns, disk_ns, fault_ns, chaos_ns;
 	int hold_nic, hold_daemon, hold_reader; /* permille */
 	int drift;				/* permille: r of rule 5 */
+	uint8_t priority[XR_NODE_MAX + 1];
+	uint32_t failback_ms;
 
 	/* liveness */
-	uint32_t core; /* bit n */
+	uint32_t core;	 /* bit n */
+	bool fails_back; /* in the calm all are well or dead, and the highest leads in the end */
 	uint64_t calm_since_ns;
 	uint64_t settled[SIM_GROUPS]; /* leader and term that every later look must find */
 
@@ -418,6 +432,7 @@ extern const struct xr_host sim_host, sim_warden_host;
 
 /* faults.c */
 void faults_strike(struct world *w);
+void faults_stand(struct world *w);
 void faults_heal_network(struct world *w);
 void faults_end(struct world *w);
 void faults_replay(struct world *w);
@@ -445,10 +460,18 @@ void check_found(struct node *n, int g, const struct xr_vote *v);
 /* May this node lose its disk, and all groups still have a majority that has not? */
 bool check_may_wipe(struct world *w, const struct node *n);
 void check_wiped(struct node *n);
+/* What an engine begins with, whether or not it is the newest. */
+void check_begins(struct node *n, int g, const struct xr_vote *v);
+/* The disk is asked for it: a vote, or only a word whether the node stands. */
+void check_asked(struct node *n, const struct xr_vote *v);
+/* An engine is told that it is durable. */
+void check_told(struct node *n, const struct xr_vote *v);
+void check_failback(struct node *n, int g, uint8_t to);
 void check_turn(struct node *n);
 /* `newest`: of what readers had been told when this call began. */
 void check_read(struct node *n, int g, uint64_t token, uint32_t newest, bool alive);
 void check_liveness(struct world *w);
+uint64_t check_calm_ns(const struct world *w);
 
 /* trace.c; `word` is for the first %s, all other arguments are %llu */
 void sim_trace(struct world *w, uint8_t node, const char *format, const char *word, uint64_t a,

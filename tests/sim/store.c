@@ -30,9 +30,14 @@ int store_open(struct node *n)
 		return err;
 	}
 	n->store.rotten = false;
-	for (int g = 0; g < n->w->groups && !n->store.put_back && !n->doomed; g++) {
-		check_found(n, g, xr_journal_find(n->store.journal, g));
-		check_entry_found(n, g, xr_journal_entry(n->store.journal, g));
+	for (int g = 0; g < n->w->groups; g++) {
+		const struct xr_vote *v = xr_journal_find(n->store.journal, g);
+
+		check_begins(n, g, v);
+		if (!n->store.put_back && !n->doomed) {
+			check_found(n, g, v);
+			check_entry_found(n, g, xr_journal_entry(n->store.journal, g));
+		}
 	}
 	return 0;
 }

@@ -165,6 +165,9 @@ static void happen(struct world *w, const struct event *ev)
 	case SIM_EV_FAULT:
 		faults_strike(w);
 		break;
+	case SIM_EV_STAND:
+		faults_stand(w);
+		break;
 	case SIM_EV_HEAL:
 		faults_heal_network(w);
 		break;

@@ -597,6 +597,13 @@ void cluster_boot(struct cluster *c, int id, struct durable d, uint64_t promise_
 	start(n, promise_until_ns);
 }
 
+void cluster_set_priority(struct cluster *c, int id, int of, int priority)
+{
+	struct node *n = &c->node[id];
+
+	n->config.nodes[of].priority = n->engine->peers[of].priority = (uint8_t)priority;
+}
+
 void cluster_restart(struct cluster *c, int id)
 {
 	struct xr_view *view = &c->node[id].group.view;
@@ -625,7 +632,7 @@ static void node_init(struct cluster *c, int id)
 	};
 	for (int peer = 1; peer <= c->n; peer++)
 		n->config.nodes[peer] = (struct xr_peer){
-			.ip = {[15] = peer}, .port = XR_PORT, .used = 1};
+			.ip = {[15] = peer}, .port = XR_PORT, .used = 1, .priority = XR_PRIORITY};
 	memcpy(n->peers, n->config.nodes, sizeof(n->peers));
 	n->control = (struct xr_control){
 		.abi = XR_ABI,

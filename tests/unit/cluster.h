@@ -160,6 +160,8 @@ void cluster_replay(struct cluster *c, const struct xr_datagram *d);
 struct xr_raft *raft_of(const struct cluster *c, int id);
 void cluster_crash(struct cluster *c, int id);
 /* The daemon starts again over the same maps, fenced, and promises as rule 6 says. */
+/* As node `id` has it configured, and from now on. */
+void cluster_set_priority(struct cluster *c, int id, int of, int priority);
 void cluster_restart(struct cluster *c, int id);
 /* Power comes on: the maps are empty, and only the disk remembers. */
 void cluster_boot(struct cluster *c, int id, struct durable d, uint64_t promise_until_ns);

@@ -364,6 +364,11 @@ static void errors_are_json(void **state)
 	expect_error(f, "POST", "/v1/step-down?group=sixteen-and-more", 400);
 	expect_error(f, "POST", "/v1/step-down", 503); /* nobody takes orders here */
 	expect_error(f, "POST", "/v1/set?group=main&value=x", 503);
+	expect_error(f, "GET", "/v1/pause", 405);
+	expect_error(f, "POST", "/v1/pause?group=g&to=2", 400);
+	expect_error(f, "POST", "/v1/resume?group=sixteen-and-more", 400);
+	expect_error(f, "POST", "/v1/pause", 503);
+	expect_error(f, "POST", "/v1/resume?group=g", 503);
 	expect_error(f, "GET", "/v1/events?from=yesterday", 400);
 	expect_error(f, "GET", "/v1/events?since=yesterday", 400);
 	expect_error(f, "GET", "/v1/events?since=:1", 400);

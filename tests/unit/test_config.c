@@ -152,7 +152,8 @@ static void test_print(void **state)
 		"election_ms          = 150.5-300\n"
 		"heartbeat_ms         = 50\n"
 		"stall_limit_ms       = 1000                           ; default\n"
-		"clock_drift_permille = 100                            ; default\n\n[hooks]\n"
+		"clock_drift_permille = 100                            ; default\n"
+		"failback             = never                          ; default\n\n[hooks]\n"
 		"time_limit_ms        = 10000                          ; default\n";
 	struct xr_config c, again;
 	struct xr_why why = {""};
@@ -416,6 +417,18 @@ static const struct {
 	{14, "3 = ::ffff:10.0.0.3", 14, "is no IP address"},
 	{14, "3 = fe80::1%eth0", 14, "is no IP address"},
 	{14, "3 = " X100, 14, "is no IP address"},
+	{14, "3 = 10.0.0.3 50", 14, "\"50\" stands behind the address, where a priority may"},
+	{14, "3 = 10.0.0.3 priorities 50", 14, "stands behind the address"},
+	{14, "3 = 10.0.0.3 priority", 14, "\"\" is no priority; use a whole number from 1"},
+	{14, "3 = 10.0.0.3 priority 256", 14, "\"256\" is no priority"},
+	{14, "3 = 10.0.0.3 priority -1", 14, "\"-1\" is no priority"},
+	{14, "3 = 10.0.0.3 priority 1 2", 14, "\"1 2\" is no priority"},
+	{14, "3 = 10.0.0.3 priority 0\n[groups]\nw = 9: 3\n[nodes]", 16,
+	 "all voters of group w are witnesses (priority 0), so nobody could lead it"},
+	{10, "failback = 0", 10,
+	 "is no number of seconds; use a whole number from 1 to 86400, or never"},
+	{10, "failback = 90000", 10, "is no number of seconds"},
+	{10, "failback = 1.5", 10, "is no number of seconds"},
 	{14, "3 = 10.0.0.3:0", 14, "no usable port"},
 	{14, "3 = 10.0.0.3:65536", 14, "no usable port"},
 	{14, "3 = 10.0.0.3:", 14, "no usable port"},
@@ -467,6 +480,36 @@ static void test_wrong(void **state)
 	}
 }
 
+static void test_priorities(void **state)
+{
+	struct xr_why why = {""}, rest = {""};
+	struct xr_config c, other;
+
+	(void)state;
+	assert_int_equal(read_with(&c, 14, "3 = 10.0.0.3:7000\t priority  0", &why), 0);
+	assert_int_equal(c.nodes[1].priority, XR_PRIORITY);
+	assert_int_equal(c.nodes[3].priority, 0);
+	assert_int_equal(c.nodes[3].port, 7000);
+	assert_int_equal(xr_config_witnesses(&c), 1 << 3);
+	assert_int_equal(c.failback_ms, 0);
+	assert_int_equal(read_with(&other, 14, "3 = 10.0.0.3:7000 priority 255 ; the best", &why),
+			 0);
+	assert_int_equal(other.nodes[3].priority, 255);
+	assert_int_equal(xr_config_differs(&c, &other, 9, &rest, &why), 0);
+	assert_string_equal(rest.text, "priority of node 3: needs a restart");
+	xr_config_free(&other);
+	assert_int_equal(read_with(&other, 10, "failback = 60", &why), 0);
+	assert_int_equal(other.failback_ms, 60000);
+	xr_config_free(&other);
+	xr_config_free(&c);
+	assert_int_equal(read_text(&c,
+				   "[cluster]\nname=a\nauth=none\n[self]\nnode=1\nxdp=off\n"
+				   "[nodes]\n1=::1 priority 0\n[groups]\ng=1:1\n",
+				   &why),
+			 -EINVAL);
+	assert_non_null(strstr(why.text, ":7: all nodes are witnesses (priority 0)"));
+}
+
 /* What works and is not wise: each is told, and a good file is told nothing. */
 static void test_unwise(void **state)
 {
@@ -484,6 +527,7 @@ static void test_unwise(void **state)
 		{17, "other = 7: 1 2", "group other has 2 voters, which can lose no more"},
 		{14, "3 = 10.0.0.3\n4 = 10.0.0.4", "node 4 votes in no group"},
 		{17, "other = 2000: 1 2 3", "number the groups from 1"},
+		{10, "failback = 60", "failback = 60 hands over to nodes of higher priority"},
 		{7, "interface = e\nuser = root", "user = root"},
 		{7, "interface = e\nuser = nobody", "user = nobody"},
 		{7, "interface = e\nrealtime = 91", "realtime = 91"},
@@ -832,6 +876,7 @@ int main(void)
 		cmocka_unit_test(test_accepted),
 		cmocka_unit_test(test_nine_voters),
 		cmocka_unit_test(test_wrong),
+		cmocka_unit_test(test_priorities),
 		cmocka_unit_test(test_unwise),
 		cmocka_unit_test(test_open_to_others),
 		cmocka_unit_test(test_missing),

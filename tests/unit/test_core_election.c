@@ -1534,6 +1534,49 @@ static void hinted_survivors_go_by_rank(void **state)
 	assert_int_equal(raft_of(c, 2)->term, 2);
 }
 
+/* Likewise, but node 3 has the higher priority. */
+static void hinted_survivors_go_by_priority(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	for (int id = 1; id <= 3; id++)
+		cluster_set_priority(c, id, 3, XR_PRIORITY + 1);
+	cluster_elect(c, 1);
+	cluster_run_ms(c, HEARTBEAT_MS);
+	cluster_set_timeout(c, 2, MAX_MS);
+	cluster_set_timeout(c, 3, MAX_MS);
+	cluster_crash(c, 1);
+	cluster_hint(c, 2, 1);
+	cluster_hint(c, 3, 1);
+	cluster_run_ms(c, 1.2 * D_MS + 20);
+	assert_int_equal(cluster_leader(c), 3);
+	assert_int_equal(raft_of(c, 3)->term, 2);
+}
+
+/* It votes, it is no heir, and alone with its like it waits for ever. */
+static void witness_never_stands(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	for (int id = 1; id <= 3; id++)
+		cluster_set_priority(c, id, 3, 0);
+	cluster_elect(c, 1);
+	cluster_run_ms(c, 5 * MAX_MS);
+	cluster_crash(c, 1);
+	cluster_run_ms(c, 5 * MAX_MS);
+	assert_int_equal(cluster_leader(c), 2);
+	cluster_crash(c, 2);
+	cluster_run_ms(c, 20 * MAX_MS);
+	assert_int_equal(cluster_leader(c), 0);
+	assert_int_equal(cluster_count(c, 3, 0, XR_PREVOTE), 0);
+	assert_int_equal(cluster_count(c, 3, 0, XR_VOTE), 0);
+	cluster_restart(c, 1);
+	cluster_run_ms(c, 10 * MAX_MS);
+	assert_int_equal(cluster_leader(c), 1);
+}
+
 static void hint_about_another_is_nothing(void **state)
 {
 	_cleanup_cluster_ struct cluster *c = cluster_new_stage(3);
@@ -1824,6 +1867,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(leader_that_stood_still_is_replaced),
 	cmocka_unit_test(leader_that_votes_names_no_rival),
 	cmocka_unit_test(hint_brings_the_prevote_forward),
+	cmocka_unit_test(hinted_survivors_go_by_priority),
+	cmocka_unit_test(witness_never_stands),
 	cmocka_unit_test(hinted_survivors_go_by_rank),
 	cmocka_unit_test(hint_about_another_is_nothing),
 	cmocka_unit_test(heartbeat_makes_a_hint_void),

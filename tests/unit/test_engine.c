@@ -423,7 +423,8 @@ static int start(void **state)
 	memset(&looks, 0, sizeof(looks));
 	e->looks = &looks;
 	for (uint8_t node = 1; node <= 4; node++)
-		e->peers[node] = (struct xr_peer){.ip = {[15] = node}, .port = 7007, .used = 1};
+		e->peers[node] = (struct xr_peer){
+			.ip = {[15] = node}, .port = 7007, .used = 1, .priority = XR_PRIORITY};
 	e->keys[0].used = 1;
 	assert_int_equal(xr_engine_init(e, &maps, journal, PROMISE_UNTIL_NS, NULL), 0);
 	xr_engine_begin(e);
@@ -649,14 +650,317 @@ static void heirs_share_the_groups(void **state)
 	struct xr_acks a = {.echo_ns = {[2] = 950000, [3] = 1000000}};
 
 	(void)state;
-	assert_int_equal(xr_heir(&g, &a, &c, 0, 0), 2);
-	assert_int_equal(xr_heir(&g, &a, &c, 0, 1), 3);
-	assert_int_equal(xr_heir(&g, &a, &c, 1 << 3, 1), 2); /* whose card acks in vain */
-	assert_int_equal(xr_heir(&g, &a, &c, 1 << 3 | 1 << 2, 1), 0);
+	assert_int_equal(xr_heir(&g, &a, &c, engine.peers, 0, 0), 2);
+	assert_int_equal(xr_heir(&g, &a, &c, engine.peers, 0, 1), 3);
+	assert_int_equal(xr_heir(&g, &a, &c, engine.peers, 1 << 3, 1),
+			 2); /* whose card acks in vain */
+	assert_int_equal(xr_heir(&g, &a, &c, engine.peers, 1 << 3 | 1 << 2, 1), 0);
 	a.echo_ns[2] = 949999; /* before the middle between two heartbeats */
-	assert_int_equal(xr_heir(&g, &a, &c, 0, 0), 3);
+	assert_int_equal(xr_heir(&g, &a, &c, engine.peers, 0, 0), 3);
 	a.echo_ns[2] = a.echo_ns[3] = 0;
-	assert_int_equal(xr_heir(&g, &a, &c, 0, 0), 0);
+	assert_int_equal(xr_heir(&g, &a, &c, engine.peers, 0, 0), 0);
+}
+
+/* Of those the highest goes first, however fresh the others; witnesses and the paused do not. */
+static void heirs_go_by_priority(void **state)
+{
+	const struct xr_control c = {.self = 1, .heartbeat_us = 100};
+	const struct xr_group g = {.members = 0xe};
+	struct xr_acks a = {.echo_ns = {[2] = 950000, [3] = 1000000}};
+
+	(void)state;
+	engine.peers[2].priority++;
+	assert_int_equal(xr_heir(&g, &a, &c, engine.peers, 0, 1), 2);
+	a.paused = 1 << 2;
+	assert_int_equal(xr_heir(&g, &a, &c, engine.peers, 0, 0), 3);
+	a.paused = 0;
+	engine.peers[3].priority = 0;
+	a.echo_ns[2] = 1; /* a witness' ack is no measure */
+	assert_int_equal(xr_heir(&g, &a, &c, engine.peers, 0, 1), 2);
+	a.echo_ns[2] = 0;
+	assert_int_equal(xr_heir(&g, &a, &c, engine.peers, 0, 0), 0);
+}
+
+/*
+ * ---- who stands: pauses, and failback ----
+ */
+/* How many questions. */
+static int asked(void)
+{
+	int n = 0;
+
+	for (int i = 0; i < seen.nsent; i++)
+		n += seen.sent[i].type == XR_ASK;
+	return n;
+}
+
+static struct xr_order_result order_pause(const char *name, bool pause)
+{
+	struct xr_order o = {
+		.kind = pause ? XR_ORDER_PAUSE : XR_ORDER_RESUME, .at_s = 1000, .who = "root"};
+	struct xr_order_result r;
+
+	snprintf(o.group, sizeof(o.group), "%s", name);
+	xr_engine_order(&engine, &o, &r);
+	return r;
+}
+
+/* Time passes for the election timer; how many prevotes that brings. */
+static int prevotes_in_time(void)
+{
+	memset(&seen, 0, sizeof(seen));
+	now_ns += 3 * D_NS;
+	xr_engine_timer(&engine);
+	return sent(XR_PREVOTE);
+}
+
+static void pause_counts_once_it_is_durable(void **state)
+{
+	(void)state;
+	assert_int_equal(order_pause("nope", true).err, -ENOENT);
+	assert_int_equal(order_pause("g", true).changed, 1);
+	assert_int_equal(order_pause("g", true).changed, 0); /* it is on its way */
+	assert_int_equal(seen.nvotes, 1);
+	assert_int_equal(seen.votes[0].term, 4);
+	assert_int_equal(seen.votes[0].paused_s, 1000);
+	assert_non_null(strchr(seen.calls, 'k'));
+	assert_false(engine.members[G].raft.paused);
+	assert_int_equal(acks[G].paused, 0);
+	disk_is_done();
+	assert_true(engine.members[G].raft.paused);
+	assert_int_equal(acks[G].paused, 1 << 1);
+	assert_int_equal(acks[G].paused_s, 1000);
+	assert_string_equal(seen.said, "asked by root");
+	assert_int_equal(asked(), 3);		 /* others are to ask, and to hear of it */
+	assert_int_equal(prevotes_in_time(), 2); /* of the other group */
+	assert_int_equal(order_pause("", false).changed, 1);
+	disk_is_done();
+	assert_int_equal(acks[G].paused | acks[G].paused_s, 0);
+	assert_int_equal(prevotes_in_time(), 4);
+}
+
+/* Rule 7: what it writes meanwhile says the same of the vote, and the vote of the pause. */
+static void pause_and_vote_are_one_record(void **state)
+{
+	(void)state;
+	arrive_ballot(XR_VOTE, (struct xr_ballot){.term = 5});
+	order_pause("g", true);
+	assert_int_equal(seen.nvotes, 2);
+	assert_int_equal(seen.votes[1].term, 5);
+	assert_int_equal(seen.votes[1].vote, 2);
+	disk_is_done();
+	arrive_ballot(XR_VOTE, (struct xr_ballot){.term = 6});
+	assert_int_equal(seen.votes[2].paused_s, 1000);
+}
+
+/* Rule 3: a pause that was asked for before the vote says nothing of the vote when it is durable. */
+static void durable_pause_is_no_durable_vote(void **state)
+{
+	(void)state;
+	order_pause("g", true);
+	arrive_ballot(XR_VOTE, (struct xr_ballot){.term = 5});
+	assert_int_equal(seen.nvotes, 2);
+	seen.nvotes = 1;
+	disk_is_done();
+	assert_true(engine.members[G].raft.paused);
+	assert_int_equal(sent(XR_VOTE_ANSWER), 0);
+	seen.nvotes = 2;
+	disk_is_done();
+	assert_int_equal(sent(XR_VOTE_ANSWER), 1);
+}
+
+static void paused_leader_hands_over(void **state)
+{
+	(void)state;
+	lead(G);
+	assert_int_equal(order_pause("g", true).groups, 1);
+	assert_int_equal(groups[G].view.mode, XR_LEAD);
+	disk_is_done();
+	assert_int_equal(groups[G].view.mode, XR_NONE);
+	assert_int_equal(sent(XR_RESIGN), 2);
+	assert_int_equal(seen.heir, 3);
+	assert_int_equal(seen.cause, XR_CAUSE_PAUSED);
+	assert_string_equal(seen.said, "asked by root; it hands over to node 3");
+	memset(&seen, 0, sizeof(seen));
+	lead(H);
+	acks[H].echo_ns[3] = 0;
+	order_pause("h", true);
+	disk_is_done();
+	assert_non_null(strstr(seen.said, "no other node that it hears may lead"));
+	assert_int_equal(groups[H].view.mode, XR_NONE);
+}
+
+/* What it asked for is void: neither the own vote on disk nor others' make it leader. */
+static void paused_candidate_gives_up(void **state)
+{
+	struct xr_raft *r = &engine.members[G].raft;
+
+	(void)state;
+	arrive_ballot(XR_RESIGN, (struct xr_ballot){.term = 4, .node = 1});
+	assert_int_equal(sent(XR_VOTE), 2);
+	arrive_ballot(XR_VOTE_ANSWER,
+		      (struct xr_ballot){.term = 5, .round = r->round, .flags = XR_GRANTED});
+	order_pause("g", true);
+	assert_int_equal(seen.nvotes, 2);
+	disk_is_done();
+	assert_int_equal(r->phase, XR_IDLE);
+	assert_int_equal(groups[G].view.mode, XR_NONE);
+	arrive_ballot(XR_VOTE_ANSWER,
+		      (struct xr_ballot){.term = 5, .round = r->round, .flags = XR_GRANTED});
+	assert_int_equal(groups[G].view.mode, XR_NONE);
+	/* Nor does its leader make it candidate. */
+	r->leader = 2;
+	arrive_ballot(XR_RESIGN, (struct xr_ballot){.term = 5, .node = 1});
+	assert_int_equal(seen.nvotes, 2);
+}
+
+static void restart(void)
+{
+	xr_engine_free(&engine);
+	start(NULL);
+}
+
+static void pause_outlives_a_restart(void **state)
+{
+	struct xr_vote vote = {
+		.group = G, .term = 4, .digest = 77, .name = "g", .paused_s = 1764248893};
+
+	(void)state;
+	assert_int_equal(xr_journal_append(journal, &vote, NULL, 1, NULL), 0);
+	restart();
+	assert_true(engine.members[G].raft.paused);
+	assert_int_equal(acks[G].paused, 1 << 1);
+	assert_int_equal(engine.pauses, 1);
+	assert_int_equal(prevotes_in_time(), 2);
+	arrive_ballot(XR_VOTE, (struct xr_ballot){.term = 5});
+	assert_int_equal(seen.votes[0].paused_s, 1764248893);
+	vote.paused_s = 0;
+	assert_int_equal(xr_journal_append(journal, &vote, NULL, 1, NULL), 0);
+}
+
+static void tell_facts(const struct xr_fact *more, int n)
+{
+	struct xr_fact fact[4] = {{XR_FACT_nonce, 0, 0}};
+
+	xr_introduce_ask(&engine, 3, false);
+	fact[0].value = engine.known[3].nonce;
+	memcpy(fact + 1, more, n * sizeof(*more));
+	source = 3;
+	queue((struct xr_wire){.type = XR_TELL}, fact, n + 1, sizeof(fact[0]));
+	xr_engine_receive(&engine);
+	source = 2;
+}
+
+/* As it tells, so it is: in which groups, and until it tells otherwise. */
+static void others_tell_of_their_pauses(void **state)
+{
+	const struct xr_fact facts[] = {{.what = XR_FACT_paused, .of = H},
+					{.what = XR_FACT_paused, .of = GROUPS}};
+
+	(void)state;
+	tell_facts(facts, 2);
+	assert_int_equal(acks[G].paused, 0);
+	assert_int_equal(acks[H].paused, 1 << 3);
+	lead(H);
+	assert_non_null(strstr(order("h", 3).why.text, "node 3 is paused"));
+	assert_int_equal(groups[H].view.mode, XR_LEAD);
+	tell_facts(facts, 0);
+	assert_int_equal(acks[H].paused, 0);
+	assert_int_equal(order("h", 3).err, 0);
+	assert_int_equal(groups[H].view.mode, XR_NONE);
+}
+
+/* A peer that has news is asked, though its life is known. */
+static void news_are_asked_for(void **state)
+{
+	struct xr_fact fact[] = {{XR_FACT_nonce, 0, 5}, {XR_FACT_news, 0, 0}};
+	struct xr_wire ask = {.type = XR_ASK, .sent_ns = 1000000};
+
+	(void)state;
+	queue(ask, fact, 1, sizeof(fact[0]));
+	xr_engine_receive(&engine);
+	assert_int_equal(asked(), 0);
+	ask.sent_ns++;
+	queue(ask, fact, 2, sizeof(fact[0]));
+	xr_engine_receive(&engine);
+	assert_int_equal(asked(), 1);
+}
+
+static void witness_is_handed_nothing(void **state)
+{
+	(void)state;
+	lead(G);
+	engine.peers[3].priority = 0;
+	assert_int_equal(order("g", 3).err, -EPERM);
+	assert_non_null(strstr(order("g", 3).why.text, "node 3 is a witness"));
+	assert_int_equal(groups[G].view.mode, XR_LEAD);
+}
+
+static void nobody_left_to_lead_is_told(void **state)
+{
+	(void)state;
+	engine.peers[2].priority = 0;
+	acks[G].paused = acks[H].paused = 1 << 1 | 1 << 3;
+	engine.pauses = 2;
+	xr_look_around(&engine, now_ns);
+	assert_non_null(strstr(seen.wrong, "all voters of h that are no witnesses are paused"));
+	acks[H].paused = 0;
+	xr_look_around(&engine, now_ns);
+	assert_int_equal(engine.nobodys, 1);
+	acks[G].paused = engine.pauses = 0;
+	seen.nwell = 0;
+	xr_look_around(&engine, now_ns);
+	assert_int_equal(seen.nwell, 1);
+}
+
+/* A look at the group each quarter of a second, node 3 acking. Returns whether this node still leads. */
+static bool leads_after(int looks)
+{
+	while (looks--) {
+		now_ns += NS_PER_S / 4;
+		acks[G].echo_ns[3] = acks[G].echo_ns[3] ? now_ns : 0;
+		engine.turned_ns = now_ns;
+		xr_stand_look(&engine, &engine.members[G], now_ns);
+	}
+	return groups[G].view.mode == XR_LEAD;
+}
+
+static void failback_waits_for_a_node_that_is_well(void **state)
+{
+	(void)state;
+	config.failback_ms = 1000;
+	lead(G);
+	assert_true(leads_after(9)); /* an equal */
+	engine.peers[3].priority++;
+	assert_true(leads_after(4));
+	acks[G].echo_ns[3] = 0; /* a break */
+	assert_true(leads_after(4));
+	acks[G].echo_ns[3] = now_ns;
+	assert_true(leads_after(4));
+	acks[G].paused = 1 << 3;
+	assert_true(leads_after(9));
+	acks[G].paused = 0;
+	assert_true(leads_after(4));
+	engine.known[3].life++; /* it has restarted */
+	assert_true(leads_after(4));
+	engine.deaf = 1 << 3;
+	assert_true(leads_after(9));
+	engine.deaf = 0;
+	assert_true(leads_after(4));
+	memset(&seen, 0, sizeof(seen));
+	assert_false(leads_after(1));
+	xr_outbox_flush(&engine.outbox);
+	assert_int_equal(seen.heir, 3);
+	assert_int_equal(seen.cause, XR_CAUSE_FAILBACK);
+	assert_int_equal(seen.cause_ns, NS_PER_S);
+	/* Once: if it leads again it waits as long again. */
+	engine.members[G].raft.term = 6;
+	lead(G);
+	assert_true(leads_after(4));
+	assert_false(leads_after(1));
+	config.failback_ms = 0;
+	lead(G);
+	assert_true(leads_after(9));
 }
 
 /*
@@ -1277,16 +1581,6 @@ static void path_tests_are_the_nic_paths_to_echo(void **state)
 	assert_int_equal(seen.nsent, 0);
 	arrive_fact((struct xr_wire){.type = XR_PATH_ECHO}, 5);
 	assert_int_equal(sent(XR_PATH_DELIVERED), 1);
-}
-
-/* How many questions. */
-static int asked(void)
-{
-	int n = 0;
-
-	for (int i = 0; i < seen.nsent; i++)
-		n += seen.sent[i].type == XR_ASK;
-	return n;
 }
 
 static void path_whose_echoes_nobody_sees_is_lost(void **state)
@@ -2263,6 +2557,18 @@ static const struct CMUnitTest tests[] = {
 	T(acks_share_a_datagram_only_with_their_echo),
 	T(path_tests_are_the_nic_paths_to_echo),
 	T(path_whose_echoes_nobody_sees_is_lost),
+	T(heirs_go_by_priority),
+	T(pause_counts_once_it_is_durable),
+	T(pause_and_vote_are_one_record),
+	T(durable_pause_is_no_durable_vote),
+	T(paused_leader_hands_over),
+	T(paused_candidate_gives_up),
+	T(pause_outlives_a_restart),
+	T(others_tell_of_their_pauses),
+	T(news_are_asked_for),
+	T(witness_is_handed_nothing),
+	T(nobody_left_to_lead_is_told),
+	T(failback_waits_for_a_node_that_is_well),
 	T(who_is_deaf_does_not_doubt_the_path),
 	T(path_is_tested_again_after_a_doubt),
 	T(recorded_ballots_and_polls_are_taken_up_once),

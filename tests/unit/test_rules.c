@@ -468,7 +468,7 @@ static void known_term_only_rises(void **state)
 	assert_int_equal(acks.term[2], 0x80000001);
 	xr_know_term(&acks, XR_NODE_MAX, 1);
 	assert_int_equal(acks.term[XR_NODE_MAX], 1);
-	assert_int_equal(acks.term[1] + acks.term[3] + acks.spare, 0);
+	assert_int_equal(acks.term[1] + acks.term[3] + acks.paused, 0);
 }
 
 /* Known is the term of an ack that counts; not of one that was refused, left, or is of old. */

@@ -73,6 +73,8 @@ static int setup(void **state)
 	show(0, 5, "hello");
 	xr_maps_value(&maps, 0)->committed = xr_maps_value(&maps, 0)->id;
 	xr_maps_value(&maps, 0)->acked = 0x6; /* nodes 1 and 2 */
+	maps.acks[0].paused = 1 << 1 | 1 << 3;
+	maps.acks[0].paused_s = 1795780800; /* 2026-11-27 12:00 UTC */
 	return 0;
 }
 
@@ -163,17 +165,19 @@ static void golden(void **state)
 		"\"timing\":{\"min_timeout_ms\":150,\"max_timeout_ms\":300,\"heartbeat_ms\":2.5,"
 		"\"stall_limit_ms\":1000,\"quorum_lapse_ms\":150,\"drift_permille\":100},"
 		"\"nodes\":[],\"addresses\":[],"
-		"\"summary\":{\"leads\":0,\"follows\":0,\"leaderless\":2},"
+		"\"summary\":{\"leads\":0,\"follows\":0,\"leaderless\":2,\"paused\":1},"
 		"\"groups\":[{\"name\":\"main\",\"id\":0,\"role\":\"leader\","
 		"\"leads\":false,\"lease_left_ms\":null,\"term\":4,"
 		"\"leader\":1,\"voted_for\":1,\"contact_age_ms\":null,\"quorum_age_ms\":null,"
-		"\"voters\":[1,2,3],\"view\":{\"term\":4,\"mode\":\"lead\",\"leader\":1},"
+		"\"voters\":[1,2,3],\"learners\":[],\"member\":true,\"paused\":true,\"paused_since\":\"2026-11-27T12:00:00Z\","
+		"\"paused_voters\":[1,3],\"view\":{\"term\":4,\"mode\":\"lead\",\"leader\":1},"
 		"\"entry\":{\"id\":\"4.2\",\"committed\":true,\"size\":5,\"value\":\"hello\","
 		"\"missing\":[3]}},"
 		"{\"name\":\"fifteen-letters\",\"id\":2,\"role\":\"candidate\","
 		"\"leads\":false,\"lease_left_ms\":null,\"term\":7,"
 		"\"leader\":null,\"voted_for\":null,\"contact_age_ms\":null,"
-		"\"quorum_age_ms\":null,\"voters\":[1,2],"
+		"\"quorum_age_ms\":null,\"voters\":[1,2],\"learners\":[],\"member\":true,\"paused\":false,\"paused_since\":null,"
+		"\"paused_voters\":[],"
 		"\"view\":{\"term\":6,\"mode\":\"none\",\"leader\":null},"
 		"\"entry\":null}]}");
 	free(text);

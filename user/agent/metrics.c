@@ -56,6 +56,9 @@ static void put_node(struct page *p)
 		xr_before(p->now_ns, deadline_ns) && xr_status_alive(c));
 	head(p, "loop_age_seconds", "gauge", "Since the daemon last turned its loop.");
 	fprintf(p->out, "xraft_loop_age_seconds %.6f\n", age(p, heard_ns));
+	head(p, "paused_groups", "gauge",
+	     "Groups in which this node stands for no election until xraft resume.");
+	fprintf(p->out, "xraft_paused_groups %u\n", xr_status_pauses(p->maps));
 }
 
 static void put_counters(struct page *p)

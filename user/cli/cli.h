@@ -36,6 +36,8 @@ int cli_transfer(const struct cli *cli, int argc, char **argv);
 int cli_set(const struct cli *cli, int argc, char **argv);
 int cli_get(const struct cli *cli, int argc, char **argv);
 int cli_member(const struct cli *cli, int argc, char **argv);
+int cli_pause(const struct cli *cli, int argc, char **argv);
+int cli_resume(const struct cli *cli, int argc, char **argv);
 int cli_step_down(const struct cli *cli, int argc, char **argv);
 
 /* Print "xraft: SENTENCE" on stderr and return `code`. */

@@ -98,6 +98,11 @@ static void check_looks(struct doctor *d)
 	}
 	if (!wrong)
 		doctor_add(d, "node", DOCTOR_OK, "", "the running node finds nothing wrong");
+	if (json_integer_value(json_object_get(said, "paused")))
+		doctor_add(d, "paused", DOCTOR_WARN, "xraft resume, when its maintenance is over",
+			   "the running node is paused in %d group(s): it votes, and stands for no "
+			   "election there",
+			   (int)json_integer_value(json_object_get(said, "paused")));
 	json_decref(said);
 }
 

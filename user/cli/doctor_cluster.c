@@ -59,6 +59,12 @@ static bool complain(const json_t *node)
 		       id);
 		wrong = true;
 	}
+	if (json_integer_value(json_object_get(node, "pauses")))
+		printf("warn  node %d is paused in %d group(s): it votes, and stands for no "
+		       "election "
+		       "there\n"
+		       "      -> xraft resume there, when its maintenance is over\n",
+		       id, (int)json_integer_value(json_object_get(node, "pauses")));
 	json_array_foreach(differs, i, name)
 	{
 		printf("warn  node %d has another %s\n"

@@ -109,10 +109,21 @@ static const struct command {
 	 "its\n"
 	 "heir, which campaigns at once. Waits for the new leader and says who it is.\n\n"
 	 "Exit code 1 if another than NODE leads in the end, or NODE does not answer.\n"},
+	{"pause", cli_pause, "GROUP | --all", "let a node stand for no election, for maintenance",
+	 "The node votes and acks as before, and stands for no election in GROUP until xraft "
+	 "resume,\n"
+	 "also after a restart. Where it leads, it hands over first: to the voter of highest "
+	 "priority\n"
+	 "that answers. Waits until that is on disk, and says who leads then.\n\n"
+	 "  --all  in each group that the node has now\n\n"
+	 "Exit code 1 if it is not on disk within 5 s, or nobody leads then.\n"},
+	{"resume", cli_resume, "GROUP | --all", "let a paused node stand for elections again",
+	 "It leads again when it wins an election, or where failback hands over to it.\n\n"
+	 "  --all  in each of its groups\n\n"
+	 "Exit code 1 if that is not on disk within 5 s.\n"},
 	{"step-down", cli_step_down, "[GROUP]", "let a node lead a group no longer, or none",
-	 "The voter that answered last goes first. The node may be elected again later; to take "
-	 "it\n"
-	 "out of service, stop xraftd, which steps down by itself.\n"},
+	 "The voter that answered last goes first. The node may be elected again later: see "
+	 "pause.\n"},
 	{"set", cli_set, "[--if ID] [--json] GROUP VALUE|-", "set the value that a group agrees on",
 	 "Asks the leader, which must be the node meant by -n, and waits until a majority has the "
 	 "value\n"

@@ -180,14 +180,27 @@ static void print_timing(const json_t *t)
 	       number(t, "stall_limit_ms"));
 }
 
+/* What is out of the ordinary. */
+static const char *priority_text(char text[32], const json_t *node)
+{
+	int priority = (int)number(node, "priority");
+
+	snprintf(text, 32, "  priority %d", priority);
+	if (!priority)
+		return "  witness: never leads";
+	return priority == XR_PRIORITY ? "" : text;
+}
+
 static void print_nodes(const json_t *nodes, int self)
 {
 	const json_t *n;
+	char text[32];
 	size_t i;
 
-	json_array_foreach(nodes, i, n) printf(
-		"  node %d  %s port %d%s\n", (int)number(n, "node"), word(n, "address"),
-		(int)number(n, "port"), (int)number(n, "node") == self ? "  (this one)" : "");
+	json_array_foreach(nodes, i, n)
+		printf("  node %d  %s port %d%s%s\n", (int)number(n, "node"), word(n, "address"),
+		       (int)number(n, "port"), (int)number(n, "node") == self ? "  (this one)" : "",
+		       priority_text(text, n));
 }
 
 static void print_addresses(const json_t *addresses)
@@ -258,6 +271,8 @@ static void print_group(const json_t *g, int self, int name_width)
 	       yes(g, "leads") ? cell_age(lease, g, "lease_left_ms") : "-");
 	json_array_foreach(json_object_get(g, "voters"), i, voter)
 		printf("%s%d", i ? "," : "", (int)json_integer_value(voter));
+	json_array_foreach(json_object_get(g, "paused_voters"), i, voter)
+		printf("%s%d", i ? "," : "  paused: ", (int)json_integer_value(voter));
 	putchar('\n');
 	print_entry(json_object_get(g, "entry"));
 }
@@ -301,6 +316,18 @@ static void print_summary(const json_t *summary)
 	       number(summary, "leads"), number(summary, "follows"), number(summary, "leaderless"));
 }
 
+/* Whoever looks why this node does not lead finds it here. */
+static void print_pauses(const json_t *s)
+{
+	double paused = number(json_object_get(s, "summary"), "paused");
+
+	if (paused > 0)
+		printf("  paused  in %.0f group%s: this node stands for no election there until "
+		       "xraft "
+		       "resume\n",
+		       paused, paused > 1 ? "s" : "");
+}
+
 static void print_table(const json_t *s, const struct options *o)
 {
 	int self = (int)number(s, "node");
@@ -308,6 +335,7 @@ static void print_table(const json_t *s, const struct options *o)
 	print_life(s);
 	print_nic(json_object_get(s, "nic"));
 	print_looks(s);
+	print_pauses(s);
 	print_timing(json_object_get(s, "timing"));
 	print_nodes(json_object_get(s, "nodes"), self);
 	print_addresses(json_object_get(s, "addresses"));

@@ -71,6 +71,26 @@ void xr_check_timing(struct xr_parse *p)
 			c->max_timeout_us / 1e3);
 }
 
+/* Somebody has to be able to lead. */
+static void check_witnesses(struct xr_parse *p, uint32_t nodes)
+{
+	const struct xr_config *c = p->c;
+	uint32_t witnesses = xr_config_witnesses(c);
+
+	if (nodes && nodes == witnesses)
+		fail_at(p, p->heading[XR_SECTION_NODES],
+			"all nodes are witnesses (priority 0), so nobody could lead; give one of "
+			"them a priority from 1 to 255");
+	for (size_t i = 0; i < c->ngroups && !p->err; i++)
+		if (!(c->groups[i].voters & ~witnesses))
+			fail_at(p, c->groups[i].line,
+				"all voters of group %s are witnesses (priority 0), so nobody "
+				"could "
+				"lead it; add a voter that may, or give one a priority from 1 to "
+				"255",
+				c->groups[i].name);
+}
+
 void xr_check_nodes(struct xr_parse *p)
 {
 	const struct xr_config *c = p->c;
@@ -92,4 +112,5 @@ void xr_check_nodes(struct xr_parse *p)
 				"the voters",
 				__builtin_ctz(unknown), g->name);
 	}
+	check_witnesses(p, nodes);
 }

@@ -51,6 +51,7 @@ struct xr_config {
 	struct xr_peer nodes[XR_NODE_MAX + 1]; /* by id; .used where it exists */
 
 	uint32_t min_timeout_us, max_timeout_us, heartbeat_us, stall_limit_us, drift_permille;
+	uint32_t failback_ms; /* 0: never */
 
 	struct xr_config_group *groups; /* owned; sorted by id */
 	size_t ngroups;
@@ -75,6 +76,9 @@ void xr_config_unwise(const struct xr_config *c, struct xr_findings *f);
 
 bool xr_config_is_ipv4(const struct xr_peer *node);
 bool xr_config_is_loopback(const struct xr_peer *node);
+
+/* Bit n: node n is a witness, which votes and never leads. */
+uint32_t xr_config_witnesses(const struct xr_config *c);
 
 /* Does it ask for something that the agent does? */
 bool xr_config_wants_agent(const struct xr_config *c);

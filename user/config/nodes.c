@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* [nodes]: an id and an address a line. */
+/* [nodes]: an id and an address a line, and perhaps a priority. */
 #include <arpa/inet.h>
 #include "config/private.h"
 
@@ -145,6 +145,54 @@ static void compare_node(struct xr_parse *p, const struct xr_peer *node)
 	}
 }
 
+/* "10.0.0.1 priority 50": what stands behind the address. */
+static bool read_priority(struct xr_parse *p, const char *rest, struct xr_peer *node)
+{
+	static const char word[] = "priority";
+	uint32_t number = XR_PRIORITY;
+	const char *value = rest + strcspn(rest, XR_BLANKS);
+
+	if (*rest &&
+	    ((size_t)(value - rest) != strlen(word) || strncmp(rest, word, strlen(word)))) {
+		fail(p,
+		     "\"%.40s\" stands behind the address, where a priority may; write it as "
+		     "\"10.0.0.1 priority 50\"",
+		     rest);
+		return false;
+	}
+	value = xr_scan_blanks(value);
+	if (*rest && !xr_scan_all_number(value, 0, UINT8_MAX, &number)) {
+		fail(p,
+		     "\"%.40s\" is no priority; use a whole number from 1 to 255, or 0 for a "
+		     "witness, which votes and never leads",
+		     value);
+		return false;
+	}
+	node->priority = (uint8_t)number;
+	return true;
+}
+
+/* The address, and what stands behind it. */
+static bool read_node(struct xr_parse *p, const char *value, struct xr_peer *node)
+{
+	char address[64];
+	size_t len = strcspn(value, XR_BLANKS);
+
+	snprintf(address, sizeof(address), "%.*s", len < 63 ? (int)len : 63, value);
+	return read_address(p, address, node) &&
+	       read_priority(p, xr_scan_blanks(value + len), node);
+}
+
+uint32_t xr_config_witnesses(const struct xr_config *c)
+{
+	uint32_t witnesses = 0;
+
+	xr_each_node(node)
+		if (c->nodes[node].used && !c->nodes[node].priority)
+			witnesses |= 1u << node;
+	return witnesses;
+}
+
 void xr_nodes_read(struct xr_parse *p, const char *name, const char *value)
 {
 	struct xr_peer node = {.used = 1};
@@ -158,7 +206,7 @@ void xr_nodes_read(struct xr_parse *p, const char *name, const char *value)
 		fail(p, "node %u is already in line %d; keep one of the two", id, p->node_line[id]);
 		return;
 	}
-	if (!read_address(p, value, &node))
+	if (!read_node(p, value, &node))
 		return;
 	compare_node(p, &node);
 	p->c->nodes[id] = node;

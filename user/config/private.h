@@ -43,6 +43,7 @@ enum xr_setting_id {
 	XR_SET_HEARTBEAT,
 	XR_SET_STALL,
 	XR_SET_DRIFT,
+	XR_SET_FAILBACK,
 	XR_SET_AGENT_USER,
 	XR_SET_HTTP_LISTEN,
 	XR_SET_HOOK_BECOME,
@@ -89,7 +90,8 @@ struct xr_value_type {
 };
 
 extern const struct xr_value_type xr_type_name, xr_type_path, xr_type_interface, xr_type_user,
-	xr_type_word, xr_type_number, xr_type_duration, xr_type_interval, xr_type_listen;
+	xr_type_word, xr_type_number, xr_type_duration, xr_type_interval, xr_type_listen,
+	xr_type_seconds;
 
 /* What differs, as a list of names. */
 struct xr_names {

@@ -100,6 +100,10 @@ static const struct xr_setting settings[XR_SETTINGS] = {
 		IN(drift_permille),
 		.unit = "permille", .min = 0, .max = 500, .preset = "100", .what = "rate",
 		.text = "bound of any clock's rate error"},
+	[XR_SET_FAILBACK] = {XR_SECTION_TIMING, "failback", &xr_type_seconds, IN(failback_ms),
+		.unit = "s", .min = 1000, .max = 86400 * 1000,
+		.preset = "never", .what = "number of seconds",
+		.text = "a node of higher priority that was well for so long is handed the leadership"},
 	[XR_SET_AGENT_USER] = {XR_SECTION_AGENT, "user", &xr_type_user, IN(agent_user),
 		.unit = "characters", .min = 1,
 		.max = sizeof(((struct xr_config *)0)->agent_user) - 1,
@@ -229,6 +233,8 @@ static void settings_differ(const struct xr_config *c, const struct xr_config *f
 		    c->nodes[node].port != fresh->nodes[node].port ||
 		    c->nodes[node].used != fresh->nodes[node].used)
 			xr_names_add(names, "node %d", node);
+		else if (c->nodes[node].priority != fresh->nodes[node].priority)
+			xr_names_add(names, "priority of node %d", node);
 }
 
 int xr_config_differs(const struct xr_config *c, const struct xr_config *fresh, uint32_t ngroups,
@@ -275,7 +281,8 @@ void xr_config_print_keys(FILE *out)
 			s->text);
 	}
 	fprintf(out, format, "nodes", "1 to 9", "address", "-", "-", "-", "(needed)",
-		"a node's address, as in \"1 = 10.0.0.1:7007\" or \"2 = fd00::2\"");
+		"a node's address, as in \"1 = 10.0.0.1:7007\" or \"2 = fd00::2 priority 50\"; the "
+		"priority is 0 to 255, else 100, and 0 a witness, which never leads");
 	fprintf(out, format, "groups", "NAME", "voters", "-", "-", "-", "(needed)",
 		"id and voters of a group, as in \"main = 1: 1 2 3\"");
 	fprintf(out, format, "addresses", "GROUP", "addresses", "-", "-", "-", "(none)",

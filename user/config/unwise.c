@@ -70,6 +70,26 @@ static void look_at_nodes(const struct xr_config *c, struct xr_findings *f)
 			"them, and reach one link only; give each node a fixed address");
 }
 
+/* A number that nobody's priority gives a meaning to is a mistake. */
+static void look_at_priorities(const struct xr_config *c, struct xr_findings *f)
+{
+	uint8_t least = UINT8_MAX, most = 0;
+
+	xr_each_node(node) {
+		uint8_t priority = c->nodes[node].priority;
+
+		if (!c->nodes[node].used || !priority)
+			continue;
+		least = priority < least ? priority : least;
+		most = priority > most ? priority : most;
+	}
+	if (c->failback_ms && least == most)
+		xr_find(f, XR_UNWISE, "priorities",
+			"failback = %u hands over to nodes of higher priority, of which there are "
+			"none; give the node that shall lead a higher one in [nodes]",
+			c->failback_ms / 1000);
+}
+
 static void look_at_groups(const struct xr_config *c, struct xr_findings *f)
 {
 	uint32_t largest = c->groups[c->ngroups - 1].id, voters = 0, even = 0;
@@ -125,6 +145,7 @@ void xr_config_unwise(const struct xr_config *c, struct xr_findings *f)
 {
 	look_at_timing(c, f);
 	look_at_nodes(c, f);
+	look_at_priorities(c, f);
 	look_at_groups(c, f);
 	look_at_rights(c, f);
 }

@@ -172,6 +172,31 @@ static void show_interval(const struct xr_setting *s, const void *at, char *text
 	snprintf(text, size, "%.9g-%.9g", us[0] / 1e3, us[1] / 1e3);
 }
 
+/*
+ * ---- seconds, or never ----
+ */
+static void read_seconds(struct xr_parse *p, const struct xr_setting *s, const char *value)
+{
+	uint32_t n = 0;
+
+	if (!strcmp(value, "never") ||
+	    xr_scan_all_number(value, s->min / s->type->scale, s->max / s->type->scale, &n))
+		keep(p, s, n * s->type->scale);
+	else
+		fail(p, "%s = %.40s is no %s; use a whole number from %u to %u, or never", s->name,
+		     value, s->what, s->min / s->type->scale, s->max / s->type->scale);
+}
+
+static void show_seconds(const struct xr_setting *s, const void *at, char *text, size_t size)
+{
+	uint32_t n = kept(s, at) / s->type->scale;
+
+	if (n)
+		snprintf(text, size, "%u", n);
+	else
+		snprintf(text, size, "never");
+}
+
 const struct xr_value_type xr_type_name = {"name", 1, read_name, show_text};
 const struct xr_value_type xr_type_path = {"path", 1, read_path, show_text};
 const struct xr_value_type xr_type_interface = {"interface", 1, read_interface, show_text};
@@ -180,3 +205,4 @@ const struct xr_value_type xr_type_word = {"word", 1, read_word, show_word};
 const struct xr_value_type xr_type_number = {"number", 1, read_number, show_number};
 const struct xr_value_type xr_type_duration = {"duration", 1000, read_duration, show_duration};
 const struct xr_value_type xr_type_interval = {"interval", 1000, read_interval, show_interval};
+const struct xr_value_type xr_type_seconds = {"seconds", 1000, read_seconds, show_seconds};

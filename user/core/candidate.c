@@ -87,6 +87,10 @@ void xr_candidate_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_
 		r->phase = XR_IDLE; /* heard the leader meanwhile: no election */
 		return;
 	}
+	if (!xr_raft_stands(r)) {
+		xr_timer_rearm(r, ev); /* it waits for those who do */
+		return;
+	}
 	if ((expired && !xr_timer_waits(r)) || r->phase == XR_IDLE) {
 		start_prevote(r, ev, up);
 	} else if (!xr_before(ev->now_ns, r->resend_ns)) {
@@ -102,6 +106,13 @@ void xr_candidate_gave_up(struct xr_raft *r, const struct xr_event *ev)
 {
 	r->phase = XR_IDLE;
 	xr_timer_rearm(r, ev);
+}
+
+/* It stands no more: no answer that is still to come makes it leader, nor its own vote on disk. */
+void xr_candidate_pause(struct xr_raft *r, const struct xr_event *ev)
+{
+	r->role = XR_FOLLOWER;
+	xr_candidate_gave_up(r, ev);
 }
 
 /* A majority would vote for this node, or its leader named it heir: increment the term (5.2). */
@@ -139,7 +150,7 @@ void xr_candidate_requests(struct xr_raft *r, const struct xr_event *ev, struct 
 /* Won: a majority for this term, the own vote among it, durable (5.2). */
 static void lead_if_won(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
-	if (!r->op.writing && xr_majority(r, r->granted))
+	if (!r->op.writing && r->phase == XR_VOTING && xr_majority(r, r->granted))
 		xr_leader_begin(r, ev, up);
 }
 

@@ -123,6 +123,7 @@ void xr_voter_entered_term(struct xr_raft *r, const struct xr_event *ev, const s
 void xr_candidate_timer(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_candidate_campaign(struct xr_raft *r, const struct xr_event *ev,
 			   const struct xr_why_event *why, struct xr_update *up);
+void xr_candidate_pause(struct xr_raft *r, const struct xr_event *ev);
 void xr_candidate_gave_up(struct xr_raft *r, const struct xr_event *ev);
 void xr_candidate_requests(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);
 void xr_candidate_own_vote(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up);

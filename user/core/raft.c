@@ -80,6 +80,20 @@ static void on_durable(struct xr_raft *r, const struct xr_event *ev, struct xr_u
 		xr_follower_follow(r, ev, op.heard, op.echo_ns, up);
 }
 
+/* What it has begun to ask for ends here; a leader hands over. */
+static void on_pause(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
+{
+	struct xr_why_event why = {.cause = XR_CAUSE_PAUSED};
+
+	r->paused = ev->paused;
+	if (!r->paused)
+		xr_timer_rearm(r, ev);
+	else if (r->role == XR_LEADER)
+		xr_leader_step_down(r, ev, &why, up);
+	else if (r->phase != XR_IDLE)
+		xr_candidate_pause(r, ev);
+}
+
 static void step(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)
 {
 	switch (ev->kind) {
@@ -103,6 +117,9 @@ static void step(struct xr_raft *r, const struct xr_event *ev, struct xr_update 
 		break;
 	case XR_EV_TAKEN:
 		xr_leader_taken(r, ev, up);
+		break;
+	case XR_EV_PAUSE:
+		on_pause(r, ev, up);
 		break;
 	case XR_EV_NEWS:
 		break;

@@ -47,6 +47,8 @@ enum xr_cause {
 	XR_CAUSE_ORPHAN,      /* its warden is gone */
 	XR_CAUSE_REMOVED,     /* is a voter no longer */
 	XR_CAUSE_HAD_LEADER,  /* heard the leader of an earlier term `ns` ago (stickiness) */
+	XR_CAUSE_PAUSED,      /* paused: it does not stand until it is resumed */
+	XR_CAUSE_FAILBACK,    /* `node` has a higher priority, and was well for `ns` */
 	XR_CAUSE_END,
 };
 
@@ -89,11 +91,13 @@ struct xr_raft {
 	bool reborn; /* it names this node by another birth, if at all: it is no member (rule 27) */
 	uint8_t self;
 	const struct xr_timing *timing; /* not owned */
+	const struct xr_peer *peers;	/* not owned: their priorities, by node */
 	uint64_t beat_shift_ns; /* its place in the heartbeat interval, shared with other groups */
 
 	/* durable: as of the last XR_EV_DURABLE, or the journal at start */
 	uint32_t term;
 	uint8_t vote; /* 0: none */
+	bool paused;  /* it stands for no election: as of the last XR_EV_PAUSE */
 
 	/* volatile */
 	enum xr_role role;
@@ -164,12 +168,14 @@ static inline bool xr_raft_votes(const struct xr_raft *r)
 }
 
 /*
- * Who is none never campaigns, but for a leader that has removed itself, for as long as it does not know
- * that others have that entry: without its vote they might be fewer than they need, and it has the
- * newest entry (4.2.2). It does not count itself.
+ * May it become candidate, and lead? A witness never does, and whoever is paused not now. Who is no voter
+ * does not either, but for a leader that has removed itself, for as long as it does not know that others
+ * have that entry: nobody without it can be elected, and it may be alone to have it (4.2.2).
  */
 static inline bool xr_raft_stands(const struct xr_raft *r)
 {
+	if (r->paused || !r->peers[r->self].priority)
+		return false;
 	return xr_raft_votes(r) ||
 	       (!(xr_raft_members(r) >> r->self & 1) && r->committed != r->entry);
 }
@@ -184,6 +190,7 @@ enum xr_event_kind {
 	XR_EV_PROPOSE,	 /* a leader shall make an entry, of which the caller has the body */
 	XR_EV_TAKEN,	 /* entry `entry` is on disk; `message` is the APPEND that brought it */
 	XR_EV_NEWS,	 /* something that each step reads anew may have changed: `committed` */
+	XR_EV_PAUSE,	 /* that it is paused, or resumed (`paused`), is on disk */
 };
 
 struct xr_message {
@@ -207,6 +214,7 @@ struct xr_event {
 	uint64_t contact_ns; /* the contact stamp, read for this event; 0: never */
 	bool lease;	     /* this node's own lease holds now */
 	bool may_lead;	     /* a majority's acks have not lapsed (CheckQuorum) */
+	bool paused;	     /* XR_EV_PAUSE */
 	bool late;	 /* the caller's own loop stood still: it suspects itself first (rule 11) */
 	uint64_t random; /* 64 fresh random bits */
 	uint32_t strangers; /* bit n: node n has not told yet what it knows of this one (rule 18) */
@@ -284,7 +292,7 @@ enum xr_raft_report {
 
 /*
  * Start as a follower (5.2) in the durable `term` with `vote`. `promise_until_ns`: rule 6; 0 for a
- * node that is new. `r->group`, `voters`, `self`, `timing`, `entry` are set by the caller before. Fills
+ * node that is new. `r->group`, `voters`, `self`, `timing`, `entry`, `peers`, `paused` are set by the caller before. Fills
  * `up->timer_ns`.
  */
 void xr_raft_start(struct xr_raft *r, uint32_t term, uint8_t vote, uint64_t now_ns,

@@ -52,14 +52,31 @@ bool xr_timer_waits(const struct xr_raft *r)
 }
 
 /*
+ * The place of this node among those that the leader leaves: the highest priority first. Among
+ * equals in another group another is first. Witnesses come last, and stand for nothing.
+ */
+static uint32_t rank_of(const struct xr_raft *r)
+{
+	uint8_t own = r->peers[r->self].priority;
+	uint32_t higher = 0, before = 0, equal = 0;
+
+	xr_each_node_of(node, r->voters & ~xr_bit(r->leader)) {
+		uint8_t priority = r->peers[node].priority;
+
+		higher += priority > own;
+		equal += priority == own;
+		before += priority == own && node < r->self;
+	}
+	return higher + (equal ? (before + r->group) % equal : 0);
+}
+
+/*
  * After a hint all survivors would ask at the same instant, and split the vote; so they go by rank,
- * the first as soon as the stickiness of the others has run out. In another group another is first.
+ * the first as soon as the stickiness of the others has run out.
  */
 static uint64_t hinted_timeout_ns(const struct xr_raft *r)
 {
-	uint32_t others = r->voters & ~xr_bit(r->leader);
-	uint32_t before = __builtin_popcount(others & (xr_bit(r->self) - 1));
-	uint32_t rank = others ? (before + r->group) % __builtin_popcount(others) : 0;
+	uint32_t rank = rank_of(r);
 	uint64_t d_ns = r->timing->min_timeout_ns;
 	uint64_t timeout_ns = d_ns + d_ns / 50 + d_ns / 5 * rank;
 
@@ -109,7 +126,7 @@ uint64_t xr_timer_next_ns(const struct xr_raft *r, const struct xr_event *ev)
 
 	if (r->role == XR_LEADER)
 		return r->beat_ns;
-	if (!xr_raft_stands(r))
+	if (!xr_raft_votes(r) && !xr_raft_stands(r))
 		return UINT64_MAX;
 	expiry = xr_timer_expiry_ns(r, ev->contact_ns);
 	if (xr_timer_waits(r))
@@ -117,7 +134,7 @@ uint64_t xr_timer_next_ns(const struct xr_raft *r, const struct xr_event *ev)
 	if (r->op.writing)
 		return UINT64_MAX;
 	if (r->phase == XR_IDLE && !r->leader)
-		return expiry;
+		return xr_raft_stands(r) ? expiry : UINT64_MAX;
 	other = r->phase == XR_IDLE ? xr_timer_poll_ns(r, ev) : r->resend_ns;
 	return expiry < other ? expiry : other;
 }

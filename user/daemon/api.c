@@ -68,8 +68,10 @@ static enum MHD_Result get_status(struct xr_api *api, struct MHD_Connection *c)
 /* Also who says so: pins that somebody reads may be another's. */
 static enum MHD_Result get_looks(struct xr_api *api, struct MHD_Connection *c)
 {
-	json_t *said = json_pack("{s:i, s:i, s:o}", "node", api->world.maps->control->self, "pid",
-				 (int)getpid(), "looks", xr_looks_json(api->world.looks));
+	const struct xr_maps *m = api->world.maps;
+	json_t *said = json_pack("{s:i, s:i, s:i, s:o}", "node", m->control->self, "pid",
+				 (int)getpid(), "paused", (int)xr_status_pauses(m), "looks",
+				 xr_looks_json(api->world.looks));
 	uint64_t writes, write_ns;
 
 	if (api->world.writer) {
@@ -204,16 +206,18 @@ static bool read_order(struct MHD_Connection *c, struct xr_order *order)
 	return true;
 }
 
-/* The socket's file lets in root, the engine's user and those that may read. */
-static bool may_order(const struct xr_api *api, struct MHD_Connection *c)
+/* The socket's file lets in root, the engine's user and those that may read. `uid`: who it is. */
+static bool may_order(const struct xr_api *api, struct MHD_Connection *c, uid_t *uid)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
 		c, MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct ucred who;
 	socklen_t size = sizeof(who);
 
-	return info && !getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &who, &size) &&
-	       (who.uid == 0 || who.uid == api->owner);
+	if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &who, &size))
+		return false;
+	*uid = who.uid;
+	return who.uid == 0 || who.uid == api->owner;
 }
 
 static enum MHD_Result answer_no_right(struct MHD_Connection *c)
@@ -223,27 +227,75 @@ static enum MHD_Result answer_no_right(struct MHD_Connection *c)
 			       NULL);
 }
 
-static enum MHD_Result post_step_down(struct xr_api *api, struct MHD_Connection *c)
+/* The order that comes with `kind`, carried out. False: it was not, and that is answered. */
+static bool carry_out(struct xr_api *api, struct MHD_Connection *c, enum xr_order_kind kind,
+		      struct xr_order_result *result, enum MHD_Result *answered)
 {
-	struct xr_order_result result = {.why.text = "the election thread does not turn"};
 	struct xr_order order;
-	json_t *done;
+	uid_t uid;
 	int err;
 
-	if (!may_order(api, c))
-		return answer_no_right(c);
-	if (!read_order(c, &order))
-		return xr_answer_error(c, MHD_HTTP_BAD_REQUEST,
-				       "give group=NAME, and perhaps to=NODE (1 to 9); or nothing, "
-				       "for all groups",
-				       NULL);
-	err = api->world.orders ? xr_orders_ask(api->world.orders, &order, &result) : -ETIMEDOUT;
+	snprintf(result->why.text, sizeof(result->why.text), "the election thread does not turn");
+	if (!may_order(api, c, &uid)) {
+		*answered = answer_no_right(c);
+		return false;
+	}
+	if (!read_order(c, &order) || (order.heir && kind != XR_ORDER_STEP_DOWN)) {
+		*answered = xr_answer_error(
+			c, MHD_HTTP_BAD_REQUEST,
+			kind == XR_ORDER_STEP_DOWN
+				? "give group=NAME, and perhaps to=NODE (1 to 9); or nothing, "
+				  "for all groups"
+				: "give group=NAME; or nothing, for all groups",
+			NULL);
+		return false;
+	}
+	order.kind = kind;
+	order.at_s = (uint32_t)(xr_wall_ns() / NS_PER_S);
+	snprintf(order.who, sizeof(order.who), "%s%.0u", uid ? "user " : "root", uid);
+	err = api->world.orders ? xr_orders_ask(api->world.orders, &order, result) : -ETIMEDOUT;
 	if (!err)
-		err = result.err;
+		err = result->err;
 	if (err)
-		return xr_answer_error(c, code_of(err), result.why.text, NULL);
+		*answered = xr_answer_error(c, code_of(err), result->why.text, NULL);
+	return !err;
+}
+
+static enum MHD_Result post_step_down(struct xr_api *api, struct MHD_Connection *c)
+{
+	struct xr_order_result result = {0};
+	enum MHD_Result answered;
+	json_t *done;
+
+	if (!carry_out(api, c, XR_ORDER_STEP_DOWN, &result, &answered))
+		return answered;
 	done = json_pack("{s:i, s:i}", "groups", (int)result.groups, "term", (int)result.term);
 	return xr_answer_json(c, MHD_HTTP_OK, done, NULL);
+}
+
+/* On its way to the disk by now; the maps tell when it is there. */
+static enum MHD_Result post_stand(struct xr_api *api, struct MHD_Connection *c,
+				  enum xr_order_kind kind)
+{
+	struct xr_order_result result = {0};
+	enum MHD_Result answered;
+	json_t *done;
+
+	if (!carry_out(api, c, kind, &result, &answered))
+		return answered;
+	done = json_pack("{s:i, s:i, s:i}", "changed", (int)result.changed, "groups",
+			 (int)result.groups, "term", (int)result.term);
+	return xr_answer_json(c, MHD_HTTP_OK, done, NULL);
+}
+
+static enum MHD_Result post_pause(struct xr_api *api, struct MHD_Connection *c)
+{
+	return post_stand(api, c, XR_ORDER_PAUSE);
+}
+
+static enum MHD_Result post_resume(struct xr_api *api, struct MHD_Connection *c)
+{
+	return post_stand(api, c, XR_ORDER_RESUME);
 }
 
 /* Text, since it goes into JSON, into the environment of hooks, and onto terminals. */
@@ -308,9 +360,10 @@ static enum MHD_Result post_set(struct xr_api *api, struct MHD_Connection *c)
 	const char *wrong;
 	struct xr_set set = {0};
 	struct xr_why why;
+	uid_t uid;
 	int err;
 
-	if (!may_order(api, c))
+	if (!may_order(api, c, &uid))
 		return answer_no_right(c);
 	wrong = read_value(c, &order);
 	if (wrong)
@@ -355,9 +408,10 @@ static enum MHD_Result post_member(struct xr_api *api, struct MHD_Connection *c)
 	struct xr_why why;
 	uint64_t learned_ns;
 	bool both;
+	uid_t uid;
 	int err;
 
-	if (!may_order(api, c))
+	if (!may_order(api, c, &uid))
 		return answer_no_right(c);
 	if (!read_member(c, &order, &both))
 		return xr_answer_error(c, MHD_HTTP_BAD_REQUEST,
@@ -444,6 +498,8 @@ static const struct route {
 	{MHD_HTTP_METHOD_POST, "/v1/set", post_set},
 	{MHD_HTTP_METHOD_POST, "/v1/member", post_member},
 	{MHD_HTTP_METHOD_POST, "/v1/step-down", post_step_down},
+	{MHD_HTTP_METHOD_POST, "/v1/pause", post_pause},
+	{MHD_HTTP_METHOD_POST, "/v1/resume", post_resume},
 };
 
 static enum MHD_Result route(struct xr_api *api, struct MHD_Connection *c, const char *path,
@@ -465,7 +521,7 @@ static enum MHD_Result route(struct xr_api *api, struct MHD_Connection *c, const
 	return xr_answer_error(
 		c, MHD_HTTP_NOT_FOUND,
 		"there is no such path; try /v1/status, /v1/looks, /v1/peers, /v1/events, "
-		"/v1/value, /v1/set, /v1/member or /v1/step-down",
+		"/v1/value, /v1/set, /v1/member, /v1/step-down, /v1/pause or /v1/resume",
 		NULL);
 }
 

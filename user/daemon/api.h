@@ -4,7 +4,8 @@
  * and the readers' group may read; orders are taken from root and from whoever started the daemon.
  *
  *   GET /v1/status                 the object of lib/status.h, and "looks" as of daemon/looks.h
- *   GET /v1/looks                  {"node", "pid" of the engine that answers, "looks",
+ *   GET /v1/looks                  {"node", "pid" of the engine that answers, "paused" in so many
+ *                                  groups, "looks",
  *                                  "journal": {"writes", "write_ns" altogether, with fsync}}
  *   GET /v1/peers                  what the other nodes tell now, of daemon/peers.h
  *   GET /v1/events[?from=oldest | ?since=EPOCH:SEQ][&group=NAME]...
@@ -20,6 +21,10 @@
  *                                  lead that group no longer, or any; NODE goes first. {"groups":
  *                                  how many it led, "term": of the last}. 409: it does not lead;
  *                                  403: neither root asks nor who started it
+ *   POST /v1/pause[?group=NAME]    stand for no election in that group, or any, until POST /v1/resume, of
+ *                                  the same form; also after a restart. {"changed": how many groups,
+ *                                  "groups": how many of them it led, "term": of the last}. The maps
+ *                                  tell once it is durable
  *
  * An error is {"error": "a sentence"} with a fitting status. It runs on threads of its own, all of
  * normal priority with all signals blocked, whatever the priority of the thread that starts it;

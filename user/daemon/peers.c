@@ -31,6 +31,7 @@ static void add_fact(json_t *node, const struct xr_fact *fact)
 	snprintf(hex, sizeof(hex), "%llx", (unsigned long long)fact->value);
 	switch (fact->what) {
 	case XR_FACT_groups:
+	case XR_FACT_priorities:
 	case XR_FACT_keys:
 		json_object_set_new(node, names[fact->what], json_string(hex));
 		break;

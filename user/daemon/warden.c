@@ -236,7 +236,8 @@ static void resign(struct xr_warden *w, uint32_t id, uint32_t deaf)
 		.group = id,
 		.term = w->led[id].term,
 		.digest = g->digest,
-		.node = xr_heir(g, &w->nic.maps.acks[id], w->nic.maps.control, deaf, id),
+		.node = xr_heir(g, &w->nic.maps.acks[id], w->nic.maps.control, w->config.nodes,
+				deaf, id),
 	};
 
 	xr_each_node_of(to, xr_members(g->members) & ~(1u << w->config.self))

@@ -40,25 +40,35 @@ static inline struct xr_message xr_ballot_message(const struct xr_wire *h,
 }
 
 /*
- * Who goes first after a resignation: the voter that acked last; 0: nobody ever has. Those that
- * acked the same heartbeat are as good, and share the groups among them. `deaf` (bit n: node n) are
- * those whose cards may ack, and whose daemons answer nothing.
+ * Who goes first after a resignation: of the voters that acked last the one of highest priority; 0:
+ * nobody ever has. Equals share the groups among them. Witnesses and the paused do not lead, nor those
+ * that are `deaf` (bit n: node n): whose cards may ack, and whose daemons answer nothing.
  */
 static inline uint8_t xr_heir(const struct xr_group *g, const struct xr_acks *acks,
-			      const struct xr_control *c, uint32_t deaf, uint32_t group)
+			      const struct xr_control *c, const struct xr_peer *peers,
+			      uint32_t deaf, uint32_t group)
 {
-	uint32_t others = g->members & 0xffff & ~deaf & ~(1u << c->self);
+	uint32_t others = g->members & XR_NODES & ~deaf & ~acks->paused & ~(1u << c->self);
 	uint64_t newest_ns = 0;
-	uint8_t heirs[XR_NODE_MAX];
+	uint8_t heirs[XR_NODE_MAX], highest = 0;
 	int n = 0;
 
+	xr_each_node(node)
+		if (!peers[node].priority)
+			others &= ~(1u << node);
 	xr_each_node_of(node, others)
 		if (acks->echo_ns[node] > newest_ns)
 			newest_ns = acks->echo_ns[node];
-	xr_each_node_of(node, others)
-		if (acks->echo_ns[node] &&
-		    newest_ns - acks->echo_ns[node] <= c->heartbeat_us * 500ull)
-			heirs[n++] = node;
+	xr_each_node_of(node, others) {
+		uint8_t priority = peers[node].priority;
+
+		if (priority < highest || !acks->echo_ns[node] ||
+		    newest_ns - acks->echo_ns[node] > c->heartbeat_us * 500ull)
+			continue;
+		n = priority > highest ? 0 : n;
+		highest = priority;
+		heirs[n++] = node;
+	}
 	return n ? heirs[group % (uint32_t)n] : 0;
 }
 

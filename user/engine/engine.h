@@ -36,6 +36,19 @@ struct xr_member {
 	union xr_word published; /* what we last wrote: rule 2's compare-exchange starts from it */
 	union xr_word unfenced;	 /* what stood there before the fence */
 	bool has_state;		 /* the journal knew this id at start, configured or not */
+	bool nobody;		 /* at the last look nobody was left who may lead it */
+	/* What the disk was last asked for: term, vote, and whether this node stands (stand.c). */
+	struct {
+		uint32_t term;
+		uint8_t vote;
+		uint32_t paused_s;
+	} asked;
+	/* Of a leader: to whom it would hand over (failback), seen well since then. */
+	struct {
+		uint8_t node;
+		uint32_t term;
+		uint64_t life, since_ns;
+	} favourite;
 	/* As configured: what of its record nobody changes. */
 	uint16_t digest;
 	uint16_t first_voters;
@@ -100,6 +113,11 @@ struct xr_engine {
 	struct xr_acquaintance known[XR_NODE_MAX + 1];
 	uint32_t birth; /* of the own state (rule 27) */
 	uint64_t groups_digest; /* as told to others */
+	uint32_t pauses;	/* groups in which this node does not stand */
+	uint32_t paused_there;	/* bit n: node n has told of such */
+	uint32_t nobodys;	/* groups in which `nobody` stands */
+	bool news;		/* others are to be told of pauses */
+	char asked_by[40];	/* of the last order to pause or resume */
 	uint32_t strangers;	/* bit n: node n has not told yet what it knows of us (rule 18) */
 	uint64_t doubted_ns;	/* when all were last asked again */
 	struct xr_heard heard[XR_NODE_MAX + 1];
@@ -185,6 +203,16 @@ void xr_group_step(struct xr_engine *e, uint32_t id, struct xr_event *ev);
 uint32_t xr_group_timers(struct xr_engine *e, const struct xr_due *due, uint32_t n, uint64_t now_ns,
 			 bool late);
 void xr_group_message(struct xr_engine *e, uint32_t id, const struct xr_message *m);
+/* The disk has this. */
+void xr_group_durable(struct xr_engine *e, const struct xr_vote *v);
+/* Ask the disk for it, with `entry`, or NULL; and for what m->asked says of pauses. */
+void xr_group_persist(struct xr_engine *e, struct xr_member *m, uint32_t term, uint8_t vote,
+		      const struct xr_entry *entry);
+/* Who would go first if this leader ended; 0: nobody can. */
+uint8_t xr_group_heir(const struct xr_engine *e, const struct xr_member *m);
+/* Has it acked this leader lately, and does its daemon answer? */
+bool xr_group_answers(const struct xr_engine *e, const struct xr_member *m, uint8_t node);
+struct xr_member *xr_group_find(struct xr_engine *e, const char *name);
 void xr_group_step_down_all(struct xr_engine *e, const struct xr_why_event *why);
 void xr_group_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r);
 
@@ -213,13 +241,16 @@ uint32_t xr_members_birth(const struct xr_member *m, uint8_t node);
 /* XR_ORDER_ADD, _PROMOTE, _REMOVE: `next`, as it is now, without or with that node. */
 int xr_members_change(struct xr_engine *e, struct xr_member *m, const struct xr_order *order,
 		      struct xr_entry *next, struct xr_why *why);
-/* group.c, for these. */
-/* Does this voter or learner ack what this node sends as the leader, and its daemon answer? */
-bool xr_group_answers(const struct xr_engine *e, const struct xr_member *m, uint8_t node);
-struct xr_member *xr_group_find(struct xr_engine *e, const char *name);
-/* What the disk shall have of a group in this term; with `entry`, or NULL. */
-void xr_group_persist(struct xr_engine *e, struct xr_member *m, uint32_t term, uint8_t vote,
-		      const struct xr_entry *entry);
+
+/* stand.c: who stands for election. */
+void xr_stand_start(struct xr_engine *e, struct xr_member *m, uint32_t paused_s);
+void xr_stand_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r);
+void xr_stand_durable(struct xr_engine *e, struct xr_member *m, uint32_t paused_s);
+/* `first`: what was told of it before is over. */
+void xr_stand_told(struct xr_engine *e, uint8_t node, const struct xr_fact *fact, int n,
+		   bool first);
+/* Now and then: is anybody left who may lead the group, and is it time to hand it over? */
+void xr_stand_look(struct xr_engine *e, struct xr_member *m, uint64_t now_ns);
 
 /* receive.c: up to so many datagrams, and for no longer than a part of D; and what they left. */
 void xr_receive_all(struct xr_engine *e, int most);

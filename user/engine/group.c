@@ -48,10 +48,13 @@ void xr_group_persist(struct xr_engine *e, struct xr_member *m, uint32_t term, u
 		.term = term,
 		.vote = to,
 		.digest = g->digest,
+		.paused_s = m->asked.paused_s,
 	};
 	int err;
 
 	memcpy(vote.name, g->name, sizeof(vote.name));
+	m->asked.term = term;
+	m->asked.vote = to;
 	err = e->host->submit(e->world, &vote, entry);
 	e->submitted = true;
 	if (err && !e->disk_bad) { /* it stays fenced: rule 7 */
@@ -264,6 +267,13 @@ static void carry_out(struct xr_engine *e, struct xr_member *m, const struct xr_
 	show(e, m);
 }
 
+uint8_t xr_group_heir(const struct xr_engine *e, const struct xr_member *m)
+{
+	uint32_t id = m->raft.group;
+
+	return xr_heir(&e->env.groups[id], &e->env.acks[id], e->env.control, e->peers, e->deaf, id);
+}
+
 /* What the maps say at this moment; read anew for each step, after the barrier for the second. */
 static void look(struct xr_engine *e, struct xr_member *m, struct xr_event *ev)
 {
@@ -284,7 +294,7 @@ static void look(struct xr_engine *e, struct xr_member *m, struct xr_event *ev)
 	}
 	if (!ev->heir && /* a transfer names its own */
 	    (m->raft.role == XR_LEADER || ev->message.type == XR_POLL))
-		ev->heir = xr_heir(g, acks, c, e->deaf, m->raft.group);
+		ev->heir = xr_group_heir(e, m);
 }
 
 static void set_timer(struct xr_engine *e, uint32_t id, const struct xr_update *up)
@@ -371,6 +381,23 @@ void xr_group_message(struct xr_engine *e, uint32_t id, const struct xr_message 
 		xr_group_step(e, id, &ev);
 }
 
+/*
+ * A record that only says whether this node stands leaves term and vote as they are. So one that the
+ * core waits for has another term or vote than all before it. The pause comes first: a vote makes no
+ * leader of whoever is paused.
+ */
+void xr_group_durable(struct xr_engine *e, const struct xr_vote *v)
+{
+	struct xr_member *m = &e->members[v->group];
+	struct xr_event ev = {.kind = XR_EV_DURABLE};
+
+	xr_stand_durable(e, m, v->paused_s);
+	if (e->over)
+		return;
+	if (v->term == m->asked.term && v->vote == m->asked.vote)
+		xr_group_step(e, v->group, &ev);
+}
+
 void xr_group_step_down_all(struct xr_engine *e, const struct xr_why_event *why)
 {
 	for (uint32_t id = 0; id < e->env.ngroups; id++) {
@@ -419,6 +446,17 @@ static void step_down_as_told(struct xr_engine *e, struct xr_member *m,
 	} else if (order->heir && !(m->raft.voters >> order->heir & 1)) {
 		r->err = xr_fail(&r->why, -EINVAL, "node %u is no voter of %s", order->heir,
 				 order->group);
+	} else if (order->heir && !e->peers[order->heir].priority) {
+		r->err = xr_fail(
+			&r->why, -EPERM,
+			"node %u is a witness (priority 0 in [nodes]): it votes, and never "
+			"leads",
+			order->heir);
+	} else if (order->heir && e->env.acks[m->raft.group].paused >> order->heir & 1) {
+		r->err = xr_fail(&r->why, -EPERM,
+				 "node %u is paused: it stands for no election; let it by xraft "
+				 "resume %s there",
+				 order->heir, order->group);
 	} else if (order->heir && order->heir != m->raft.self &&
 		   !xr_group_answers(e, m, order->heir)) { /* it would leave nobody */
 		r->err = xr_fail(&r->why, -EHOSTDOWN,
@@ -476,6 +514,7 @@ void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
 	m->raft.group = config->id;
 	m->raft.self = e->config->self;
 	m->raft.timing = &e->timing;
+	m->raft.peers = e->peers;
 	m->raft.beat_shift_ns = beat_shift_ns(e, config->id);
 	m->published = xr_view_read(g);
 	memcpy(g->name, config->name, sizeof(g->name));
@@ -489,6 +528,9 @@ void xr_group_start(struct xr_engine *e, const struct xr_config_group *config,
 	m->first_voters = (uint16_t)config->voters;
 	xr_members_start(e, m, config->voters, entry);
 	xr_value_start(e, m, entry);
+	m->asked.term = vote ? vote->term : 0;
+	m->asked.vote = vote ? vote->vote : 0;
+	xr_stand_start(e, m, vote ? vote->paused_s : 0);
 	xr_raft_start(&m->raft, vote ? vote->term : 0, vote ? vote->vote : 0, xr_engine_now_ns(e),
 		      promise_until_ns, xr_engine_random(e), &up);
 	carry_out(e, m, &up);

@@ -56,6 +56,18 @@ static uint64_t keys_in_use(const struct xr_engine *e)
 	return keys;
 }
 
+/* FNV-1a likewise: who goes first (priorities) is for all to see alike. */
+static uint64_t priorities_digest(const struct xr_engine *e)
+{
+	uint64_t digest = 0xcbf29ce484222325ull;
+
+	xr_each_node(node)
+		if (e->peers[node].used)
+			digest = (digest ^ (node << 8 | e->peers[node].priority)) *
+				 0x100000001b3ull;
+	return digest;
+}
+
 #define FACT(name) (XR_FACT_##name - XR_FACT_SELF)
 
 /* How this node is set up. */
@@ -73,6 +85,8 @@ static void self_facts(const struct xr_engine *e, struct xr_fact fact[XR_FACTS_S
 	fact[FACT(xdp)].value = c->nic_mode | (uint64_t)c->tx_path << 8;
 	fact[FACT(value_bytes)].value = e->maps->values ? xr_maps_value_room(e->maps) : 0;
 	fact[FACT(birth)].value = e->birth;
+	fact[FACT(priorities)].value = priorities_digest(e);
+	fact[FACT(pauses)].value = e->pauses;
 	for (int i = 0; i < XR_FACTS_SELF; i++) {
 		fact[i].what = XR_FACT_SELF + i;
 		fact[i].of = 0;
@@ -117,6 +131,8 @@ static void put(struct xr_engine *e, uint8_t node, bool path, int least)
 		fact[n++] = (struct xr_fact){.what = XR_FACT_path};
 	if (a->twice) /* so that it asks, and believes the answer */
 		fact[n++] = (struct xr_fact){.what = XR_FACT_twice};
+	if (e->news)
+		fact[n++] = (struct xr_fact){.what = XR_FACT_news};
 	self_facts(e, fact + n);
 	n += XR_FACTS_SELF;
 	if (least > n) {
@@ -211,6 +227,14 @@ void xr_introduce_ask_all(struct xr_engine *e)
 	}
 }
 
+void xr_introduce_news(struct xr_engine *e)
+{
+	xr_each_node(node)
+		if (node != e->config->self && e->peers[node].used)
+			xr_introduce_ask(e, node, false);
+	e->news = false;
+}
+
 void xr_introduce_show(const struct xr_engine *e, struct xr_acquaintance known[XR_NODE_MAX + 1])
 {
 	memcpy(known, e->known, sizeof(e->known));
@@ -286,12 +310,14 @@ static int add_terms(const struct xr_engine *e, uint8_t node, const struct xr_da
 		uint32_t term = known_term(e, id, node), vote = voted_term(e, id, node);
 		uint64_t entry = acked_entry(e, id, node);
 
-		if (birth != xr_members_birth(&e->members[id], node))
-			continue;
-		if (n >= (int)XR_FACT_MAX - 3) {
+		if (n >= (int)XR_FACT_MAX - 4) {
 			fact[n++] = (struct xr_fact){XR_FACT_more, 0, id};
 			break;
 		}
+		if (e->members[id].raft.paused)
+			fact[n++] = (struct xr_fact){.what = XR_FACT_paused, .of = id};
+		if (birth != xr_members_birth(&e->members[id], node))
+			continue;
 		if (term)
 			fact[n++] = (struct xr_fact){XR_FACT_term, id, term};
 		if (vote)
@@ -344,7 +370,7 @@ void xr_introduce_asked(struct xr_engine *e, const struct xr_datagram *d)
 	tell(e, node, d);
 	if (known && find(d, XR_FACT_path))
 		xr_path_asked(e, node, value_of(d, XR_FACT_nonce));
-	if (known && !find(d, XR_FACT_twice))
+	if (known && !find(d, XR_FACT_twice) && !find(d, XR_FACT_news))
 		return;
 	a->hinted_ns = now_ns;
 	if (a->nonce && now_ns - a->asked_ns < FIRST_WAIT_NS)
@@ -464,6 +490,7 @@ static uint32_t differences(const struct xr_engine *e, const struct xr_acquainta
 		[FACT(heartbeat_us)] = "the heartbeat in us",
 		[FACT(drift_permille)] = "drift_permille",
 		[FACT(groups)] = "the digest of groups' ids, names and voters",
+		[FACT(priorities)] = "the digest of nodes' priorities",
 		[FACT(keys)] = "the set of keys that are accepted (bit n: key n)",
 		[FACT(value_bytes)] = "value_bytes",
 	};
@@ -534,6 +561,7 @@ void xr_introduce_told(struct xr_engine *e, const struct xr_datagram *d)
 	if (is_forbidden(e, d))
 		return;
 	note_facts(a, d);
+	xr_stand_told(e, node, facts_of(d), d->wire.count, !a->from);
 	compare(e, node);
 	if (more && more->value > a->from) {
 		a->from = more->value;

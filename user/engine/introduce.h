@@ -75,6 +75,9 @@ void xr_introduce_doubt(struct xr_engine *e, uint64_t now_ns);
 void xr_introduce_ask_all(struct xr_engine *e);
 void xr_introduce_show(const struct xr_engine *e, struct xr_acquaintance known[XR_NODE_MAX + 1]);
 
+/* Something that others were told is no longer so: have them ask. */
+void xr_introduce_news(struct xr_engine *e);
+
 /* XR_ASK, XR_TELL. */
 void xr_introduce_asked(struct xr_engine *e, const struct xr_datagram *d);
 void xr_introduce_told(struct xr_engine *e, const struct xr_datagram *d);

@@ -113,6 +113,7 @@ static void look_at_group(struct xr_engine *e, uint32_t id)
 		return;
 	xr_look_at_record(e, m);
 	xr_value_again(e, m);
+	xr_stand_look(e, m, xr_engine_now_ns(e));
 	if (m->raft.role == XR_LEADER)
 		xr_each_node_of(node, xr_raft_members(&m->raft))
 			note(&e->heard[node].nic_ns, acks->echo_ns[node]);
@@ -130,6 +131,8 @@ static void look_at_groups(struct xr_engine *e, uint64_t now_ns)
 	}
 	if (!e->restored_ns || now_ns - e->restored_ns > WHOLE_NS)
 		xr_look_well(e->looks, XR_LOOK_records, 0, now_ns);
+	if (!e->nobodys)
+		xr_look_well(e->looks, XR_LOOK_nobody, 0, now_ns);
 }
 
 /* An echo is its card's. */

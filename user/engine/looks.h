@@ -36,6 +36,8 @@
 	  "let nobody but xraftd write to {pins}", "the records in the maps are this node's own") \
 	X(journal, "{what}", "stop this node, and put its state back",                            \
 	  "the journal is in its place")                                                          \
+	X(nobody, "{what}", "run xraft resume on one of its voters",                              \
+	  "each group has a node again that may lead it")                                         \
 	X(peer, "node {node} {what}",                                                             \
 	  "is its xraftd running, and does no firewall on the way drop UDP port {port}?",         \
 	  "node {node} answers again")                                                            \

@@ -59,6 +59,7 @@ static void forget(struct xr_engine *e, struct xr_member *m, uint8_t node)
 
 	*(volatile __u64 *)&acks->echo_ns[node] = 0;
 	*(volatile __u32 *)&acks->term[node] = 0;
+	acks->paused &= ~(1u << node);
 }
 
 static void list(struct xr_text *t, const char *what, uint32_t nodes)
@@ -193,6 +194,14 @@ static int promote(const struct xr_engine *e, struct xr_member *m, const struct 
 	return has_majority(e, m, next, why);
 }
 
+static bool may_be_led(const struct xr_engine *e, const struct xr_entry *next)
+{
+	xr_each_node_of(node, next->voters)
+		if (e->peers[node].priority)
+			return true;
+	return false;
+}
+
 static int drop(const struct xr_engine *e, struct xr_member *m, const struct xr_order *order,
 		struct xr_entry *next, struct xr_why *why)
 {
@@ -207,6 +216,9 @@ static int drop(const struct xr_engine *e, struct xr_member *m, const struct xr_
 	next->voters &= (uint16_t)~bit;
 	next->learners &= (uint16_t)~bit;
 	next->birth[order->node] = 0;
+	if (!may_be_led(e, next))
+		return xr_fail(why, -EINVAL, "of the voters of %s that stay all are witnesses",
+			       order->group);
 	return has_majority(e, m, next, why);
 }
 

@@ -15,6 +15,9 @@ enum xr_order_kind {
 	XR_ORDER_ADD,
 	XR_ORDER_PROMOTE,
 	XR_ORDER_REMOVE,
+	/* "Stand for no election", until resumed: in one group or, where its name is "", in all. */
+	XR_ORDER_PAUSE,
+	XR_ORDER_RESUME,
 	XR_ORDER_ASK,  /* ask all peers again how they are */
 	XR_ORDER_TELL, /* and tell what they have told: `known` of the result */
 };
@@ -28,6 +31,8 @@ struct xr_order {
 	uint64_t if_id;
 	uint16_t size;
 	char value[XR_VALUE_MAX];
+	uint32_t at_s; /* PAUSE: now, by CLOCK_REALTIME */
+	char who[40];  /* PAUSE, RESUME: asks, for people */
 };
 
 struct xr_order_result {
@@ -39,6 +44,7 @@ struct xr_order_result {
 	int err;
 	uint64_t entry;	       /* the id that the value got: it is on its way */
 	uint32_t groups, term; /* that it led until now; the term of the last of them */
+	uint32_t changed;      /* groups that are on their way to be paused or resumed */
 	struct xr_acquaintance known[XR_NODE_MAX + 1]; /* by node; of this one only its facts */
 	struct xr_why why;
 };

@@ -24,6 +24,8 @@
 	X(vote_refused, 6, "{group}: refuses node {node} its vote for term {term}: {cause}")    \
 	X(stepped_down, 4, "{group}: no longer leads in term {term}: {cause}")                  \
 	X(resignation, 5, "{group}: node {node} resigned term {term}")                          \
+	X(paused, 5, "{group}: paused here, stands for no election until xraft resume: {note}") \
+	X(resumed, 5, "{group}: stands for elections here again: {note}")                       \
 	X(term_adopted, 5, "{group}: enters term {term}: {cause}")                              \
 	X(committed, 6, "{group}: entry {entry} is committed")                                  \
 	X(members, 5, "{group}: has {note}, as of term {term}")                                 \

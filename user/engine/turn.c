@@ -241,13 +241,13 @@ void xr_engine_durable(struct xr_engine *e)
 	begin_turn(e);
 	while (most-- && (n = e->host->reap(e->world, done, ARRAY_SIZE(done))))
 		for (size_t i = 0; i < n; i++) {
-			struct xr_event ev = {.kind = XR_EV_DURABLE};
-
 			if (!done[i].err && done[i].entry)
 				xr_value_taken(e, done[i].vote.group, done[i].entry);
 			else if (!done[i].err)
-				xr_group_step(e, done[i].vote.group, &ev);
+				xr_group_durable(e, &done[i].vote);
 		}
+	if (e->news && !e->over)
+		xr_introduce_news(e);
 	end_turn(e);
 }
 
@@ -258,6 +258,10 @@ void xr_engine_order(struct xr_engine *e, const struct xr_order *order, struct x
 	switch (order->kind) {
 	case XR_ORDER_STEP_DOWN:
 		xr_group_order(e, order, r);
+		break;
+	case XR_ORDER_PAUSE:
+	case XR_ORDER_RESUME:
+		xr_stand_order(e, order, r);
 		break;
 	case XR_ORDER_ASK:
 		xr_introduce_ask_all(e);

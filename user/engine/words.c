@@ -36,6 +36,10 @@ const struct xr_cause_words xr_cause_words[] = {
 	[XR_CAUSE_ORPHAN] = {"orphan", "its warden is gone"},
 	[XR_CAUSE_HAD_LEADER] = {"had_leader", "heard the leader of an earlier term {ms} ms ago"},
 	[XR_CAUSE_REMOVED] = {"removed", "this node is a voter no longer"},
+	[XR_CAUSE_PAUSED] = {"paused", "paused: it does not stand until it is resumed"},
+	[XR_CAUSE_FAILBACK] = {"failback",
+			       "hands over to node {node}, of higher priority and well for {ms} "
+			       "ms"},
 	[XR_CAUSE_TRANSFER] = {"transfer", "asked to hand over to node {node}"},
 	[XR_CAUSE_STRANGER] = {"stranger",
 			       "a majority has not told yet what it knows of this node"},

@@ -28,8 +28,8 @@ struct xr_vote {
 	uint32_t term;
 	uint8_t vote; /* node voted for in term, 0 = none */
 	uint8_t pad;
-	uint16_t digest; /* of the group's name and voters */
-	uint32_t spare;
+	uint16_t digest;   /* of the group's name and voters */
+	uint32_t paused_s; /* since when, by CLOCK_REALTIME, the node does not stand; 0: it does */
 	char name[XR_JOURNAL_NAME_SIZE]; /* NUL padded, at most 15 characters */
 };
 

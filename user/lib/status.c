@@ -180,6 +180,33 @@ static json_t *json_quorum_age(const struct xr_maps *m, size_t id, uint64_t now_
 	return age_ns == XR_NO_QUORUM ? json_null() : json_ms(age_ns);
 }
 
+/* As the maps have it, which a daemon's life does not change. */
+static json_t *json_since(const struct xr_acks *acks)
+{
+	time_t since = acks->paused_s;
+	char text[32];
+	struct tm tm;
+
+	if (!since || !gmtime_r(&since, &tm))
+		return json_null();
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_string(text);
+}
+
+static bool is_paused(const struct xr_maps *m, size_t id)
+{
+	return m->groups[id].members && m->acks[id].paused >> m->control->self & 1;
+}
+
+unsigned int xr_status_pauses(const struct xr_maps *m)
+{
+	unsigned int n = 0;
+
+	for (size_t id = 0; id < m->ngroups; id++)
+		n += is_paused(m, id);
+	return n;
+}
+
 static json_t *json_id(uint64_t id)
 {
 	return json_sprintf("%u.%u", xr_entry_term(id), (uint32_t)id);
@@ -222,8 +249,8 @@ static json_t *json_group(const struct xr_maps *m, size_t id, bool alive)
 	bool leads = leader && read_lease(m, id, &lease, &until_ns);
 
 	return json_pack(
-		"{s:o, s:I, s:o, s:b, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "name",
-		json_name(g->name, sizeof(g->name)), "id", (json_int_t)id, "role",
+		"{s:o, s:I, s:o, s:b, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o}",
+		"name", json_name(g->name, sizeof(g->name)), "id", (json_int_t)id, "role",
 		json_word(role_words, ARRAY_SIZE(role_words), alive ? g->role : XR_FOLLOWER),
 		"leads", leads, "lease_left_ms",
 		leads ? json_ms(until_ns - lease.now_ns) : json_null(), "term", (json_int_t)term,
@@ -233,8 +260,10 @@ static json_t *json_group(const struct xr_maps *m, size_t id, bool alive)
 		leader ? json_quorum_age(m, id, now_ns) : json_null(), "voters",
 		json_ids(g->members & XR_NODES), "learners",
 		json_ids(g->members >> XR_LEARNER_SHIFT & XR_NODES), "member",
-		xr_is_member(g, m->control->self), "view", json_view(view), "entry",
-		xr_status_entry(m, id));
+		xr_is_member(g, m->control->self), "paused", is_paused(m, id), "paused_since",
+		json_since(&m->acks[id]), "paused_voters",
+		json_ids(g->members & XR_NODES & m->acks[id].paused), "view", json_view(view),
+		"entry", xr_status_entry(m, id));
 }
 
 static json_t *json_groups(const struct xr_maps *m, bool alive)
@@ -266,8 +295,8 @@ static json_t *json_summary(const struct xr_maps *m, bool alive)
 		else
 			leaderless++;
 	}
-	return json_pack("{s:I, s:I, s:I}", "leads", leads, "follows", follows, "leaderless",
-			 leaderless);
+	return json_pack("{s:I, s:I, s:I, s:I}", "leads", leads, "follows", follows, "leaderless",
+			 leaderless, "paused", (json_int_t)xr_status_pauses(m));
 }
 
 /*
@@ -322,10 +351,11 @@ static json_t *json_nodes(const struct xr_maps *m)
 		if (bpf_map_lookup_elem(m->peers_fd, &key, &p) || !p.used)
 			continue;
 		format_address(address, p.ip);
-		json_array_append_new(list, json_pack("{s:I, s:s, s:i, s:I, s:I}", "node",
+		json_array_append_new(list, json_pack("{s:I, s:s, s:i, s:i, s:I, s:I}", "node",
 						      (json_int_t)node, "address", address, "port",
-						      p.port, "received", (json_int_t)p.received,
-						      "answered", (json_int_t)p.answered));
+						      p.port, "priority", p.priority, "received",
+						      (json_int_t)p.received, "answered",
+						      (json_int_t)p.answered));
 	}
 	return list;
 }

@@ -13,13 +13,15 @@
  *           "path":"untested|delivered|lost"},
  *    "timing":{"min_timeout_ms":150, "max_timeout_ms":300, "heartbeat_ms":50,
  *              "stall_limit_ms":1000, "quorum_lapse_ms":150, "drift_permille":100},
- *    "nodes":[{"node":1, "address":"10.0.0.1", "port":7007, "received":0, "answered":0}],
+ *    "nodes":[{"node":1, "address":"10.0.0.1", "port":7007, "priority":100,
+ *              "received":0, "answered":0}],
  *    "addresses":[{"address":"10.0.0.100", "prefix":24, "group":"main", "served":true}],
- *    "summary":{"leads":1, "follows":0, "leaderless":0},    of its groups
+ *    "summary":{"leads":1, "follows":0, "leaderless":0, "paused":0},    of its groups
  *    "groups":[{"name":"main", "id":0, "role":"leader|candidate|follower",
  *               "leads":true, "lease_left_ms":131.4|null, "term":4,
  *               "leader":1|null, "voted_for":1|null, "contact_age_ms":7.4|null,
  *               "quorum_age_ms":1.2|null, "voters":[1,2,3],
+ *               "paused":false, "paused_since":null|"2026-11-26T22:08:13Z", "paused_voters":[],
  *               "view":{"term":4, "mode":"none|follow|lead", "leader":1|null},
  *               "entry":{"id":"4.2", "committed":true, "size":5, "value":"hello"|null,
  *                        "missing":[3]|null}|null}],
@@ -36,6 +38,8 @@
  * ago it sent what a majority (itself included) has acked since; null when none has yet.
  * `entry` is null where nobody ever set a value; `value` is null where it is longer than value_bytes.
  * `missing`, of a leader: the nodes that have not told it that they have the entry on disk.
+ * `paused`: this node stands for no election in the group until it is resumed; `paused_voters` are those
+ * of which it knows the same, itself counted.
  * Members may be added in later versions; those above stay.
  */
 #ifndef XRAFT_STATUS_H
@@ -56,6 +60,9 @@ json_t *xr_status_brief(const struct xr_maps *m, struct xr_why *why);
 
 /* As text: compact for programs, or indented. The caller frees. Times have a sensible precision. */
 char *xr_status_dump(const json_t *status, bool indent);
+
+/* In how many groups does this node stand for no election? */
+unsigned int xr_status_pauses(const struct xr_maps *m);
 
 /* Does the process of this control record exist? */
 bool xr_status_alive(const struct xr_control *c);

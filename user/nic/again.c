@@ -166,7 +166,7 @@ int xr_nic_pin_again(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_
 static bool is_as(const struct xr_peer *there, const struct xr_peer *peer)
 {
 	return !memcmp(there->ip, peer->ip, sizeof(peer->ip)) && there->port == peer->port &&
-	       there->used == peer->used;
+	       there->used == peer->used && there->priority == peer->priority;
 }
 
 /* Counters are the NIC path's, and lives the engine's (rule 17): only what is configured is written. */
@@ -182,6 +182,7 @@ int xr_nic_mend_peers(struct xr_nic *nic, const struct xr_peer *peers)
 		memcpy(there->ip, peers[node].ip, sizeof(there->ip));
 		there->port = peers[node].port;
 		there->used = peers[node].used;
+		there->priority = peers[node].priority;
 		mended |= 1 << node;
 	}
 	return mended;
