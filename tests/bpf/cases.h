@@ -43,7 +43,9 @@ struct nic_case {
 	case_groups marked;	   /* bit n: only the mark did */
 	case_groups acked;	   /* bit n: node 2's ack in group n moved to the echo */
 	case_groups known;	   /* bit n: only the term that is known of node 2 did */
+	case_groups noted;	   /* bit n: the entry of group n is known to be committed now */
 	__u16 flags[CASE_RECORDS]; /* of the first records of an answer */
+	__u32 entry;		   /* of the first; the others name none */
 	unsigned events;
 };
 

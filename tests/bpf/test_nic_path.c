@@ -85,6 +85,8 @@ static void check_maps(const struct nic_case *c, const struct world *before, con
 			want.groups[i].replay = mark;
 		if (c->acked >> i & 1)
 			want.acks[i].echo_ns[2] = p->d.h.echo_ns;
+		if (c->noted >> i & 1)
+			want.groups[i].entry |= XR_COMMITTED;
 		if ((c->acked | c->known) >> i & 1)
 			want.acks[i].term[2] = p->d.rec[i].term;
 		check(!memcmp(&want.groups[i], &out->world.groups[i], sizeof(want.groups[i])),
@@ -149,6 +151,7 @@ static void check_records(const struct nic_case *c, const struct world *w, const
 		__u16 flags = i < CASE_RECORDS ? c->flags[i] : rec[i].flags;
 
 		want.flags = flags;
+		want.entry = i ? 0 : c->entry;
 		if (flags & XR_REFUSED)
 			want.term = w->groups[want.group].view.term;
 		check(rec[i].flags == flags, "record %d has flags %#x, not %#x", i, rec[i].flags,

@@ -9,9 +9,12 @@
  * group and term: no answer's stamp may be newer than the contact that the vote saw. Both sides
  * write down what they did, each in memory of its own; it is compared when they rest.
  *
- * And what it is worth: programs with the second look left out, and with a stamp that is no
- * barrier (race.cmake builds them into XR_RACE_VARIANTS), and a daemon without the barrier, must
- * each be caught. On x86 a compare-exchange is a barrier by itself, so the daemon without one
+ * And that an answer names no entry of a later term (rule 24): the entry was read before the second
+ * look, and that one is taken after the vote.
+ *
+ * And what it is worth: programs with the second look left out, with a stamp that is no barrier, and
+ * with the entry read last (race.cmake builds them into XR_RACE_VARIANTS), and a daemon without the
+ * barrier, must each be caught. On x86 a compare-exchange is a barrier by itself, so the daemon without one
  * fences by a plain store.
  *
  *   test_nic_race [OBJECT [ROUNDS]]   at least so many runs, and as many decisions; otherwise a
@@ -38,7 +41,7 @@ static const char *object;
 static unsigned long rounds;
 
 struct tally {
-	unsigned long runs, acked, decisions, votes, restored, withheld, contradictions;
+	unsigned long runs, acked, named, decisions, votes, restored, withheld, contradictions;
 };
 
 /* By group and term: the newest stamp that was answered, and what the vote that ended it saw. */
@@ -112,7 +115,13 @@ static void add(atomic_ulong *counter)
 			      memory_order_relaxed);
 }
 
-/* Decide, fence, look again, vote, publish. */
+/* By the engine's plain store, beside the NIC path's note that it is committed. */
+static void name_entry(int i, __u32 index)
+{
+	*(volatile __u32 *)&rig.groups[i].entry = index;
+}
+
+/* Decide, fence, look again, vote, publish; then the new leader's entry, which has its term's number. */
 static void decide(struct daemon *d, int i)
 {
 	union xr_word before = d->published[i];
@@ -130,8 +139,10 @@ static void decide(struct daemon *d, int i)
 	}
 	saw[i][term] = seen;
 	d->voted_at[i] = seen;
+	name_entry(i, 0);
 	publish(d, i, view(term + 1, 0, XR_NONE));
 	publish(d, i, view(term + 1, 2, XR_FOLLOW));
+	name_entry(i, term + 1);
 	add(&d->votes);
 }
 
@@ -168,10 +179,12 @@ static void build(struct packet *p, const struct world *w)
 				  .key_id = 4,
 				  .sent_ns = xr_now_ns(),
 				  .lives = RIG_LIVES(2, RIG_SELF)};
-	for (__u32 i = 0; i < GROUPS; i++)
+	for (__u32 i = 0; i < GROUPS; i++) {
 		p->d.rec[i] = (struct xr_record){.group = i,
 						 .term = xr_view_read(&rig.groups[i]).view.term,
 						 .digest = (__u16)(0x1000 + i)};
+		p->d.rec[i].entry = i % 2 ? p->d.rec[i].term | XR_COMMITTED : 0;
+	}
 	p->payload = p->udp_len = -1;
 	p->from = 2;
 	p->to = RIG_SELF;
@@ -191,6 +204,8 @@ static void note_acks(const struct packet *p, const __u8 *answer, struct tally *
 		if (!(rec.flags & XR_ACKED))
 			continue;
 		t->acked++;
+		t->named += !!rec.entry;
+		t->contradictions += rec.entry && (rec.entry & XR_INDEX_MAX) != rec.term;
 		acked[i][rec.term] = h.sent_ns;
 	}
 }
@@ -231,6 +246,7 @@ static void begin_again(struct daemon *d, struct world *w)
 	for (int i = 0; i < RIG_GROUPS; i++) {
 		w->groups[i].view = view(1, 2, XR_FOLLOW).view;
 		w->groups[i].contact_ns = w->now;
+		w->groups[i].entry = 1;
 	}
 	rig_load(&rig, w);
 	for (int i = 0; i < GROUPS; i++) {
@@ -302,10 +318,11 @@ static struct tally race(struct world *w, bool barrier, bool until_caught)
 	pthread_join(d.thread, NULL);
 	t.votes = atomic_load(&d.votes);
 	t.restored = atomic_load(&d.restored);
-	print_message("%lu rounds: runs of %d heartbeats, %lu acked, %lu withheld; %lu decisions, "
-		      "%lu voted, %lu restored; %lu contradictions; %.1f s\n",
-		      t.runs, GROUPS, t.acked, t.withheld, t.decisions, t.votes, t.restored,
-		      t.contradictions, (double)(xr_now_ns() - begin) / 1e9);
+	print_message(
+		"%lu rounds: runs of %d heartbeats, %lu acked, %lu with an entry, %lu withheld; "
+		"%lu decisions, %lu voted, %lu restored; %lu contradictions; %.1f s\n",
+		t.runs, GROUPS, t.acked, t.named, t.withheld, t.decisions, t.votes, t.restored,
+		t.contradictions, (double)(xr_now_ns() - begin) / 1e9);
 	return t;
 }
 
@@ -332,6 +349,7 @@ static void no_answer_contradicts_a_vote(void **state)
 
 	(void)state;
 	assert_int_equal(t.contradictions, 0);
+	assert_true(t.named || !t.acked);
 	if (!t.acked || !t.votes || !t.withheld) {
 		print_message("SKIP: the two threads never met; is there but one CPU free?\n");
 		skip();
@@ -375,6 +393,12 @@ static void stamp_that_is_no_barrier_is_caught(void **state)
 	is_caught(variant("plain_stamp"), true);
 }
 
+static void entry_read_late_is_caught(void **state)
+{
+	(void)state;
+	is_caught(variant("entry_read_late"), true);
+}
+
 static void daemon_without_barrier_is_caught(void **state)
 {
 	(void)state;
@@ -387,6 +411,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(no_answer_contradicts_a_vote),
 		cmocka_unit_test(second_look_left_out_is_caught),
 		cmocka_unit_test(stamp_that_is_no_barrier_is_caught),
+		cmocka_unit_test(entry_read_late_is_caught),
 		cmocka_unit_test(daemon_without_barrier_is_caught),
 	};
 	const char *text = argc > 2 ? argv[2] : getenv("XR_RACE_ROUNDS");

@@ -73,8 +73,8 @@ struct ghost {
 	uint64_t resigned_term; /* 1 + the newest that it resigned itself */
 	bool may_lift;		/* somebody resigned, or says so, since it entered its term */
 	uint32_t grants_term, grants;
-	uint32_t prevotes; /* of the term after the durable one; all: named heir */
-	uint64_t named;	   /* the newest entry that it has named to others (rule 24) */
+	uint32_t prevotes;	   /* of the term after the durable one; all: named heir */
+	uint64_t named;		   /* the newest entry that it has named to others (rule 24) */
 	uint64_t asked[NODES + 1]; /* [node]: the largest that a vote request of it has named */
 };
 
@@ -908,8 +908,8 @@ static void lie_body(struct node *n, struct xr_datagram *d)
 	b->digest = groups[g % GROUPS].digest + (shape >> 5 & 1);
 	b->flags = body == XR_BODY_RECORD && more & 7 ? more & 7 : !(shape >> 6);
 	if (body == XR_BODY_RECORD) {
-		((struct xr_record *)b)->entry =
-			((uint32_t)r->entry + (more >> 4 & 3) - 1) | (more & 128 ? XR_COMMITTED : 0);
+		((struct xr_record *)b)->entry = ((uint32_t)r->entry + (more >> 4 & 3) - 1) |
+						 (more & 128 ? XR_COMMITTED : 0);
 		return;
 	}
 	b->round = r->round - (more >> 4 & 3);
@@ -1071,8 +1071,9 @@ static void set_up(struct node *n, uint8_t shape)
 	n->config = config;
 	n->control = control;
 	memcpy(n->peers, config.nodes, sizeof(n->peers));
-	n->maps = (struct xr_maps){n->groups, n->acks, n->peers, &n->control, n->values,
-				   sizeof(n->values[0]), .ngroups = GROUPS};
+	n->maps = (struct xr_maps){n->groups,	     n->acks,	n->peers,
+				   &n->control,	     n->values, sizeof(n->values[0]),
+				   .ngroups = GROUPS};
 	n->config.self = n->control.self = self(n);
 	n->control.nic_mode = shape & 128 ? XR_NIC_NATIVE : XR_NIC_OFF;
 	for (uint32_t g = 0; g < GROUPS && shape & 6; g++) {

@@ -145,7 +145,8 @@ static void adopt(void)
 		s.known[group] = v != NULL;
 		if (v)
 			s.model[group] = *v;
-		s.entry[group] = xr_journal_entry(s.j, group) ? xr_journal_entry(s.j, group)->id : 0;
+		s.entry[group] = xr_journal_entry(s.j, group) ? xr_journal_entry(s.j, group)->id
+							      : 0;
 	}
 	s.promise_ns = xr_journal_promise_ns(s.j);
 	s.unsure = 0;
@@ -215,8 +216,9 @@ static size_t make_batch(struct xr_vote *votes)
 					    .name = "g"};
 		entries[i] = step & 8 ? &bodies[i] : NULL;
 		if (step & 8)
-			make_entry(&bodies[i], (uint64_t)votes[i].term << 32 |
-						       ((uint32_t)s.entry[group] + (step >> 2 & 1)));
+			make_entry(&bodies[i],
+				   (uint64_t)votes[i].term << 32 |
+					   ((uint32_t)s.entry[group] + (step >> 2 & 1)));
 		if (step == 0xff)
 			votes[i].group = take32(&s.in);
 	}

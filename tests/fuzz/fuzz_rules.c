@@ -83,7 +83,8 @@ static bool said_committed(int group, __u32 entry)
 	    r.after.groups[group].entry != (entry | XR_COMMITTED) || !entry)
 		return false;
 	for (int i = 0; i < h->count; i++)
-		if (rec[i].group == (__u32)group && rec[i].term == r.before.groups[group].view.term &&
+		if (rec[i].group == (__u32)group &&
+		    rec[i].term == r.before.groups[group].view.term &&
 		    rec[i].entry == (entry | XR_COMMITTED))
 			return true;
 	return false;
@@ -255,8 +256,8 @@ static void check_records(const struct xr_wire *was, const struct xr_wire *is)
 	bool said = false;
 
 	for (int i = 0; i < is->count; i++) {
-		must(a[i].group == b[i].group && a[i].digest == b[i].digest,
-		     "record %d is another", i);
+		must(a[i].group == b[i].group && a[i].digest == b[i].digest, "record %d is another",
+		     i);
 		if (was->type == XR_HEARTBEAT)
 			check_ack_record(&a[i], &b[i]);
 		else

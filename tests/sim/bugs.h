@@ -229,14 +229,14 @@
 	X(entry_not_told, "a leader does not tell who has acked which entry", 18, 0, "introduce") \
 	X(pinned_entry_not_asked, "a start does not look into the maps for an entry that it acked", 18, 0, "engine") \
 	X(entry_index_stays, "a leader makes two entries of one id", 22, 100, "") \
-	X(entry_not_compared, "votes for a candidate whose entry is older", 23, 300, "core_paper") \
+	X(entry_not_compared, "votes for a candidate whose entry is older", 23, 100, "core_paper") \
 	X(entry_early, "names an entry that is not durable yet", 24, 100, "") \
 	X(entry_of_any_term, "names the entry of an older term as if it were of this one", 24, 100, "") \
-	X(entry_read_late, "the NIC path reads the entry after its second look", 24, 3000, "") \
+	X(entry_read_late, "the NIC path reads the entry after its second look", 24, 200, "") \
 	X(entry_forgotten, "a start forgets its entry", 24, 100, "") \
 	X(entry_not_kept, "a compaction leaves entries out", 24, 100, "") \
 	X(entry_of_half, "an entry counts as committed before a majority has it", 25, 100, "") \
-	X(entry_called_committed, "another entry that is committed is taken for the own one", 25, 500, "") \
+	X(entry_called_committed, "another entry that is committed is taken for the own one", 25, 100, "") \
 	X(entry_not_resent, "who lacks the entry does not get it again", 25, 100, "rules") \
 	X(entry_two, "an entry is made while another is under way", 26, 100, "") \
 	X(entry_not_anew, "a new leader does not make the entry of its predecessor its own", 26, 100, "") \

@@ -101,8 +101,10 @@ struct fixture {
 
 static int start_at(struct fixture *f, struct xr_api **api, const char *path)
 {
-	struct xr_api_world world = {
-		.maps = &f->maps, .looks = &f->looks, .reporter = &f->reporter, .orders = f->orders};
+	struct xr_api_world world = {.maps = &f->maps,
+				     .looks = &f->looks,
+				     .reporter = &f->reporter,
+				     .orders = f->orders};
 
 	return xr_api_start(api, path, f->readers, &world, &f->why);
 }
@@ -411,7 +413,8 @@ static void carry_out(struct elected *e, struct xr_order_result *r)
 	memcpy(v + 1, e->asked.value, e->asked.size);
 	v->committed = e->newer || e->loses ? v->id - 1 : v->id;
 	if (e->loses)
-		e->f->maps.groups[1].view = (struct xr_view){.term = 8, .leader = 2, .mode = XR_FOLLOW};
+		e->f->maps.groups[1].view = (struct xr_view){
+			.term = 8, .leader = 2, .mode = XR_FOLLOW};
 }
 
 static void *elect(void *arg)
@@ -421,7 +424,8 @@ static void *elect(void *arg)
 	while (!atomic_load(&e->stop)) {
 		struct pollfd p = {.fd = e->orders.asked_fd, .events = POLLIN};
 		struct xr_order_result r = {0};
-		const struct xr_order *order = poll(&p, 1, 50) > 0 ? xr_orders_take(&e->orders) : NULL;
+		const struct xr_order *order = poll(&p, 1, 50) > 0 ? xr_orders_take(&e->orders)
+								   : NULL;
 
 		if (!order)
 			continue;
@@ -461,7 +465,8 @@ static void set_waits_until_it_is_committed(void **state)
 	struct fixture *f = *state;
 	struct reply r;
 
-	assert_int_equal(ask(f, "POST", "/v1/set?group=main&value=two%20words&if=7.2", &r), CURLE_OK);
+	assert_int_equal(ask(f, "POST", "/v1/set?group=main&value=two%20words&if=7.2", &r),
+			 CURLE_OK);
 	assert_int_equal(r.code, 200);
 	assert_non_null(strstr(r.body, "\"id\":\"7.3\""));
 	assert_non_null(strstr(r.body, "\"ms\":"));

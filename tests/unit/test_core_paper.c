@@ -487,9 +487,8 @@ static void follower_takes_an_entry(void **state)
 	assert_int_equal(up.what, XR_DO_TAKE);
 	assert_int_equal(up.entry, entry_id(4, 10));
 	assert_int_equal(r.entry, entry_id(3, 9));
-	up = step(&r, (struct xr_event){.kind = XR_EV_TAKEN,
-					.entry = entry_id(4, 10),
-					.message.sent_ns = 7});
+	up = step(&r, (struct xr_event){
+			      .kind = XR_EV_TAKEN, .entry = entry_id(4, 10), .message.sent_ns = 7});
 	assert_int_equal(up.what, XR_DO_SHOW | XR_DO_ACK);
 	assert_int_equal(up.ack_to, 2);
 	assert_int_equal(up.ack_echo_ns, 7);

@@ -422,9 +422,11 @@ static void told_of_an_entry_that_is_forgotten_it_ends(void **state)
 	stage_follow(c, 3, 2);
 	r = &engine(c)->members[0].raft;
 	r->entry = (uint64_t)r->term << 32 | 6;
-	told_when_asked(c, 3, 0, (struct xr_fact){XR_FACT_entry, 0, r->entry}); /* as it knows itself */
+	told_when_asked(c, 3, 0,
+			(struct xr_fact){XR_FACT_entry, 0, r->entry}); /* as it knows itself */
 	told_when_asked(c, 3, 0, (struct xr_fact){XR_FACT_entry, 0, r->entry - 1});
-	told_when_asked(c, 3, 0, (struct xr_fact){XR_FACT_entry, 7, r->entry + 1}); /* no group of its */
+	told_when_asked(c, 3, 0,
+			(struct xr_fact){XR_FACT_entry, 7, r->entry + 1}); /* no group of its */
 	assert_false(c->node[1].ended);
 	c->expect_end = true;
 	told_when_asked(c, 2, 0, (struct xr_fact){XR_FACT_entry, 0, r->entry + 1});

@@ -30,7 +30,7 @@ struct history {
 	struct record {
 		struct xr_vote vote;
 		uint64_t entry; /* the newest up to here; 0: none */
-	} *records;
+	} * records;
 	int count, room;
 	int floor; /* index of the newest confirmed one, -1 = none */
 };
@@ -612,14 +612,16 @@ static struct fake_disk *small_journal(bool probed)
 
 	for (uint32_t g = 0; g < 200; g++)
 		v[g] = a_vote(g, 1, 0);
-	assert_int_equal(xr_journal_append(j, v, NULL, 200, &why), 0); /* compacts: it has one pair */
+	assert_int_equal(xr_journal_append(j, v, NULL, 200, &why),
+			 0); /* compacts: it has one pair */
 	xr_journal_close(j);
 	j = must_open(f, false, 8);
 	for (uint32_t g = 0; g < 200; g++)
 		v[g].term = 2;
 	assert_int_equal(xr_journal_append(j, v, NULL, 200, &why), 0); /* two pairs of room */
 	v[0].term = 3;
-	assert_int_equal(xr_journal_append(j, v, NULL, 1, &why), 0); /* compacts, room is now four */
+	assert_int_equal(xr_journal_append(j, v, NULL, 1, &why),
+			 0); /* compacts, room is now four */
 	must_append(j, 0, 3, 3);
 	must_append(j, 1, 3, 1);
 	must_append(j, 0, 4, 4);
@@ -889,7 +891,8 @@ static void the_snapshot_is_never_cut(void **state)
 	(void)state;
 	for (uint32_t g = 0; g < 200; g++)
 		v[g] = a_vote(g, 1, 0);
-	assert_int_equal(xr_journal_append(j, v, NULL, 200, &why), 0); /* room for one pair: compacts */
+	assert_int_equal(xr_journal_append(j, v, NULL, 200, &why),
+			 0); /* room for one pair: compacts */
 	xr_journal_close(j);
 	fake_disk_flip(f, FILE_NAME, 3 * PAIR + 40, 3);
 	fake_disk_flip(f, FILE_NAME, 3 * PAIR + XR_BLOCK_SIZE + 40, 3);
@@ -1194,7 +1197,8 @@ static void entries_never_go_back(void **state)
 	refuse_entry(j, f, a_vote(1, 4, 2), an_entry(id_of(4, 8))); /* nor does the vote */
 	large.size = XR_VALUE_MAX + 1;
 	refuse_entry(j, f, a_vote(1, 5, 2), large);
-	for (uint32_t i = 0; i < 3; i++) { /* against an earlier one of its batch: nothing of it stays */
+	for (uint32_t i = 0; i < 3;
+	     i++) { /* against an earlier one of its batch: nothing of it stays */
 		bodies[i] = an_entry(id_of(i ? 5 : 1, 10 - i));
 		entries[i] = &bodies[i];
 	}

@@ -21,7 +21,7 @@
 #define BPFFS	    "/sys/fs/bpf"
 #define BPFFS_MAGIC 0xcafe4a11
 #define PREFIX	    "xraft-test-maps-"
-#define NGROUPS	    70 /* more than a page of groups */
+#define NGROUPS	    70	/* more than a page of groups */
 #define ROOM	    104 /* for a value */
 
 static const struct {

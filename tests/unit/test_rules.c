@@ -145,7 +145,8 @@ static void mark_goes_on_where_it_began_anew(void **state)
 	h.echo_ns = 0;
 	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, &entry, NOW + 1), XR_R_drop_replay);
 	h.sent_ns += NS_PER_MS;
-	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, &entry, NOW + 1), XR_R_heartbeat_answered);
+	assert_int_equal(xr_rule_heartbeat(&g, &c, &h, &rec, &entry, NOW + 1),
+			 XR_R_heartbeat_answered);
 }
 
 #define STAMPERS    2
@@ -545,7 +546,8 @@ static void acks_of_another_entry_go_up(void **state)
 	} acked[] = {
 		{0, 0, XR_R_ack_stamped},
 		{XR_COMMITTED | 12, XR_COMMITTED | 12, XR_R_ack_stamped},
-		{XR_COMMITTED | 12, 12, XR_R_pass_entry}, /* it has not heard that it is committed */
+		{XR_COMMITTED | 12, 12,
+		 XR_R_pass_entry}, /* it has not heard that it is committed */
 		{XR_COMMITTED | 12, 0, XR_R_pass_entry},
 		{XR_COMMITTED | 12, 11, XR_R_pass_entry},
 		{XR_COMMITTED | 12, XR_COMMITTED | 11, XR_R_pass_entry},
@@ -685,8 +687,8 @@ static void *hammer_nic(void *arg)
 		if (atomic_load(&hm->stop))
 			return NULL;
 		if (i) /* turn 0 of a batch is the daemon's, which sets the next one up */
-			hm->answer[i] = (uint8_t)xr_rule_heartbeat(
-				hammer_group(hm, i), &c, &h, &rec, &hm->entry[i], NEW_NS);
+			hm->answer[i] = (uint8_t)xr_rule_heartbeat(hammer_group(hm, i), &c, &h,
+								   &rec, &hm->entry[i], NEW_NS);
 	}
 }
 

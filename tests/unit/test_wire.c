@@ -240,8 +240,8 @@ static const struct {
 	  .bal = {{GROUP(0, 9, 0xbeef), .round = 17}}}},
 	{"vote",
 	 {HEADER(XR_VOTE, 3, 1, 1, 800 * MS, 0),
-	  .bal = {{GROUP(0, 8, 0xbeef), .round = 18, .entry = ENTRY,
-		   .lift_term = 7, .lift_leader = 2}}}},
+	  .bal = {{GROUP(0, 8, 0xbeef), .round = 18, .entry = ENTRY, .lift_term = 7,
+		   .lift_leader = 2}}}},
 	{"vote-answer",
 	 {HEADER(XR_VOTE_ANSWER, 1, 3, 1, R + 70 * MS, 800 * MS),
 	  .bal = {{GROUP(0, 8, 0xbeef), .flags = XR_GRANTED, .round = 18}}}},
@@ -254,8 +254,8 @@ static const struct {
 	{"tell",
 	 {HEADER(XR_TELL, 2, 1, 14, S + 50000, 0),
 	  .fact = {FACT(nonce, .value = NONCE), SELF(0x101), FACT(term, .value = 7),
-		   FACT(vote, .value = 7), FACT(entry, .value = ENTRY), FACT(term, .of = 7, .value = 9),
-		   FACT(more, .value = 100000)}}},
+		   FACT(vote, .value = 7), FACT(entry, .value = ENTRY),
+		   FACT(term, .of = 7, .value = 9), FACT(more, .value = 100000)}}},
 	{"path-test", {HEADER(XR_PATH_TEST, 2, 1, 1, S, 0), .fact = {FACT(nonce, .value = NONCE)}}},
 	{"path-echo",
 	 {HEADER(XR_PATH_ECHO, 1, 2, 1, R + 2000, S), .fact = {FACT(nonce, .value = NONCE)}}},
@@ -329,8 +329,9 @@ static void golden_is_built(void **state)
 			fail_msg("%s is in the file, but nobody builds it", g->name);
 		assert_int_equal(g->len, datagram_len(h));
 		if (h->type == XR_APPEND) /* as long as its value */
-			assert_int_equal(g->len, HEADER_SIZE + sizeof(struct xr_record) +
-							 xr_entry_size((const void *)(g->bytes + 64)));
+			assert_int_equal(g->len,
+					 HEADER_SIZE + sizeof(struct xr_record) +
+						 xr_entry_size((const void *)(g->bytes + 64)));
 		assert_int_equal(h->tag, stock_tag(g->bytes, g->len, key_of(h)));
 		assert_int_equal(h->tag, xr_tag(h, g->bytes + g->len, g->len, key_of(h)));
 		types |= 1u << h->type;
@@ -597,7 +598,8 @@ static void limits(void **state)
 			assert_int_equal(xr_wire_body_size((__u8)type) + (__u32)answer, 0);
 		else
 			assert_int_not_equal(xr_wire_body_size((__u8)type), 0);
-		if (xr_type_place((__u8)type) == XR_AT_NIC && answer) /* the size of what it answers */
+		if (xr_type_place((__u8)type) == XR_AT_NIC &&
+		    answer) /* the size of what it answers */
 			assert_int_equal(xr_wire_body_size((__u8)answer),
 					 xr_wire_body_size((__u8)type));
 		for (int steps = 0; answer; answer = xr_type_answer((__u8)answer))
