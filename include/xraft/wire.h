@@ -177,6 +177,12 @@ static inline __u32 xr_entry_term(__u64 id)
 	return (__u32)(id >> 32);
 }
 
+/* One that a leader can have made: index 0 would be named as none. */
+static inline int xr_entry_is_made(__u64 id)
+{
+	return (__u32)id - 1 < XR_INDEX_MAX;
+}
+
 /* On the wire and on disk. */
 static inline __u32 xr_entry_size(const struct xr_entry *entry)
 {

@@ -252,7 +252,7 @@ static bool allowed(const struct xr_vote *votes, size_t n)
 			return true; /* not ours to say */
 		if (known[group] && !may_follow(&votes[i], &now[group]))
 			return false;
-		if (entries[i] && (entries[i]->id <= entry[group] ||
+		if (entries[i] && (entries[i]->id <= entry[group] || !(uint32_t)entries[i]->id ||
 				   xr_entry_term(entries[i]->id) > votes[i].term))
 			return false;
 		entry[group] = entries[i] ? entries[i]->id : entry[group];

@@ -1954,9 +1954,14 @@ static void entries_that_cannot_be_are_dropped(void **state)
 	e.voters = 0xe;
 	e.learners = 1 << 3; /* who is a voter */
 	arrive_append(5, e, 1700000, 0);
-	assert_int_equal(engine.stats.drop_group, 8);
-	assert_int_equal(seen.nvotes, 0);
 	e.learners = 0;
+	e.id = id_of(5, 0); /* which a record would name as none */
+	arrive_append(5, e, 1710000, 0);
+	e.id = id_of(5, XR_COMMITTED | 1);
+	arrive_append(5, e, 1720000, 0);
+	assert_int_equal(engine.stats.drop_group, 10);
+	assert_int_equal(seen.nvotes, 0);
+	e.id = id_of(5, 1);
 	arrive_append(5, e, 1800000, whole);
 	assert_int_equal(seen.nvotes, 1);
 }

@@ -1195,6 +1195,8 @@ static void entries_never_go_back(void **state)
 	refuse_entry(j, f, a_vote(1, 6, 1), an_entry(id_of(4, 9)));
 	refuse_entry(j, f, a_vote(1, 5, 2), an_entry(id_of(6, 8)));
 	refuse_entry(j, f, a_vote(1, 4, 2), an_entry(id_of(4, 8))); /* nor does the vote */
+	refuse_entry(j, f, a_vote(1, 6, 2), an_entry(id_of(6, 0))); /* there is no such index */
+	refuse_entry(j, f, a_vote(1, 5, 2), an_entry(id_of(5, XR_COMMITTED | 9)));
 	large.size = XR_VALUE_MAX + 1;
 	refuse_entry(j, f, a_vote(1, 5, 2), large);
 	for (uint32_t i = 0; i < 3;

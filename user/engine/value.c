@@ -155,7 +155,8 @@ static bool is_sound(const struct xr_datagram *d)
 	return d->size >= sizeof(d->wire) + sizeof(a->record) + XR_ENTRY_BASE && voters &&
 	       !(voters & learners) && !((voters | learners) & ~XR_NODES) &&
 	       a->entry.size <= XR_VALUE_MAX &&
-	       d->size == sizeof(d->wire) + sizeof(a->record) + xr_entry_size(&a->entry);
+	       d->size == sizeof(d->wire) + sizeof(a->record) + xr_entry_size(&a->entry) &&
+	       xr_entry_is_made(a->entry.id);
 }
 
 static enum xr_reason check(struct xr_engine *e, const struct xr_datagram *d, struct xr_group **g)

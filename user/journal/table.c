@@ -108,7 +108,7 @@ static int check_entry(const struct xr_vote *v, const struct xr_entry *now,
 		       const struct xr_entry *next, struct xr_why *why)
 {
 	if ((!now || next->id > now->id) && xr_entry_term(next->id) <= v->term &&
-	    next->size <= XR_VALUE_MAX)
+	    xr_entry_is_made(next->id) && next->size <= XR_VALUE_MAX)
 		return 0;
 	return xr_fail(
 		why, -EINVAL,
