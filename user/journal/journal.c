@@ -118,7 +118,8 @@ int xr_journal_write_records(struct xr_journal *j, struct xr_run_of_pairs *to,
 		ret = xr_journal_write_pair(j, to->file, to->next++);
 		v += taken;
 		n -= taken;
-		entries += entries ? taken : 0;
+		if (entries)
+			entries += taken;
 	}
 	return ret;
 }
