@@ -195,7 +195,7 @@ static struct golden *find(const char *name)
 		FACT(heartbeat_us, .value = 50000), FACT(stall_limit_us, .value = 1000000),       \
 		FACT(drift_permille, .value = 100), FACT(groups, .value = 0x2452b7b700e280d5ull), \
 		FACT(keys, .value = 5ull << 32 | 1 << 5 | 1 << 6),                                \
-		FACT(xdp, .value = (xdp_and_path))
+		FACT(xdp, .value = (xdp_and_path)), FACT(birth)
 #define ENTRY	       (7ull << 32 | 12) /* of group 0 */
 #define GROUP(g, t, d) .group = (g), .term = (t), .digest = (d)
 
@@ -249,10 +249,10 @@ static const struct {
 	 {SEALED(6, XR_RESIGN, 2, 3, 1, S + 60 * MS, 0),
 	  .bal = {{GROUP(0, 7, 0xbeef), .node = 3}}}},
 	{"ask",
-	 {HEADER(XR_ASK, 1, 2, 11, R, 0),
+	 {HEADER(XR_ASK, 1, 2, 12, R, 0),
 	  .fact = {FACT(nonce, .value = NONCE), FACT(from), FACT(path), SELF(1)}}},
 	{"tell",
-	 {HEADER(XR_TELL, 2, 1, 14, S + 50000, 0),
+	 {HEADER(XR_TELL, 2, 1, 15, S + 50000, 0),
 	  .fact = {FACT(nonce, .value = NONCE), SELF(0x101), FACT(term, .value = 7),
 		   FACT(vote, .value = 7), FACT(entry, .value = ENTRY),
 		   FACT(term, .of = 7, .value = 9), FACT(more, .value = 100000)}}},
@@ -261,6 +261,21 @@ static const struct {
 	 {HEADER(XR_PATH_ECHO, 1, 2, 1, R + 2000, S), .fact = {FACT(nonce, .value = NONCE)}}},
 	{"path-delivered",
 	 {HEADER(XR_PATH_DELIVERED, 2, 1, 1, S + 90000, 0), .fact = {FACT(nonce, .value = NONCE)}}},
+	{"hand-on",
+	 {HEADER(XR_HAND_ON, 1, 3, 11, R + 80 * MS, 0),
+	  .append = {{GROUP(0, 7, 0xbeef)},
+		     {.id = ENTRY + 1, .voters = 0x6, .size = 13, .value = "10.0.0.2:5432"}}}},
+	{"append-learner",
+	 {HEADER(XR_APPEND, 2, 3, 11, S + 90 * MS, 0), .append = {{GROUP(0, 7, 0xbeef)},
+								  {.id = ENTRY + 2,
+								   .voters = 0x6,
+								   .learners = 0x8,
+								   .birth = {[3] = 0x5eed0b17},
+								   .size = 13,
+								   .value = "10.0.0.2:5432"}}}},
+	{"lacking",
+	 {HEADER(XR_ACK, 3, 2, 1, 950 * MS, S + 100 * MS),
+	  .rec = {{GROUP(0, 7, 0xbeef), .flags = XR_LACKING}}}},
 };
 
 static uint32_t datagram_len(const struct xr_wire *h)
@@ -328,7 +343,7 @@ static void golden_is_built(void **state)
 		if (!g->used)
 			fail_msg("%s is in the file, but nobody builds it", g->name);
 		assert_int_equal(g->len, datagram_len(h));
-		if (h->type == XR_APPEND) /* as long as its value */
+		if (xr_type_body(h->type) == XR_BODY_WORD) /* as long as its value */
 			assert_int_equal(g->len,
 					 HEADER_SIZE + sizeof(struct xr_record) +
 						 xr_entry_size((const void *)(g->bytes + 64)));
@@ -531,7 +546,9 @@ static void rules_pass_the_rest(void **state)
 					    "tell",
 					    "path-echo",
 					    "path-delivered",
-					    "append"};
+					    "append",
+					    "append-learner",
+					    "hand-on"};
 	struct datagram d;
 	struct node n;
 
@@ -555,6 +572,14 @@ static void rules_pass_the_rest(void **state)
 	assert_int_equal(node_receive(&n, find("append-acked"), &d, S + 30 * MS), XR_PASS);
 	compare("append-acked", &d, find("append-acked"), datagram_len(&d.h));
 	assert_int_equal(n.acks[0].echo_ns[1], S + 5 * MS);
+	assert_int_equal(n.stats.pass_entry, 1);
+	/* Who lacks it promises nothing: it goes up, and nothing is stamped (rule 27). */
+	node_start(&n, 2, 2, S + 110 * MS);
+	n.groups[0].lead_since_ns = S;
+	n.groups[0].entry = XR_COMMITTED | 14;
+	assert_int_equal(node_receive(&n, find("lacking"), &d, S + 110 * MS), XR_PASS);
+	compare("lacking", &d, find("lacking"), datagram_len(&d.h));
+	assert_int_equal(n.acks[0].echo_ns[3], 0);
 	assert_int_equal(n.stats.pass_entry, 1);
 }
 
