@@ -32,6 +32,8 @@
 #define UNTOUCHED      PASS, ONE(pass_not_ours)
 #define ACK            H(type, XR_ACK), REC(0, flags, XR_ACKED), \
 		       P_NOW(d.h.echo_ns, -100 * (__s64)NS_PER_MS)
+#define LACKS          H(type, XR_ACK), REC(0, flags, XR_LACKING)
+#define LEARNER(n)     (1u << ((n) + XR_LEARNER_SHIFT))
 #define POLL           H(type, XR_POLL)
 #define PATH(t)        H(type, XR_PATH_##t), FACT(0, what, XR_FACT_nonce), FACT(0, value, 0x1234567890abcdef)
 #define ASK            H(type, XR_ASK), H(lives, RIG_LIFE(2))
@@ -83,9 +85,8 @@ const struct nic_case nic_cases[] = {
 	{"for nobody", SET(H(dest, 0)), DROP, ONE(drop_source)},
 	{"wrong magic", SET(H(magic, 0x54465259)), DROP, ONE(drop_magic)},
 	{"version 0", SET(H(version, 0)), DROP, ONE(drop_version)},
-	{"version 1", SET(H(version, 1)), DROP, ONE(drop_version)},
-	{"version 2", SET(H(version, 2)), DROP, ONE(drop_version)},
-	{"version 4", SET(H(version, 4)), DROP, ONE(drop_version)},
+	{"the version before", SET(H(version, XR_WIRE_VERSION - 1)), DROP, ONE(drop_version)},
+	{"the version after", SET(H(version, XR_WIRE_VERSION + 1)), DROP, ONE(drop_version)},
 	{"type 0", SET(H(type, 0)), DROP, ONE(drop_type)},
 	{"type beyond the last", SET(H(type, XR_TYPE_END)), DROP, ONE(drop_type)},
 	{"type 255", SET(H(type, 255)), DROP, ONE(drop_type)},
@@ -167,9 +168,25 @@ const struct nic_case nic_cases[] = {
 	{"group far beyond the map", SET(REC(0, group, 0xffffffff)), DROP, ONE(drop_group)},
 	{"group that is not in use", SET(W(groups[0].members, 0)), DROP, ONE(drop_group)},
 	{"wrong digest", SET(REC(0, digest, 0x1001)), DROP, ONE(drop_digest)},
-	{"from a node that does not vote", SET(FROM(4)), DROP, ONE(drop_group)},
-	{"to a node that does not vote", SET(W(groups[0].members, 0xc)), DROP, ONE(drop_group)},
-	{"older term from a node that does not vote", SET(FROM(4), REC(0, term, 6)), DROP, ONE(drop_group)},
+
+	/* ---- rule 27: members ---- */
+	{"from a node that is no member", SET(FROM(4)), PASS, ONE(pass_heartbeat)},
+	{"from a leader that removed itself", SET(FROM(4), VIEW(0, leader, 4)), ACKS},
+	{"older term from a node that is no member", SET(FROM(4), REC(0, term, 6)), TX, ONE(heartbeat_refused), .flags = {XR_REFUSED}},
+	{"to a node that is no member", SET(W(groups[0].members, 0xc)), PASS, ONE(pass_heartbeat)},
+	{"older term to a node that is no member", SET(W(groups[0].members, 0xc), REC(0, term, 6)), TX, ONE(heartbeat_refused), .flags = {XR_REFUSED}},
+	{"to a learner", SET(W(groups[0].members, 0xc | LEARNER(RIG_SELF))), ACKS},
+	{"to the only learner", SET(W(groups[0].members, LEARNER(RIG_SELF))), ACKS},
+	{"one is a member, one is not", .records = 2, SET(W(groups[1].members, 0xc)), TX, MOVED(N(heartbeat_answered, 1), N(heartbeat_pending, 1)),
+	 .stamped = 1, .flags = {XR_ACKED, XR_PENDING}, .events = 1},
+	{"lacks the entry", .role = LEADS, SET(LACKS, W(groups[0].entry, 5)), PASS, ONE(pass_entry)},
+	{"lacks the newer of two entries", .role = LEADS, SET(LACKS, W(groups[0].entry, XR_COMMITTED | 5), REC(0, entry, 4)), PASS, ONE(pass_entry)},
+	{"lacks nothing", .role = LEADS, SET(LACKS, W(groups[0].entry, 5), REC(0, entry, 5)), DROP, ONE(ack_ignored)},
+	{"lacks nothing, knows not that it is committed", .role = LEADS, SET(LACKS, W(groups[0].entry, XR_COMMITTED | 5), REC(0, entry, 5)), DROP, ONE(ack_ignored)},
+	{"lacks an entry that is not here", .role = LEADS, SET(LACKS), DROP, ONE(ack_ignored)},
+	{"lacks the entry of an older term", .role = LEADS, SET(LACKS, W(groups[0].entry, 5), REC(0, term, 6)), DROP, ONE(ack_ignored)},
+	{"lacks the entry of a follower", SET(LACKS, W(groups[0].entry, 5)), DROP, ONE(ack_ignored)},
+	{"lacks the entry of another group", .role = LEADS, SET(LACKS, W(groups[0].entry, 5), REC(0, digest, 0)), DROP, ONE(drop_digest)},
 	{"record that a leader left pending", SET(REC(0, flags, XR_PENDING)), DROP, ONE(ack_ignored)},
 
 	/* ---- rule 10: replay ---- */
@@ -261,7 +278,7 @@ const struct nic_case nic_cases[] = {
 	{"ack, and a newer term is known", .role = LEADS, SET(ACK, W(acks[0].term[2], 9), W_NOW(acks[0].echo_ns[2], -50 * (__s64)NS_PER_MS)), DROP, ONE(ack_stamped)},
 	{"ack of an unknown group", .role = LEADS, SET(ACK, REC(0, group, RIG_GROUPS)), DROP, ONE(drop_group)},
 	{"ack with a wrong digest", .role = LEADS, SET(ACK, REC(0, digest, 0)), DROP, ONE(drop_digest)},
-	{"ack of a node that does not vote", .role = LEADS, SET(ACK, FROM(4)), DROP, ONE(drop_group)},
+	{"ack of a node that does not vote", .role = LEADS, SET(ACK, FROM(4)), DROP, ONE(ack_stamped), .acked = 1},
 	{"refusal with a newer term", .role = LEADS, SET(H(type, XR_ACK), REC(0, flags, XR_REFUSED), REC(0, term, 8)), PASS, ONE(pass_ack)},
 	{"refusal with our term", .role = LEADS, SET(H(type, XR_ACK), REC(0, flags, XR_REFUSED)), DROP, ONE(ack_ignored)},
 	{"refusal with an older term", .role = LEADS, SET(H(type, XR_ACK), REC(0, flags, XR_REFUSED), REC(0, term, 6)), DROP, ONE(ack_ignored)},
@@ -283,7 +300,9 @@ const struct nic_case nic_cases[] = {
 	{"poll of 87 groups", .role = LEADS, .records = 87, SET(POLL), TX, MOVED(N(poll_answered, 87))},
 	{"poll of an unknown group", .role = LEADS, SET(POLL, REC(0, group, RIG_GROUPS)), DROP, ONE(drop_group)},
 	{"poll with a wrong digest", .role = LEADS, SET(POLL, REC(0, digest, 0)), DROP, ONE(drop_digest)},
-	{"poll of a node that does not vote", .role = LEADS, SET(POLL, FROM(4)), DROP, ONE(drop_group)},
+	{"poll of a node that is no member", .role = LEADS, SET(POLL, FROM(4)), PASS, ONE(pass_poll)},
+	{"poll of a learner", .role = LEADS, SET(POLL, FROM(4), W(groups[0].members, 0xe | LEARNER(4))), TX, ONE(poll_answered)},
+	{"poll of two, a member of one", .role = LEADS, .records = 2, SET(POLL, W(groups[1].members, 0xa)), TX, MOVED(N(poll_answered, 1), N(pass_poll, 1)), .flags = {0, XR_PENDING}},
 
 	/* ---- rule 9, and what is the daemon's ---- */
 	{"path test", SET(PATH(TEST)), TX, ONE(path_answered)},

@@ -41,8 +41,8 @@ struct nic_case {
 	} moved[CASE_MOVED];	   /* these counters and no others; a count of 0 ends them */
 	case_groups stamped;	   /* bit n: contact and mark of group n moved */
 	case_groups marked;	   /* bit n: only the mark did */
-	case_groups acked;	   /* bit n: node 2's ack in group n moved to the echo */
-	case_groups known;	   /* bit n: only the term that is known of node 2 did */
+	case_groups acked;	   /* bit n: the sender's ack in group n moved to the echo */
+	case_groups known;	   /* bit n: only the term that is known of it did */
 	case_groups noted;	   /* bit n: the entry of group n is known to be committed now */
 	__u16 flags[CASE_RECORDS]; /* of the first records of an answer */
 	__u32 entry;		   /* of the first; the others name none */

@@ -84,11 +84,11 @@ static void check_maps(const struct nic_case *c, const struct world *before, con
 		if ((c->stamped | c->marked) >> i & 1)
 			want.groups[i].replay = mark;
 		if (c->acked >> i & 1)
-			want.acks[i].echo_ns[2] = p->d.h.echo_ns;
+			want.acks[i].echo_ns[p->d.h.source] = p->d.h.echo_ns;
 		if (c->noted >> i & 1)
 			want.groups[i].entry |= XR_COMMITTED;
 		if ((c->acked | c->known) >> i & 1)
-			want.acks[i].term[2] = p->d.rec[i].term;
+			want.acks[i].term[p->d.h.source] = p->d.rec[i].term;
 		check(!memcmp(&want.groups[i], &out->world.groups[i], sizeof(want.groups[i])),
 		      "group %d is not as it should be", i);
 		check(!memcmp(&want.acks[i], &out->world.acks[i], sizeof(want.acks[i])),
