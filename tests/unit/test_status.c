@@ -57,7 +57,7 @@ static int setup(void **state)
 	};
 	maps.groups[0] = (struct xr_group){
 		.view = {.term = 4, .leader = 1, .mode = XR_LEAD},
-		.members = 0xe,
+		.members = 0xe | 0x10 << XR_LEARNER_SHIFT,
 		.durable_term = 4,
 		.voted_for = 1,
 		.role = XR_LEADER,
@@ -169,7 +169,7 @@ static void golden(void **state)
 		"\"groups\":[{\"name\":\"main\",\"id\":0,\"role\":\"leader\","
 		"\"leads\":false,\"lease_left_ms\":null,\"term\":4,"
 		"\"leader\":1,\"voted_for\":1,\"contact_age_ms\":null,\"quorum_age_ms\":null,"
-		"\"voters\":[1,2,3],\"learners\":[],\"member\":true,\"paused\":true,\"paused_since\":\"2026-11-27T12:00:00Z\","
+		"\"voters\":[1,2,3],\"learners\":[4],\"member\":true,\"paused\":true,\"paused_since\":\"2026-11-27T12:00:00Z\","
 		"\"paused_voters\":[1,3],\"view\":{\"term\":4,\"mode\":\"lead\",\"leader\":1},"
 		"\"entry\":{\"id\":\"4.2\",\"committed\":true,\"size\":5,\"value\":\"hello\","
 		"\"missing\":[3]}},"
@@ -251,6 +251,26 @@ static void contact_age_is_in_milliseconds(void **state)
 	s = status();
 	assert_true(number(group(s, 1), "contact_age_ms") == 0);
 	json_decref(s);
+}
+
+/* A learner is a member; who is neither says so. */
+static void members_by_the_own_birth(void **state)
+{
+	static const struct {
+		uint32_t members;
+		bool member;
+	} cases[] = {{0xc, false}, {0xc | 0x2 << XR_LEARNER_SHIFT, true}, {0xe, true}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_t *s, *g;
+
+		maps.groups[0].members = cases[i].members;
+		s = status();
+		g = json_array_get(json_object_get(s, "groups"), 0);
+		assert_int_equal(json_is_true(json_object_get(g, "member")), cases[i].member);
+		json_decref(s);
+	}
 }
 
 /* Of five voters the leader and the two newest others are a majority. */
@@ -446,6 +466,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(entries),
 		T(golden),
+		T(members_by_the_own_birth),
 		T(addresses_are_served_by_lease),
 		T(every_counter_has_its_name),
 		T(contact_age_is_in_milliseconds),
