@@ -1060,6 +1060,49 @@ static void new_means_new(void **state)
 	fake_disk_free(f);
 }
 
+/* Rule 27: of this state, for as long as it is there; and drawn only where there is none. */
+static void the_birth_stays(void **state)
+{
+	struct fake_disk *f = fake_disk_new(1);
+	struct xr_journal_opts o = options(f, false, 1);
+	struct xr_journal *j = NULL;
+	struct xr_why why;
+
+	(void)state;
+	assert_int_equal(xr_journal_open(&j, &o, &why), -ENOENT);
+	assert_non_null(strstr(why.text, "or with --join, and xraft member add makes it a member"));
+	o.create = true;
+	o.birth = 0xb1b2b3b4;
+	assert_int_equal(xr_journal_open(&j, &o, &why), 0);
+	for (uint32_t term = 1; term <= 40; term++) {
+		assert_int_equal(xr_journal_birth(j), 0xb1b2b3b4);
+		must_append(j, term % 7, term, 1);
+		if (term % 10)
+			continue;
+		xr_journal_close(j);
+		j = must_open(f, false, 1);
+	}
+	assert_true(f->count[FAKE_RENAME] > 5); /* it was compacted */
+	assert_int_equal(xr_journal_birth(j), 0xb1b2b3b4);
+	xr_journal_close(j);
+	o.birth++;
+	assert_int_equal(xr_journal_open(&j, &o, &why), -EEXIST);
+	assert_non_null(strstr(why.text, "start without --join (nothing was changed)"));
+	j = must_open(f, false, 1);
+	assert_int_equal(xr_journal_birth(j), 0xb1b2b3b4);
+	assert_vote(j, 40 % 7, 40, 1);
+	xr_journal_close(j);
+	fake_disk_free(f);
+	f = fake_disk_new(1);
+	j = must_open(f, true, 1);
+	assert_int_equal(xr_journal_birth(j), 0);
+	xr_journal_close(j);
+	j = must_open(f, false, 1);
+	assert_int_equal(xr_journal_birth(j), 0);
+	xr_journal_close(j);
+	fake_disk_free(f);
+}
+
 static void the_lock_is_held(void **state)
 {
 	struct fake_disk *f = fake_disk_new(1);
@@ -1562,6 +1605,7 @@ int main(void)
 		cmocka_unit_test(an_entry_beyond_its_block_is_refused),
 		cmocka_unit_test(one_fsync_a_batch),
 		cmocka_unit_test(new_means_new),
+		cmocka_unit_test(the_birth_stays),
 		cmocka_unit_test(the_wrong_owner_is_refused),
 		cmocka_unit_test(the_lock_is_held),
 		cmocka_unit_test(many_compactions),
