@@ -143,7 +143,7 @@ struct xr_control {
 	char cluster[XR_NAME_SIZE];
 	__u64 alive_until_ns; /* the NIC path answers only before it (rule 8) */
 	__u64 heard_ns;	      /* when the engine last turned its loop; the warden looks at it */
-	__u32 birth;	      /* of the state, random; 0: not joined (rule 27); shown only */
+	__u32 unused;
 	__u32 groups;	      /* group ids are 0 ... groups-1 */
 	__u32 min_timeout_us; /* D */
 	__u32 max_timeout_us;
@@ -163,6 +163,8 @@ struct xr_control {
 	__u64 timens;	 /* likewise of its time namespace: in another one clocks differ */
 	char interface[16];
 	__u64 life; /* of the engine, random (rule 17); shown only */
+	__u32 birth; /* of the state, random; 0: it did not join (rule 27); shown only */
+	__u32 spare_too;
 };
 
 /* The fields that every ABI has. */
@@ -292,7 +294,7 @@ _Static_assert(sizeof(struct xr_acks) == 128, "two cache lines a group");
 _Static_assert(sizeof(struct xr_value) == 72, "shared layout");
 _Static_assert(sizeof(struct xr_peer) == 48, "shared layout");
 _Static_assert(sizeof(struct xr_ip) == 16 && sizeof(struct xr_address) == 8, "shared layout");
-_Static_assert(sizeof(struct xr_control) == 136, "shared layout");
+_Static_assert(sizeof(struct xr_control) == 144, "shared layout");
 _Static_assert(sizeof(struct xr_stats) == XR_REASON_END * sizeof(__u64), "a counter a reason");
 
 #endif

@@ -49,7 +49,7 @@ enum xr_place { XR_AT_DAEMON, XR_AT_NIC };
  *
  * HEARTBEAT is AppendEntries without entries, from leader to follower; an ACK echoes its `sent_ns`.
  * APPEND is AppendEntries with the group's entry, and is acked like a heartbeat once that is durable.
- * A HAND_ON brings a committed entry to who asks for votes, or acks, without it (rule 24), from anyone.
+ * A HAND_ON brings an entry to who asks for votes, or acks, without it, from anyone (rule 24).
  * With a POLL an anxious follower asks its leader for a heartbeat. A PREVOTE ("would you vote for
  * me in this term?") changes nothing. RESIGN: "I no longer lead this group in this term".
  * With ASK and TELL nodes introduce themselves (rule 17): who are you, and what do you know of me?
@@ -166,7 +166,10 @@ struct xr_entry {
 
 #define XR_ENTRY_BASE (sizeof(struct xr_entry) - XR_VALUE_MAX)
 
-/* What an APPEND carries: the record names no entry, since it follows. */
+/*
+ * What APPEND and HAND_ON carry: the record names no entry, since it follows; XR_COMMITTED of a HAND_ON
+ * says that it is known to be.
+ */
 struct xr_append {
 	struct xr_record record;
 	struct xr_entry entry;

@@ -270,8 +270,9 @@ static void start(const struct xr_entry *entry, uint32_t birth)
 	e->config = &config;
 	e->host = &host;
 	e->looks = &looks;
-	for (uint8_t node = 2; node <= 5; node++)
-		e->peers[node] = (struct xr_peer){.ip = {[15] = node}, .port = 7007, .used = 1};
+	for (uint8_t node = 1; node <= 5; node++)
+		e->peers[node] = (struct xr_peer){
+			.ip = {[15] = node}, .port = 7007, .used = node != 1, .priority = 100};
 	e->keys[0].used = 1;
 	assert_int_equal(xr_engine_init(e, &maps, &journal, 0, NULL), 0);
 	nout = 0;
@@ -305,7 +306,10 @@ static struct xr_entry entry_of(uint64_t id, uint32_t voters, uint32_t learners)
 
 static void append(uint8_t type, uint8_t from, uint32_t term, struct xr_entry e)
 {
-	struct xr_append a = {.record = {.term = term, .digest = 77}, .entry = e};
+	struct xr_append a = {.record = {.term = term,
+					 .digest = 77,
+					 .entry = type == XR_HAND_ON ? XR_COMMITTED : 0},
+			      .entry = e};
 
 	hear(from, (struct xr_wire){.type = type}, &a,
 	     (int)(sizeof(a.record) + xr_entry_size(&e)) / 8, 8);
@@ -489,7 +493,7 @@ static void refused_to_add(void **state)
 	assert_refused(order(XR_ORDER_ADD, 1), -EEXIST, "node 1 is a voter of g already");
 	assert_refused(order(XR_ORDER_ADD, 5), -EAGAIN, "node 5 was not started to join");
 	engine.known[4].introduced = false;
-	assert_refused(order(XR_ORDER_ADD, 4), -EAGAIN, "node 4 has not answered");
+	assert_refused(order(XR_ORDER_ADD, 4), -EAGAIN, "node 4 does not answer");
 	assert_int_equal(nsubmitted, 0);
 	engine.known[4].introduced = true;
 	order(XR_ORDER_ADD, 4);
@@ -515,9 +519,9 @@ static void who_has_not_answered_is_asked(void **state)
 	now_ns += NS_PER_S;
 	acks.echo_ns[2] = now_ns;
 	engine.known[4].nonce = 0;
-	assert_refused(order(XR_ORDER_ADD, 4), -EAGAIN, "node 4 has not answered");
+	assert_refused(order(XR_ORDER_ADD, 4), -EAGAIN, "node 4 does not answer");
 	assert_int_equal(count(XR_ASK, 4), 1);
-	assert_refused(order(XR_ORDER_ADD, 4), -EAGAIN, "node 4 has not answered");
+	assert_refused(order(XR_ORDER_ADD, 4), -EAGAIN, "node 4 does not answer");
 	assert_int_equal(count(XR_ASK, 4), 0); /* just now */
 	tell(4, BIRTH_4);
 	assert_int_equal(order(XR_ORDER_ADD, 4).err, 0);
@@ -532,9 +536,7 @@ static void refused_to_promote(void **state)
 		       "node 4 is no learner of g: add it first");
 	order(XR_ORDER_ADD, 4);
 	commit(2, 3);
-	assert_refused(order(XR_ORDER_PROMOTE, 4), -EAGAIN, "node 4 has not acked the entry");
-	record(XR_ACK, 4, XR_ACKED, 1); /* an older one */
-	assert_refused(order(XR_ORDER_PROMOTE, 4), -EAGAIN, "node 4 has not acked the entry");
+	assert_refused(order(XR_ORDER_PROMOTE, 4), -EAGAIN, "node 4 does not follow yet");
 	record(XR_ACK, 4, XR_ACKED, 2);
 	engine.known[4].facts[XR_FACT_birth - XR_FACT_SELF].value++;
 	assert_refused(order(XR_ORDER_PROMOTE, 4), -EEXIST,
@@ -542,7 +544,7 @@ static void refused_to_promote(void **state)
 	engine.known[4].facts[XR_FACT_birth - XR_FACT_SELF].value--;
 	now_ns += 2 * D_NS; /* and then it fell silent */
 	acks.echo_ns[2] = acks.echo_ns[3] = now_ns;
-	assert_refused(order(XR_ORDER_PROMOTE, 4), -EAGAIN, "node 4 has not acked the entry");
+	assert_refused(order(XR_ORDER_PROMOTE, 4), -EAGAIN, "node 4 does not follow yet");
 	acks.echo_ns[4] = now_ns;
 	acks.echo_ns[2] = acks.echo_ns[3] = 0;
 	assert_refused(order(XR_ORDER_PROMOTE, 4), -EHOSTDOWN,
@@ -581,7 +583,7 @@ static void others_than_the_leader_change_nothing(void **state)
 
 	(void)state;
 	start(&e, 0);
-	assert_refused(order(XR_ORDER_ADD, 4), -EPERM, "g has no leader that this node knows");
+	assert_refused(order(XR_ORDER_ADD, 4), -EPERM, "changes the members of g, and this node knows of none");
 	lead();
 	raft()->entry = raft()->committed = ID(TERM - 1, 1); /* of the leader before */
 	assert_refused(order(XR_ORDER_REMOVE, 2), -EBUSY, "g has an entry under way");
@@ -608,7 +610,7 @@ static void removing_entry_is_not_sent_to_whom_it_removes(void **state)
 	assert_int_equal(raft()->committed, ID(TERM, 2));
 	assert_int_equal(count(XR_HEARTBEAT, 2), 1);
 	assert_int_equal(count(XR_HEARTBEAT, 3), 0);
-	record(XR_POLL, 3, 0, 0);
+	record(XR_ACK, 3, XR_ACKED, 1);
 	assert_int_equal(count(XR_HEARTBEAT, 3), 0);
 	assert_int_equal(count(XR_HAND_ON, 3), 1);
 	assert_int_equal(((const struct xr_append *)body(XR_HAND_ON, 3))->entry.id, ID(TERM, 2));
@@ -621,7 +623,7 @@ static void handed_on_is_what_is_durable(void **state)
 	lead_and_meet();
 	order(XR_ORDER_ADD, 4);
 	assert_int_equal(raft()->entry_next, ID(TERM, 2));
-	record(XR_POLL, 5, 0, 0);
+	ballot(XR_PREVOTE, 5, (struct xr_ballot){.term = TERM + 1});
 	assert_int_equal(((const struct xr_append *)body(XR_HAND_ON, 5))->entry.id, ID(TERM, 1));
 	assert_int_equal(((const struct xr_append *)body(XR_HAND_ON, 5))->entry.voters, ALL);
 }

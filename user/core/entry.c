@@ -41,10 +41,13 @@ static void commit_if_acked(struct xr_raft *r, const struct xr_event *ev, struct
 	up->what |= XR_DO_BEAT; /* and the others know at once */
 }
 
-/* So who was away, or was removed meanwhile, learns of it. */
+/*
+ * So who was away, or was removed meanwhile, learns of it. Who stands for no election hands on also what
+ * it does not know to be committed: else nobody might be left who can be elected and has it.
+ */
 void xr_entry_hand_on(struct xr_raft *r, struct xr_update *up, uint8_t to)
 {
-	if (r->entry && r->committed == r->entry)
+	if (r->entry && (r->committed == r->entry || !xr_raft_stands(r)))
 		xr_update_send(r, up, XR_HAND_ON, to, r->term);
 }
 
@@ -98,7 +101,7 @@ void xr_entry_taken(struct xr_raft *r, const struct xr_event *ev, struct xr_upda
 	r->entry_next = 0;
 	name(r, ev);
 	up->what |= XR_DO_SHOW;
-	if (ev->handed)
+	if (ev->agreed)
 		note_committed(r, up, 0);
 	if (xr_entry_term(r->entry) != r->term || r->op.writing)
 		return;
@@ -150,7 +153,7 @@ void xr_entry_lacking(struct xr_raft *r, const struct xr_event *ev, struct xr_up
 }
 
 /*
- * Rule 24: what is committed may be had of anyone. The sender's term is no older than the entry's, and
+ * Rule 24: it may be had of anyone, since nothing is acked. The sender's term is no older than the entry's, and
  * is entered first; the entry comes again with the next question.
  */
 void xr_entry_handed(struct xr_raft *r, const struct xr_event *ev, struct xr_update *up)

@@ -223,7 +223,8 @@ struct xr_event {
 	uint64_t entry;	    /* XR_EV_TAKEN, and whom it names */
 	uint32_t voters, learners;
 	bool reborn;
-	bool handed; /* it was handed on: it is committed, and no question to be acked */
+	bool handed; /* it was handed on: no question to be acked */
+	bool agreed; /* and is committed, as who handed it on knows */
 	struct xr_message message;
 	struct xr_why_event why;
 };

@@ -27,7 +27,7 @@ struct xr_bodies {
 	struct xr_entry now;  /* durable */
 	struct xr_entry next; /* filled, or on its way to the disk; that until the disk has it */
 	uint64_t echo_ns;     /* of the APPEND that brought it */
-	bool handed;	      /* a HAND_ON brought it */
+	bool handed, agreed;  /* a HAND_ON brought it, and says that it is committed */
 };
 
 /* A group as the engine holds it. */

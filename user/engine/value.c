@@ -101,7 +101,7 @@ void xr_value_take(struct xr_engine *e, struct xr_member *m, const struct xr_upd
 		b->next.id = up->entry;
 	}
 	if (m->raft.role == XR_LEADER)
-		b->handed = false; /* nobody's datagram brought it */
+		b->handed = b->agreed = false; /* nobody's datagram brought it */
 	xr_group_persist(e, m, m->raft.term, m->raft.vote, &b->next);
 }
 
@@ -114,6 +114,7 @@ void xr_value_taken(struct xr_engine *e, uint32_t id, uint64_t entry)
 		.entry = entry,
 		.message.sent_ns = m->bodies->echo_ns,
 		.handed = m->bodies->handed,
+		.agreed = m->bodies->agreed,
 	};
 
 	xr_members_name(e, &m->bodies->next, &ev);
@@ -143,6 +144,8 @@ void xr_value_send(struct xr_engine *e, struct xr_member *m, uint8_t to, uint8_t
 	 */
 	if (type == XR_APPEND && !((entry->voters | entry->learners) >> to & 1))
 		return;
+	if (type == XR_HAND_ON && m->raft.committed == entry->id)
+		rec.entry = XR_COMMITTED;
 	xr_outbox_append(&e->outbox, to, type, &rec, entry);
 }
 
@@ -196,6 +199,7 @@ void xr_value_passed(struct xr_engine *e, const struct xr_datagram *d)
 		copy(&m->bodies->next, &a->entry);
 		m->bodies->echo_ns = d->wire.sent_ns;
 		m->bodies->handed = d->wire.type == XR_HAND_ON;
+		m->bodies->agreed = m->bodies->handed && a->record.entry & XR_COMMITTED;
 	}
 	msg = (struct xr_message){
 		.type = d->wire.type,
