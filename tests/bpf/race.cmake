@@ -4,6 +4,7 @@
 set(RACE_DIR ${CMAKE_BINARY_DIR}/race)
 set(RACE_MULTIARCH ${CMAKE_LIBRARY_ARCHITECTURE})
 
+add_custom_target(bpf_race)
 function(xr_race_variant name change)
 	set(object ${RACE_DIR}/${name}.bpf.o)
 	set(rules ${RACE_DIR}/${name}/xraft/rules.h)
@@ -13,13 +14,14 @@ function(xr_race_variant name change)
 		COMMAND sh -c "test $(diff ${CMAKE_SOURCE_DIR}/include/xraft/rules.h ${rules} | grep -c '^>') -eq 1"
 		COMMAND ${CLANG} -target bpf -mcpu=v3 -O2 -g ${XR_WARNINGS}
 			-I${RACE_DIR}/${name} -I${CMAKE_SOURCE_DIR}/include
-			-idirafter /usr/include/${RACE_MULTIARCH}
+			-idirafter ${CMAKE_SYSROOT}/usr/include/${RACE_MULTIARCH}
 			-MD -MF ${object}.d -MT ${object}
 			-c ${CMAKE_SOURCE_DIR}/bpf/xraft.bpf.c -o ${object}
 		DEPENDS ${CMAKE_SOURCE_DIR}/bpf/xraft.bpf.c ${CMAKE_SOURCE_DIR}/include/xraft/rules.h
 		DEPFILE ${object}.d
 		COMMENT "BPF race/${name}.bpf.o" VERBATIM)
 	add_custom_target(bpf_race_${name} ALL DEPENDS ${object})
+	add_dependencies(bpf_race bpf_race_${name})
 endfunction()
 
 xr_race_variant(no_second_look "s/if (xr_view_read(g).word != v.word.*/if (0)/")

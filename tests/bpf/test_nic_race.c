@@ -18,7 +18,8 @@
  * fences by a plain store.
  *
  *   test_nic_race [OBJECT [ROUNDS]]   at least so many runs, and as many decisions; otherwise a
- *                                     few seconds. XR_RACE_ROUNDS does the same.
+ *                                     few seconds. XR_RACE_ROUNDS does the same; XR_RACE_SECONDS
+ *                                     asks for time instead.
  */
 #include <string.h>
 #include <pthread.h>
@@ -38,7 +39,7 @@
 
 static cpu_set_t all_cpus;
 static const char *object;
-static unsigned long rounds;
+static unsigned long rounds, seconds;
 
 struct tally {
 	unsigned long runs, acked, named, decisions, votes, restored, withheld, contradictions;
@@ -290,8 +291,10 @@ static bool raced_enough(const struct tally *t, uint64_t ns, bool until_caught)
 {
 	if (until_caught)
 		return t->contradictions || ns > CAUGHT_MAX;
-	if (t->contradictions || rounds)
-		return t->contradictions || (t->runs >= rounds && t->decisions >= rounds);
+	if (t->contradictions || seconds)
+		return t->contradictions || ns > seconds * NS_PER_S;
+	if (rounds)
+		return t->runs >= rounds && t->decisions >= rounds;
 	return ns > RACE_MAX || (ns > RACE_NS && t->withheld > RACE_HITS);
 }
 
@@ -419,6 +422,8 @@ int main(int argc, char **argv)
 
 	object = argc > 1 ? argv[1] : getenv("XR_BPF_OBJECT");
 	rounds = text ? strtoul(text, NULL, 0) : 0;
+	text = getenv("XR_RACE_SECONDS");
+	seconds = text ? strtoul(text, NULL, 0) : 0;
 	if (!object || sodium_init() < 0) {
 		fprintf(stderr, "usage: %s xraft.bpf.o [ROUNDS]\n", argv[0]);
 		return 2;

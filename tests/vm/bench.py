@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import time
 
+import arch
 from debian import Debian, Unavailable
 from nodes import Node
 from vm import VM, Kernel
@@ -14,8 +15,10 @@ KERNELS = {
     "6.1": ("linux-image-amd64", "bookworm"),
     "6.1-rt": ("linux-image-rt-amd64", "bookworm"),
     "6.12": ("linux-image-amd64", "bookworm-backports"),
+    "6.1-arm64": ("linux-image-arm64", "bookworm"),
+    "6.12-arm64": ("linux-image-arm64", "bookworm-backports"),
 }
-HOST_PROGRAMS = ("/usr/sbin/bpftool", "/sbin/ip")
+SYSTEM_PROGRAMS = ("usr/sbin/bpftool", "bin/ip")
 
 
 def cache_folder():
@@ -25,32 +28,38 @@ def cache_folder():
 
 class Bench:
     def __init__(self, lan, build, kernel, nic="virtio-net-pci", queues=1):
-        self.lan, self.build, self.debian = lan, pathlib.Path(build), Debian(cache_folder())
-        self.nic, self.queues = nic, queues
+        self.lan, self.nic, self.queues = lan, nic, queues
         self.vms, self.began = [], time.monotonic()
+        self.arch = arch.of_kernel(kernel)
+        self.debian = Debian(cache_folder(), self.arch.name)
+        self.root, self.host_build = self.arch.root(self.debian), pathlib.Path(build)
+        self.build = self.arch.build(self.debian, self.host_build)
         self.kernel = Kernel(self.debian.tree(*KERNELS[kernel]))
         self.initrd = lan.work / "initrd"
-        self._make_initrd()
+        self.programs, self.files = [], {}  # what a case wants besides
 
     def say(self, text):
         print(f"{time.monotonic() - self.began:6.1f} s  {text}", flush=True)
 
     def _make_initrd(self):
         key = self.lan.work / "key"
-        subprocess.run([self.build / "xraft", "keygen", key], check=True, capture_output=True)
-        files = {"etc/xraft/key": (key.read_bytes(), 0o600)}
-        for file in pathlib.Path("/usr/lib/x86_64-linux-gnu/bpf").glob("*.o"):
-            files[str(file)[1:]] = (file.read_bytes(), 0o644)
-        programs = [self.build / "xraft", self.build / "xraftd", *HOST_PROGRAMS]
+        subprocess.run([self.host_build / "xraft", "keygen", key], check=True, capture_output=True)
+        files = self.files | {"etc/xraft/key": (key.read_bytes(), 0o600)}
+        for file in (self.root / "usr/lib" / self.arch.triplet / "bpf").glob("*.o"):
+            files[str(file.relative_to(self.root))] = (file.read_bytes(), 0o644)
+        programs = [self.build / "xraft", self.build / "xraftd", *self.programs,
+                    *(self.root / p for p in SYSTEM_PROGRAMS)]
         for program in programs:
             if not os.path.exists(program):
                 raise Unavailable(f"{program} is missing; scripts/setup and scripts/build make it")
         busybox = self.debian.tree("busybox-static", "bookworm") / "bin/busybox"
-        self.kernel.initramfs(self.initrd, busybox, programs, files)
+        self.kernel.initramfs(self.initrd, busybox, programs, files, self.arch.libraries(self.root))
 
     def nodes(self, count):
         """Machines that boot together, each with a node that is not yet started."""
-        self.vms += [VM(self.lan, n, self.kernel, self.initrd, self.nic, self.queues) for n in range(1, count + 1)]
+        if not self.initrd.exists():
+            self._make_initrd()
+        self.vms += [VM(self.lan, n, self.arch, self.kernel, self.initrd, self.nic, self.queues) for n in range(1, count + 1)]
         for vm in self.vms:
             vm.start()
         for vm in self.vms:

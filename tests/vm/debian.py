@@ -21,7 +21,8 @@ Dir::Etc::Preferences "/dev/null";
 Dir::Etc::PreferencesParts "/dev/null";
 Acquire::Languages "none";
 Acquire::Retries "3";
-APT::Architectures {{ "amd64"; }};
+APT::Architecture "{1}";
+APT::Architectures {{ "{1}"; }};
 APT::Sandbox::User "root";
 """
 
@@ -44,9 +45,9 @@ def mirror():
 
 
 class Debian:
-    def __init__(self, cache):
-        self.cache = pathlib.Path(cache)
-        self.apt = self.cache / "apt"
+    def __init__(self, cache, arch="amd64"):
+        self.cache, self.arch = pathlib.Path(cache), arch
+        self.apt = self.cache / f"apt-{arch}"
         self.trees = self.cache / "trees"
         self.updated = False
         for folder in (self.apt / "lists/partial", self.apt / "archives/partial", self.trees):
@@ -63,7 +64,7 @@ class Debian:
         if self.updated:
             return
         uri = mirror()
-        (self.apt / "apt.conf").write_text(CONF.format(self.apt))
+        (self.apt / "apt.conf").write_text(CONF.format(self.apt, self.arch))
         (self.apt / "sources.list").write_text(
             "".join(f"deb [signed-by={KEYRING}] {uri} {suite} main\n" for suite in SUITES))
         self._run("apt-get", "-q", "update")
@@ -85,28 +86,42 @@ class Debian:
         raise Unavailable(f"{suite} has no {package}")
 
     def _download(self, package, version, tree):
-        archives = self.apt / "archives"
-        self._run("apt-get", "-q", "download", f"{package}={version}", cwd=archives)
-        for deb in archives.glob("*.deb"):
-            self._run("dpkg-deb", "-x", str(deb), str(tree))
-            deb.unlink()
+        self._run("apt-get", "-q", "download", f"{package}={version}", cwd=self.apt / "archives")
+        self._unpack(tree)
 
     def tree(self, package, suite):
         """The folder into which a package, and the parts of a kernel that it is made of, are unpacked."""
-        tree = self.trees / f"{suite}-amd64-{package}"
+        return self._once(f"{suite}-{self.arch}-{package}", lambda fresh: self._fetch(package, suite, fresh))
+
+    def together(self, name, packages):
+        """The folder with these packages and all that they need, as if nothing were installed."""
+        return self._once(f"{name}-{self.arch}", lambda fresh: self._install(packages, fresh))
+
+    def _once(self, name, fill):
+        tree = self.trees / name
         if tree.exists():
             return tree
         with open(self.cache / "lock", "w", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not tree.exists():
-                self._fetch(package, suite, tree)
+                self._update()
+                fresh = tree.with_suffix(".new")
+                shutil.rmtree(fresh, ignore_errors=True)
+                fresh.mkdir()
+                fill(fresh)
+                fresh.rename(tree)
         return tree
 
-    def _fetch(self, package, suite, tree):
-        self._update()
-        fresh = tree.with_suffix(".new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir()
+    def _install(self, packages, tree):
+        self._run("apt-get", "-qy", "--no-install-recommends", "--download-only", "install", *packages)
+        self._unpack(tree)
+
+    def _unpack(self, tree):
+        for deb in (self.apt / "archives").glob("*.deb"):
+            self._run("dpkg-deb", "-x", str(deb), str(tree))
+            deb.unlink()
+
+    def _fetch(self, package, suite, fresh):
         version = self._newest(package, suite)
         todo, done = [package], set()
         while todo:
@@ -116,4 +131,3 @@ class Debian:
             done.add(name)
             self._download(name, version, fresh)
             todo += self._show(name, version)[1]
-        fresh.rename(tree)

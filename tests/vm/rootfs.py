@@ -8,8 +8,6 @@ import re
 import stat
 import subprocess
 
-LIBRARIES = [*map(pathlib.Path, ("/lib64", "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu"))]
-
 INIT = r"""#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/opt:/bin:/sbin
@@ -23,8 +21,9 @@ mount -t bpf bpf /sys/fs/bpf
 ip link set lo up
 for module in $(sed 's/.*xraft.load=\([^ ]*\).*/\1/; s/,/ /g' /proc/cmdline); do modprobe -q "$module"; done
 # One line in: a script in base64. Out: its code, how many bytes it said, and these.
-exec 3<>/dev/ttyS1
-stty -F /dev/ttyS1 raw -echo
+line=/dev/$(sed 's/.*xraft.line=\([^ ]*\).*/\1/' /proc/cmdline)
+exec 3<>"$line"
+stty -F "$line" raw -echo
 echo "ready $(uname -r)" >&3
 while read -r line <&3; do
 	echo "$line" | base64 -d >/run/script
@@ -70,8 +69,8 @@ def needs(file):
     return re.findall(r"\(NEEDED\).*\[(.*)\]", text) + re.findall(r"program interpreter: (.*)\]", text)
 
 
-def add_program(archive, file):
-    """A program in /opt, and the libraries that it needs."""
+def add_program(archive, file, folders):
+    """A program in /opt, and the libraries that it needs, which are in these folders."""
     archive.add(f"opt/{os.path.basename(file)}", pathlib.Path(file).read_bytes())
     todo, seen = [str(file)], set()
     while todo:
@@ -79,18 +78,18 @@ def add_program(archive, file):
             if library in seen:
                 continue
             seen.add(library)
-            found = find_library(os.path.basename(library))
+            found = find_library(os.path.basename(library), folders)
             # The loader has its place; others are where it looks.
             where = library.lstrip("/") if library.startswith("/") else f"usr/lib/{library}"
             archive.add(where, pathlib.Path(found).read_bytes())
             todo.append(found)
 
 
-def find_library(name):
-    for folder in LIBRARIES:
+def find_library(name, folders):
+    for folder in folders:
         if (folder / name).exists():
             return str(folder / name)
-    raise FileNotFoundError(f"{name} is in none of {', '.join(map(str, LIBRARIES))}")
+    raise FileNotFoundError(f"{name} is in none of {', '.join(map(str, folders))}")
 
 
 class Modules:

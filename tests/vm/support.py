@@ -33,12 +33,13 @@ def differ(rows):
 
 
 def table():
-    """A line for all that came out the same with a kernel."""
-    merged = {}
+    """A line for all that came out the same with a kernel, and for kernels of which the same is to be said."""
+    merged, alike = {}, {}
     for (kernel, interface, _), said in load().items():
         merged.setdefault((kernel, said), set()).add(interface)
-    lines = [f"| {kernel} | {said} | {'; '.join(sorted(names))} |\n"
-             for (kernel, said), names in sorted(merged.items())]
+    for (kernel, said), names in sorted(merged.items()):
+        alike.setdefault((said, "; ".join(sorted(names))), []).append(kernel)
+    lines = [f"| {'; '.join(kernels)} | {said} | {names} |\n" for (said, names), kernels in alike.items()]
     return HEAD + "".join(lines)
 
 

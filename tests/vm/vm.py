@@ -24,7 +24,7 @@ libc = ctypes.CDLL(None)
 FIRST = ("virtio_pci",)
 DRIVERS = {"virtio-net-pci": "virtio_net", "e1000": "e1000", "e1000e": "e1000e", "vmxnet3": "vmxnet3"}
 
-QEMU, MEM_MB = "qemu-system-x86_64", 384
+MEM_MB = 384
 
 
 class Failed(Exception):
@@ -64,8 +64,8 @@ class Kernel:
             raise Unavailable(f"{tree} holds no kernel")
         self.image = found[0]
 
-    def initramfs(self, out, busybox, programs, files):
-        """`programs` are put into /opt with their libraries; `files` is {place: (content, mode)}."""
+    def initramfs(self, out, busybox, programs, files, libraries):
+        """`programs` are put into /opt with what they need of `libraries`; `files` is {place: (content, mode)}."""
         a = Archive()
         for folder in "dev proc sys state run tmp var/lib sbin etc mnt".split():
             a.folder(folder)
@@ -74,7 +74,7 @@ class Kernel:
         a.add("etc/passwd", b"root:x:0:0:root:/:/bin/sh\nxraft:x:999:999:xraft:/:/bin/false\n", 0o644)
         a.add("etc/group", b"root:x:0:\nxraft:x:999:\n", 0o644)
         for program in programs:
-            add_program(a, program)
+            add_program(a, program, libraries)
         for place, (content, mode) in files.items():
             a.add(place, content, mode)
         self.modules.pack(a, (*FIRST, *DRIVERS.values()))
@@ -129,8 +129,8 @@ def sweep():
 class VM:
     """One machine, with one card, eth0. It has a CPU for each of its queues."""
 
-    def __init__(self, lan, number, kernel, initrd, nic="virtio-net-pci", queues=1):
-        self.lan, self.number, self.kernel, self.initrd = lan, number, kernel, initrd
+    def __init__(self, lan, number, arch, kernel, initrd, nic="virtio-net-pci", queues=1):
+        self.lan, self.number, self.arch, self.kernel, self.initrd = lan, number, arch, kernel, initrd
         self.nic, self.queues, self.tap = nic, queues, f"vm{number}"
         self.dir = lan.work / f"vm{number}"
         self.dir.mkdir(exist_ok=True)
@@ -146,15 +146,16 @@ class VM:
         queues = f",queues={self.queues}" if self.queues > 1 else ""
         load = ",".join([*FIRST, DRIVERS[self.nic]])
         return [
-            "nsenter", f"--net=/run/netns/{self.lan.name}", QEMU, "-machine", "q35",
-            "-accel", os.environ.get("XR_VM_ACCEL", "tcg"), "-cpu", "max",
+            "nsenter", f"--net=/run/netns/{self.lan.name}", self.arch.qemu, *self.arch.machine,
+            "-accel", os.environ.get("XR_VM_ACCEL", "tcg"),
             "-m", str(MEM_MB), "-smp", str(self.queues),
             "-display", "none", "-nodefaults", "-no-reboot",
             "-kernel", str(self.kernel.image), "-initrd", str(self.initrd),
-            "-append", f"console=ttyS0 panic=1 quiet net.ifnames=0 tsc=reliable mitigations=off xraft.load={load}",
+            "-append", f"console={self.arch.console} panic=1 quiet net.ifnames=0 tsc=reliable mitigations=off "
+                       f"xraft.load={load} xraft.line={self.arch.agent}",
             "-serial", f"file:{self.dir}/console",
             "-chardev", f"socket,id=agent,path={self.dir}/agent,server=on,wait=off",
-            "-device", "isa-serial,chardev=agent",
+            "-device", f"{self.arch.agent_device},chardev=agent",
             "-netdev", f"tap,id=net,ifname={self.tap},script=no,downscript=no{queues}",
             "-device", self._card()]
 
