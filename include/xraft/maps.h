@@ -143,7 +143,7 @@ struct xr_control {
 	char cluster[XR_NAME_SIZE];
 	__u64 alive_until_ns; /* the NIC path answers only before it (rule 8) */
 	__u64 heard_ns;	      /* when the engine last turned its loop; the warden looks at it */
-	__u32 unused;
+	__u32 pidns;	      /* inode of the pid namespace that the pids are of; 0: not known */
 	__u32 groups;	      /* group ids are 0 ... groups-1 */
 	__u32 min_timeout_us; /* D */
 	__u32 max_timeout_us;

@@ -397,6 +397,25 @@ static void a_pid_used_again_is_not_the_daemon(void **state)
 	assert_false(xr_status_alive(&c));
 }
 
+/* As it is seen from outside of its container: its pid is somebody else's, or nobody's. */
+static void pids_of_another_namespace_say_nothing(void **state)
+{
+	struct xr_control c = {.pid = 1 << 22, .pidns = xr_status_pidns() + 1};
+
+	(void)state;
+	assert_false(xr_status_alive(&c));
+	c.alive_until_ns = xr_now_ns() + NS_PER_S;
+	assert_true(xr_status_alive(&c));
+	assert_false(xr_status_knows_pids(&c));
+	c.pidns--;
+	assert_false(xr_status_alive(&c));
+	assert_true(xr_status_knows_pids(&c));
+	c.pid = getpid();
+	c.alive_until_ns = 0;
+	c.pidns++;
+	assert_false(xr_status_alive(&c));
+}
+
 static void a_stopped_daemon_is_alive_but_does_not_answer(void **state)
 {
 	json_t *s;
@@ -475,6 +494,7 @@ int main(void)
 		T(the_dead_lead_nobody),
 		cmocka_unit_test(a_zombie_is_dead),
 		cmocka_unit_test(a_pid_used_again_is_not_the_daemon),
+		cmocka_unit_test(pids_of_another_namespace_say_nothing),
 		T(a_stopped_daemon_is_alive_but_does_not_answer),
 		T(without_xdp_the_nic_answers_nothing),
 		T(garbage_in_the_maps_is_still_json),

@@ -274,9 +274,10 @@ static int look_at(struct target *t)
 	}
 	if (t->known && xr_status_alive(&t->control) && !t->force)
 		return cli_fail(CLI_FAILED,
-				"node %s.%u is running (process %d); stop it first (systemctl stop "
-				"xraftd), or use --force",
-				t->node.cluster, t->node.node, t->control.pid);
+				"node %s.%u is running (process %d%s); stop it first (systemctl "
+				"stop xraftd), or use --force",
+				t->node.cluster, t->node.node, t->control.pid,
+				xr_status_knows_pids(&t->control) ? "" : " of its container");
 	t->control_id = pinned_map_id(t->node.path);
 	return CLI_OK;
 }

@@ -21,7 +21,7 @@ struct options {
  */
 static void ask_daemon(const struct cli_node *node, json_t *status)
 {
-	json_t *said = NULL, *looks, *pid;
+	json_t *said = NULL, *looks, *pid, *here = json_object_get(status, "pid");
 	char socket[300];
 
 	snprintf(socket, sizeof(socket), CLI_SOCKETS "/%s.%u.sock", node->cluster, node->node);
@@ -29,7 +29,7 @@ static void ask_daemon(const struct cli_node *node, json_t *status)
 	looks = json_object_get(said, "looks");
 	json_object_set(status, "looks", looks ? looks : json_null());
 	pid = json_object_get(said, "pid");
-	if (pid && !json_equal(pid, json_object_get(status, "pid")))
+	if (pid && !json_equal(pid, here) && !json_is_null(here))
 		json_object_set_new(
 			status, "differs",
 			json_sprintf("process %d answers at %s, and the pinned maps are not its "
@@ -95,6 +95,8 @@ static void print_life(const json_t *s)
 	if (!yes(s, "alive"))
 		printf("NOT RUNNING. This is what it left in its maps; it leads and follows "
 		       "nobody\n");
+	else if (json_is_null(json_object_get(s, "pid")))
+		printf("running (in another pid namespace, as a container has)\n");
 	else if (!yes(s, "answering"))
 		printf("NOT ANSWERING. Process %d exists, but let its deadline lapse: it is "
 		       "stopped, starting or hung\n",

@@ -66,6 +66,7 @@ static void fill_control(struct xr_warden *w)
 	struct xr_control *control = w->nic.maps.control;
 
 	control->warden_pid = w->pid = getpid();
+	control->pidns = xr_status_pidns();
 	control->netns = xr_status_netns();
 	control->timens = xr_maps_timens();
 }

@@ -62,11 +62,32 @@ uint64_t xr_status_netns(void)
 	return stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
 }
 
+/* The kernel gives the inodes of namespaces 32 bits. */
+uint32_t xr_status_pidns(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) ? 0 : (uint32_t)st.st_ino;
+}
+
+/* Of a daemon in another pid namespace, such as a container's, the pids are other processes here. */
+bool xr_status_knows_pids(const struct xr_control *c)
+{
+	return !c->pidns || c->pidns == xr_status_pidns();
+}
+
+static bool is_answering(const struct xr_control *c)
+{
+	return xr_before(xr_now_ns(), *(const volatile __u64 *)&c->alive_until_ns);
+}
+
 bool xr_status_alive(const struct xr_control *c)
 {
 	pid_t pid = c->pid;
 	uint64_t start;
 
+	if (!xr_status_knows_pids(c))
+		return is_answering(c);
 	if (pid <= 0 || (kill(pid, 0) && errno == ESRCH))
 		return false;
 	start = xr_status_pid_start(pid);
@@ -407,17 +428,16 @@ static json_t *json_counters(const struct xr_maps *m)
 json_t *xr_status_brief(const struct xr_maps *m, struct xr_why *why)
 {
 	const struct xr_control *c = m->control;
-	uint64_t deadline_ns = *(const volatile __u64 *)&c->alive_until_ns;
 	uint64_t heard_ns = *(const volatile __u64 *)&c->heard_ns, now_ns = xr_now_ns();
-	bool alive = xr_status_alive(c);
+	bool alive = xr_status_alive(c), pids = alive && xr_status_knows_pids(c);
 	json_t *status;
 
 	status = json_pack("{s:i, s:o, s:b, s:b, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			   "node", c->self, "cluster", json_name(c->cluster, sizeof(c->cluster)),
-			   "alive", alive, "answering", alive && xr_before(now_ns, deadline_ns),
-			   "pid", alive ? json_integer(c->pid) : json_null(), "warden",
-			   alive ? json_integer(c->warden_pid) : json_null(), "warden_stopped",
-			   alive && is_stopped(c->warden_pid), "loop_age_ms",
+			   "alive", alive, "answering", alive && is_answering(c), "pid",
+			   pids ? json_integer(c->pid) : json_null(), "warden",
+			   pids ? json_integer(c->warden_pid) : json_null(), "warden_stopped",
+			   pids && is_stopped(c->warden_pid), "loop_age_ms",
 			   heard_ns ? json_age(now_ns, heard_ns) : json_null(), "nic",
 			   json_nic(c, alive), "timing", json_timing(c), "nodes", json_nodes(m),
 			   "addresses", json_addresses(m), "summary", json_summary(m, alive),

@@ -6,7 +6,8 @@
  *   {"node":1, "cluster":"demo",
  *    "alive":true,       its process exists
  *    "answering":true,   and its deadline has not lapsed: a stopped or hung one is alive only
- *    "pid":4711,         the engine's; "warden":4710, its parent's
+ *    "pid":4711,         the engine's; "warden":4710, its parent's; null: they are of another
+ *                        pid namespace, and "alive" is what is "answering"
  *    "warden_stopped":false, "loop_age_ms":3.1,
  *    "nic":{"interface":"eth0", "mode":"native|generic|off",
  *           "attach":"dispatcher|single|none", "answers":true,
@@ -68,10 +69,13 @@ unsigned int xr_status_pauses(const struct xr_maps *m);
 bool xr_status_alive(const struct xr_control *c);
 
 /*
- * The engine and the warden fill `pid_start` and `netns` of struct xr_control by these.
+ * The engine and the warden fill `pid_start`, `netns` and `pidns` of struct xr_control by these.
  * 0: there is no such process, it is a zombie, or /proc cannot be read.
  */
 uint64_t xr_status_pid_start(pid_t pid);
 uint64_t xr_status_netns(void);
+uint32_t xr_status_pidns(void);
+/* False: they are of another pid namespace. */
+bool xr_status_knows_pids(const struct xr_control *c);
 
 #endif
