@@ -32,6 +32,9 @@ void doctor_clock(struct doctor *d);
 void doctor_realtime(struct doctor *d);
 void doctor_disk(struct doctor *d);
 
+/* Has this process a right? */
+bool doctor_has(int capability);
+
 /* user/cli/doctor_cluster.c: all nodes, as they tell a daemon here. Returns an exit code. */
 int doctor_cluster(const struct cli *cli, bool as_json);
 

@@ -2,6 +2,7 @@
 /* What can XDP do here? The kernel is asked, and tried: no list of names knows. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/capability.h>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/sockios.h>
@@ -58,14 +59,24 @@ void doctor_xdp(struct doctor *d)
 	enum doctor_result bad = d->want_xdp ? DOCTOR_FAIL : DOCTOR_OK;
 	const char *missing;
 	struct xr_why why;
+	int err;
 
 	xr_complaint_begin(); /* nothing of it on stderr */
-	if (!xr_try_load(&why)) {
+	err = xr_try_load(&why);
+	if (!err) {
 		doctor_add(d, "XDP", DOCTOR_OK, "", "the kernel loads xraft's program");
 		check_dispatcher(d);
 		return;
 	}
-	missing = geteuid() ? NULL : missing_piece();
+	if (err == -EPERM && doctor_has(CAP_BPF)) {
+		doctor_add(d, "XDP", bad,
+			   "let it pass, as podman and docker do with --cap-add SYS_ADMIN; or set "
+			   "xdp = off",
+			   "bpf() is refused in spite of CAP_BPF: by a seccomp list, such as a "
+			   "container's");
+		return;
+	}
+	missing = err == -EPERM ? NULL : missing_piece();
 	if (missing)
 		doctor_add(d, "XDP", bad, "use Linux 6.1 or later, or set xdp = off",
 			   "the kernel has no %s for XDP programs", missing);

@@ -68,9 +68,9 @@ static uint64_t effective_caps(void)
 	return caps;
 }
 
-static bool has(int cap)
+bool doctor_has(int capability)
 {
-	return effective_caps() >> cap & 1;
+	return effective_caps() >> capability & 1;
 }
 
 static void check_memlock(struct doctor *d)
@@ -78,31 +78,72 @@ static void check_memlock(struct doctor *d)
 	struct rlimit limit;
 
 	getrlimit(RLIMIT_MEMLOCK, &limit);
-	if (has(CAP_IPC_LOCK) || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= MEMLOCK_WANT)
+	if (doctor_has(CAP_IPC_LOCK) || limit.rlim_cur == RLIM_INFINITY ||
+	    limit.rlim_cur >= MEMLOCK_WANT)
 		doctor_add(d, "memlock", DOCTOR_OK, "", "memory can be locked");
 	else
 		doctor_add(
 			d, "memlock", DOCTOR_WARN,
-			"run as root, or set LimitMEMLOCK=infinity for the service; a page fault "
-			"can otherwise delay the election's thread",
+			"grant CAP_IPC_LOCK, or set LimitMEMLOCK=infinity for the service; a page "
+			"fault can otherwise delay the election's thread",
 			"only %llu kB of memory can be locked",
 			(unsigned long long)limit.rlim_cur / 1024);
 }
 
+/* What xraftd begins with; other checks ask for the rest. */
+static const struct {
+	int capability;
+	enum { OF_XDP, OF_ROOT } of; /* who is not root stays who he is, without rights */
+	const char *name;
+} needed[] = {
+	{CAP_NET_ADMIN, OF_XDP, "CAP_NET_ADMIN"}, /* to attach */
+	{CAP_SYS_ADMIN, OF_XDP, "CAP_SYS_ADMIN"}, /* to load, and to see what is attached */
+	{CAP_SETUID, OF_ROOT, "CAP_SETUID"},	  /* the engine becomes another user ... */
+	{CAP_SETGID, OF_ROOT, "CAP_SETGID"},
+	{CAP_SETPCAP, OF_ROOT, "CAP_SETPCAP"},		 /* ... without any rights ... */
+	{CAP_CHOWN, OF_ROOT, "CAP_CHOWN"},		 /* ... to whom the votes belong, */
+	{CAP_DAC_OVERRIDE, OF_ROOT, "CAP_DAC_OVERRIDE"}, /* which the warden reads */
+	{CAP_KILL, OF_ROOT, "CAP_KILL"},		 /* and that the warden ends */
+};
+
+static bool may_load(void)
+{
+	return doctor_has(CAP_BPF) && doctor_has(CAP_PERFMON);
+}
+
+static bool lacks(const struct doctor *d, size_t i)
+{
+	if (needed[i].of == OF_XDP ? !d->want_xdp : geteuid() != 0)
+		return false;
+	if (needed[i].capability == CAP_SYS_ADMIN && may_load())
+		return false;
+	return !doctor_has(needed[i].capability);
+}
+
 void doctor_rights(struct doctor *d)
 {
-	bool bpf = has(CAP_BPF) || has(CAP_SYS_ADMIN), net = has(CAP_NET_ADMIN);
+	char missing[256] = "";
 
-	if (bpf && net)
-		doctor_add(d, "rights", DOCTOR_OK, "", "%s, with CAP_BPF and CAP_NET_ADMIN",
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		size_t used = strlen(missing);
+
+		if (lacks(d, i))
+			snprintf(missing + used, sizeof(missing) - used, "%s%s", used ? " " : "",
+				 needed[i].name);
+	}
+	if (!missing[0])
+		doctor_add(d, "rights", DOCTOR_OK, "", "%s, with what xraftd needs",
 			   geteuid() ? "an ordinary user" : "root");
 	else
-		doctor_add(d, "rights", d->want_xdp ? DOCTOR_FAIL : DOCTOR_OK,
-			   d->want_xdp ? "run xraft doctor and xraftd as root, or set xdp = off"
-				       : "",
-			   "%s%s%s missing", bpf ? "" : "CAP_BPF", bpf || net ? "" : " and ",
-			   net ? "" : "CAP_NET_ADMIN");
-	if (!has(CAP_SYS_RESOURCE))
+		doctor_add(d, "rights", DOCTOR_FAIL,
+			   geteuid() ? "run xraft doctor and xraftd as root, or set xdp = off"
+				     : "grant it (a container: --cap-add, as in man xraftd; a "
+				       "service: CapabilityBoundingSet=)",
+			   "%s missing", missing);
+	if (d->want_xdp && may_load() && !doctor_has(CAP_SYS_ADMIN))
+		doctor_add(d, "CAP_SYS_ADMIN", DOCTOR_WARN, "grant it",
+			   "missing: xraftd cannot see what is attached to its interface");
+	if (!doctor_has(CAP_SYS_RESOURCE))
 		doctor_add(d, "CAP_SYS_RESOURCE", DOCTOR_WARN,
 			   "none needed unless a limit below is too low",
 			   "missing: xraftd cannot raise its own limits");
@@ -116,11 +157,11 @@ void doctor_bpffs(struct doctor *d)
 	if (!statfs("/sys/fs/bpf", &fs) && (uint32_t)fs.f_type == BPF_FS_MAGIC)
 		doctor_add(d, "bpffs", DOCTOR_OK, "", "mounted on /sys/fs/bpf");
 	else
-		doctor_add(
-			d, "bpffs", has(CAP_SYS_ADMIN) ? DOCTOR_WARN : DOCTOR_FAIL,
-			"mount -t bpf bpf /sys/fs/bpf (under \"ip netns exec\" it is hidden: use "
-			"nsenter --net=)",
-			"not mounted on /sys/fs/bpf");
+		doctor_add(d, "bpffs", doctor_has(CAP_SYS_ADMIN) ? DOCTOR_WARN : DOCTOR_FAIL,
+			   "mount -t bpf bpf /sys/fs/bpf (a container: --volume "
+			   "/sys/fs/bpf:/sys/fs/bpf; under \"ip netns exec\" it is hidden: use "
+			   "nsenter --net=)",
+			   "not mounted on /sys/fs/bpf");
 }
 
 /*
@@ -183,7 +224,14 @@ void doctor_realtime(struct doctor *d)
 	char text[32] = "";
 	long runtime_us;
 
-	if (!fifo_allowed())
+	if (!fifo_allowed() && doctor_has(CAP_SYS_NICE))
+		doctor_add(d, "SCHED_FIFO", DOCTOR_WARN,
+			   "give the control group some (cpu.rt_runtime_us; podman run "
+			   "--cpu-rt-runtime), or set realtime = 0; else busy CPUs can delay "
+			   "elections",
+			   "refused in spite of CAP_SYS_NICE: this control group has no real-time "
+			   "share");
+	else if (!fifo_allowed())
 		doctor_add(d, "SCHED_FIFO", DOCTOR_WARN,
 			   "run as root, or grant CAP_SYS_NICE or LimitRTPRIO=; else busy CPUs can "
 			   "delay elections",

@@ -134,7 +134,8 @@ static void look_at_program(struct xr_looker *l, uint64_t now_ns)
 			"attaches the program by itself");
 	} else if (xr_nic_find(&w->nic, ifindex, &found)) {
 		xr_look_wrong(w->looks, XR_LOOK_program, 0, now_ns,
-			      "there is no right to see what is there; run xraftd as root");
+			      "there is no right to see what is there; run xraftd as root, "
+			      "in a container with CAP_SYS_ADMIN");
 	} else if (found.ours) {
 		l->tried_ns = 0;
 		show_program(w, found.mode, found.attach, ifindex);

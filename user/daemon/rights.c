@@ -185,8 +185,10 @@ static int become(const struct xr_user *user, struct xr_why *why)
 	err = capng_change_id((int)user->uid, (int)user->gid,
 			      CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
 	if (err)
-		return xr_fail(why, -EPERM, "cannot become user %s (libcap-ng: %d): %m", user->name,
-			       err);
+		return xr_fail(why, -EPERM,
+			       "cannot become user %s (libcap-ng: %d): %m; it takes CAP_SETUID, "
+			       "CAP_SETGID and CAP_SETPCAP",
+			       user->name, err);
 	return 0;
 }
 

@@ -144,7 +144,7 @@ static void raise_priority(struct xr_node *n)
 		xr_engine_say(
 			&n->engine, XR_REPORT_warning,
 			"no SCHED_FIFO (%m): a busy CPU can delay elections; give CAP_SYS_NICE, "
-			"or set realtime = 0");
+			"and its control group a cpu.rt_runtime_us, or set realtime = 0");
 	touch_stack();
 	/* What is there, when touched; what comes later is not this thread's. */
 	if (mlockall(MCL_CURRENT | MCL_ONFAULT))
