@@ -70,8 +70,7 @@ void doctor_xdp(struct doctor *d)
 	}
 	if (err == -EPERM && doctor_has(CAP_BPF)) {
 		doctor_add(d, "XDP", bad,
-			   "let it pass, as podman and docker do with --cap-add SYS_ADMIN; or set "
-			   "xdp = off",
+			   "let it pass, as podman does with --cap-add SYS_ADMIN, or set xdp = off",
 			   "bpf() is refused in spite of CAP_BPF: by a seccomp list, such as a "
 			   "container's");
 		return;
