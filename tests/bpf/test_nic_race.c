@@ -33,13 +33,15 @@
 #define RACE_HITS   100
 #define CAUGHT_MAX  (60 * NS_PER_S) /* a variant that is not caught by then is a failure */
 #define CAUGHT_HITS 30000
-#define D_NS	    4000ull   /* a vote needs a contact so old; about as long as a run */
+#define MEASURED    500	      /* runs, from which D comes */
 #define TERMS	    (1 << 14) /* before both sides rest */
 #define GROUPS	    XR_RECORDS
 
 static cpu_set_t all_cpus;
 static const char *object;
 static unsigned long rounds, seconds;
+/* A vote needs a contact so old: as long as a run, so that votes fall where the next stamp does. */
+static uint64_t d_ns;
 
 struct tally {
 	unsigned long runs, acked, named, decisions, votes, restored, withheld, contradictions;
@@ -92,7 +94,7 @@ static __u64 contact(int i)
 
 static bool is_old(__u64 contact_ns)
 {
-	return (__s64)(xr_now_ns() - contact_ns) >= (__s64)D_NS;
+	return (__s64)(xr_now_ns() - contact_ns) >= (__s64)d_ns;
 }
 
 /* Fence and look again: rule 3, or without its barrier. */
@@ -298,15 +300,29 @@ static bool raced_enough(const struct tally *t, uint64_t ns, bool until_caught)
 	return ns > RACE_MAX || (ns > RACE_NS && t->withheld > RACE_HITS);
 }
 
+/* How long a run takes here, while nobody races with it. */
+static uint64_t measure(const struct world *w)
+{
+	struct tally t = {0};
+	uint64_t begin = xr_now_ns();
+
+	for (int n = 0; n < MEASURED; n++)
+		one_run(w, &t);
+	return (xr_now_ns() - begin) / MEASURED;
+}
+
 static struct tally race(struct world *w, bool barrier, bool until_caught)
 {
 	static struct daemon d;
-	uint64_t begin = xr_now_ns();
 	struct tally t = {0};
+	uint64_t begin;
 
 	memset(&d, 0, sizeof(d));
 	d.barrier = barrier;
 	begin_again(&d, w);
+	d_ns = measure(w);
+	begin_again(&d, w);
+	begin = xr_now_ns();
 	assert_int_equal(pthread_create(&d.thread, NULL, daemon_thread, &d), 0);
 	do {
 		for (int n = 0; n < 1000; n++)

@@ -15,6 +15,7 @@ clean_up() {
 		on "$n" "podman kill --all; podman rm --all --force; podman volume rm --all --force" >/dev/null 2>&1 || true
 		kill "${host[$n]}" 2>/dev/null || true
 	done
+	find /sys/fs/cgroup -depth -path '*/libpod_parent*' -type d -exec rmdir {} + 2>/dev/null || true # the empty ones
 }
 
 make_host() {
