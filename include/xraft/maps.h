@@ -164,7 +164,7 @@ struct xr_control {
 	char interface[16];
 	__u64 life; /* of the engine, random (rule 17); shown only */
 	__u32 birth; /* of the state, random; 0: it did not join (rule 27); shown only */
-	__u32 spare_too;
+	__u32 padding;
 };
 
 /* The fields that every ABI has. */

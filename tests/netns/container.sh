@@ -39,7 +39,7 @@ make_host() {
 		runroot = "$here/run"
 	END
 	# shellcheck disable=SC2016 # for the inner shell
-	nsenter --net="/run/netns/xr-$XR_CLUSTER-$1" unshare --mount --propagation private bash -c '
+	setpriv --pdeathsig KILL nsenter --net="/run/netns/xr-$XR_CLUSTER-$1" unshare --mount --propagation private bash -c '
 		mkdir -p /etc/xraft && mount --bind "$0" /etc/xraft && exec sleep infinity' "$here" &
 	host[$1]=$!
 	wait_for 5000 "host $1 has its /etc/xraft" cmp -s "/proc/$!/root/etc/xraft/xraft.conf" "$here/xraft.conf"
