@@ -196,6 +196,7 @@
 	X(lives_kept, "a start keeps whom the life before it has met", 17, 0, "introduce") \
 	X(asked_is_believed, "a life is believed that nobody was asked for", 17, 100, "introduce") \
 	X(told_unasked, "an answer is believed to a question that is not open", 17, 100, "introduce") \
+	X(asked_anew, "a question that is asked again is another, and its answer comes too late", 17, 0, "introduce") \
 	X(hints_for_ever, "each question of an unknown life is answered and asked back", 17, 0, "introduce") \
 	X(taken_twice, "votes, their answers and resignations sent again count again", 17, 0, "engine") \
 	X(marks_kept, "a peer's marks outlive its life", 17, 400, "") \

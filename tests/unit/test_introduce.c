@@ -293,6 +293,42 @@ static void only_the_answer_to_an_open_question_is_believed(void **state)
 	assert_int_equal(c->node[1].peers[2].lives, c->node[1].control.life ^ 5);
 }
 
+/* Started together, and so far away that each asks several times before it is told anything. */
+static void far_peers_meet(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = cluster_new(3);
+
+	(void)state;
+	c->delay_ns = 50 * NS_PER_MS;
+	for (int id = 1; id <= 3; id++)
+		cluster_crash(c, id);
+	cluster_run_ms(c, 1000); /* nothing of their former lives is under way */
+	c->on_send = note;
+	nasked = 0;
+	for (int id = 1; id <= 3; id++) {
+		cluster_restart(c, id);
+		cluster_set_timeout(c, id, NEVER_MS);
+	}
+	cluster_run_ms(c, 110); /* a round trip, and some */
+	for (int id = 1; id <= 3; id++)
+		assert_int_equal(c->node[id].engine->strangers, 0);
+	assert_in_range(nasked, 6, 6 * 12); /* each of the other two: they are no storm */
+}
+
+/* A question that nobody answers for long is another: what was said to it then is no news. */
+static void open_question_ends(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = new_strange_stage(3);
+	uint64_t nonce = engine(c)->known[2].nonce;
+
+	(void)state;
+	cluster_run_ms(c, 1000);
+	assert_true(nasked > 2);
+	assert_int_equal(engine(c)->known[2].nonce, nonce);
+	cluster_run_ms(c, 3000);
+	assert_int_not_equal(engine(c)->known[2].nonce, nonce);
+}
+
 static void asks_until_all_is_told(void **state)
 {
 	_cleanup_cluster_ struct cluster *c = new_strange_stage(3);
@@ -536,6 +572,8 @@ int main(void)
 		T(hints_are_few),
 		T(recorded_ask_is_answered_once),
 		T(only_the_answer_to_an_open_question_is_believed),
+		T(far_peers_meet),
+		T(open_question_ends),
 		T(asks_until_all_is_told),
 		T(votes_once_a_majority_has_told),
 		T(stranger_does_not_campaign),

@@ -5,6 +5,7 @@
 
 #define FIRST_WAIT_NS (2 * NS_PER_MS)
 #define LAST_WAIT_NS  NS_PER_S
+#define OPEN_NS	      (2 * NS_PER_S) /* a round trip, and a retry */
 #define HINT_NS	      NS_PER_MS
 #define LARGE_LOST    5 /* one after the other: no accident */
 
@@ -115,6 +116,22 @@ uint64_t xr_introduce_next_ns(const struct xr_engine *e)
 	return next_ns;
 }
 
+/*
+ * What is asked again, for want of an answer, stays the same question for a while: else no answer would
+ * count that takes longer than the pause between two. A large one is told from those that follow it.
+ */
+static uint64_t nonce_for(struct xr_engine *e, struct xr_acquaintance *a, bool path, bool large)
+{
+	uint64_t open = path ? a->path_nonce : a->nonce, now_ns = xr_engine_now_ns(e);
+
+	if (open && !large && open != a->large_nonce && a->drawn_from == a->from &&
+	    now_ns - a->drawn_ns < OPEN_NS)
+		return open;
+	a->drawn_ns = now_ns;
+	a->drawn_from = a->from;
+	return xr_engine_random(e);
+}
+
 /* Zeros, which nobody knows, fill it up to `least` facts. */
 static void put(struct xr_engine *e, uint8_t node, bool path, int least)
 {
@@ -122,7 +139,7 @@ static void put(struct xr_engine *e, uint8_t node, bool path, int least)
 	struct xr_fact fact[XR_FACT_MAX] = {0};
 	int n = 0;
 
-	a->nonce = xr_engine_random(e);
+	a->nonce = nonce_for(e, a, path, least > 0);
 	if (path)
 		a->path_nonce = a->nonce;
 	fact[n++] = (struct xr_fact){XR_FACT_nonce, 0, a->nonce};
@@ -374,8 +391,9 @@ void xr_introduce_asked(struct xr_engine *e, const struct xr_datagram *d)
 		return;
 	a->hinted_ns = now_ns;
 	if (a->nonce && now_ns - a->asked_ns < FIRST_WAIT_NS)
-		return; /* a question is open: another would make its answer worthless */
-	begin_anew(a);
+		return; /* it has been asked just now */
+	if (!a->nonce || a->from)
+		begin_anew(a);
 	xr_introduce_ask(e, node, false);
 }
 

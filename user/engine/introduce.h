@@ -24,7 +24,9 @@ struct xr_acquaintance {
 	bool twice;	 /* two lives of it take turns */
 
 	uint64_t nonce;	      /* of our open question; 0: none */
-	uint64_t asked_ns;    /* when it was put */
+	uint64_t drawn_ns;    /* since when it has this nonce, */
+	uint64_t drawn_from;  /* and asks from this group on */
+	uint64_t asked_ns;    /* when it was last put */
 	uint64_t ask_ns;      /* when to ask (again); UINT64_MAX: there is no reason to */
 	uint64_t wait_ns;     /* between questions: doubles for as long as nobody tells */
 	uint64_t from;	      /* of the groups before it, it has told */

@@ -95,6 +95,9 @@ void xr_path_look(struct xr_engine *e, uint64_t now_ns)
 {
 	if (now_ns < e->path.next_ns)
 		return;
+	if (!e->path.asked) /* what is still said of a test before this one counts no more */
+		xr_each_node(to)
+			e->known[to].path_nonce = 0;
 	e->path.next_ns = now_ns + (e->path.asked < PATH_EAGER ? PATH_ASK_NS : PATH_AGAIN_NS);
 	if (e->path.asked++ == 0 || !hears(e)) {
 		e->path.echoed = e->host->echoes(e->world);
