@@ -72,6 +72,25 @@ static void check_machine(struct doctor *d)
 			   "interface, addresses, user, folders and limits are as configured");
 }
 
+/* Whether what the NIC path answers arrives only the peers can tell, and they have told the node. */
+static void check_answers(struct doctor *d)
+{
+	json_t *said = NULL;
+	const char *path = NULL;
+
+	if (!cli_try_json(d->config.socket, "/v1/status", &said))
+		return;
+	json_unpack(said, "{s:{s:s}}", "nic", "path", &path);
+	if (path && !strcmp(path, "lost"))
+		doctor_add(d, "answers", DOCTOR_WARN, XR_PATH_REMEDY,
+			   "what XDP answers on %s does not arrive, so the daemon answers instead",
+			   d->config.interface);
+	else if (path && !strcmp(path, "delivered"))
+		doctor_add(d, "answers", DOCTOR_OK, "", "what XDP answers on %s arrives",
+			   d->config.interface);
+	json_decref(said);
+}
+
 /* What the node itself has found since it runs. */
 static void check_looks(struct doctor *d)
 {
@@ -112,7 +131,7 @@ static void run_checks(struct doctor *d)
 	if (d->configured)
 		check_machine(d);
 	if (d->configured)
-		check_looks(d);
+		check_looks(d), check_answers(d);
 	if (!d->interface)
 		d->interface = "";
 	doctor_kernel(d);

@@ -131,8 +131,7 @@ static void print_nic(const json_t *nic)
 	if (!yes(nic, "answers"))
 		printf("; its answers are switched off");
 	if (!strcmp(path, "lost"))
-		printf(": they do not arrive. On veth the peer end needs a native XDP program, "
-		       "else set xdp = generic");
+		printf(": they do not arrive; " XR_PATH_REMEDY);
 	else if (!strcmp(path, "delivered"))
 		printf("; its answers arrive");
 	else

@@ -17,6 +17,11 @@
 #define NS_PER_MS 1000000ull
 #define NS_PER_S  1000000000ull
 
+/* Where the NIC path's answers do not arrive: for log, status and doctor. */
+#define XR_PATH_REMEDY                                                                         \
+	"set xdp = generic; or, for a VLAN, leave the tag in the frame (ethtool -K INTERFACE " \
+	"rxvlan off); or, on a veth, load a native XDP program on the other end (pass.bpf.o)"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* CLOCK_BOOTTIME, the clock of every stamp (rule 5): it does not stop in suspend. */

@@ -38,12 +38,10 @@ static void path_lost(struct xr_engine *e)
 
 	c->tx_path = XR_TX_LOST;
 	c->answer = 0; /* the daemon answers in its place: slower, but it arrives */
-	xr_engine_say(
-		e, XR_REPORT_path_lost,
-		"what XDP_TX sends on %s is not delivered, so the daemon answers instead. On a "
-		"veth load a native XDP program on the other end (pass.bpf.o), or set xdp = "
-		"generic",
-		c->interface);
+	xr_engine_say(e, XR_REPORT_path_lost,
+		      "what XDP_TX sends on %s is not delivered, so the daemon answers "
+		      "instead; " XR_PATH_REMEDY,
+		      c->interface);
 }
 
 /* A peer asks whether what its NIC path answers arrives here. */

@@ -2,6 +2,9 @@
 /* Interface, addresses, port. */
 #include <arpa/inet.h>
 #include <ifaddrs.h>
+#include <linux/ethtool.h>
+#include <linux/if_vlan.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
@@ -164,6 +167,39 @@ static bool has_flag(const char *interface, short flag)
 	return fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) || request.ifr_flags & flag;
 }
 
+/* Does it hide the tags of its VLANs from native XDP? */
+static bool takes_tags_off(const char *interface)
+{
+	_cleanup_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+	struct ifreq request = {.ifr_data = (void *)&flags};
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	return fd >= 0 && !ioctl(fd, SIOCETHTOOL, &request) && flags.data & ETH_FLAG_RXVLAN;
+}
+
+static bool is_vlan(const char *interface)
+{
+	_cleanup_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct vlan_ioctl_args ask = {.cmd = GET_VLAN_REALDEV_NAME_CMD};
+
+	snprintf(ask.device1, sizeof(ask.device1), "%s", interface);
+	return fd >= 0 && !ioctl(fd, SIOCGIFVLAN, &ask);
+}
+
+/* A start finds out whether its answers arrive, and says so. */
+static void look_at_vlan(const struct xr_config *c, const struct here *h, struct xr_findings *f)
+{
+	bool native = c->xdp == XR_XDP_AUTO || c->xdp == XR_XDP_NATIVE;
+
+	if (native && strcmp(h->interface, c->interface) && is_vlan(h->interface) &&
+	    takes_tags_off(c->interface))
+		xr_find(f, XR_UNWISE, "interface",
+			"%s takes off the tags of %s, so that what native XDP answers leaves "
+			"without one; ethtool -K %s rxvlan off, or set xdp = generic",
+			c->interface, h->interface, c->interface);
+}
+
 static void look_at_mtu(const struct xr_config *c, enum xr_occasion when, struct xr_findings *f)
 {
 	bool v4 = xr_config_is_ipv4(&c->nodes[c->self]);
@@ -222,6 +258,8 @@ static void look_at_interface(const struct xr_config *c, const struct here *h,
 			"pass %s: the NIC path there is idle, and the daemon answers; write "
 			"interface = %s",
 			address, h->interface, c->interface, h->interface);
+	else if (h->has_own && when == XR_OCCASION_CHECK)
+		look_at_vlan(c, h, f);
 }
 
 /* Does it leave questions for addresses of other interfaces unanswered? */
