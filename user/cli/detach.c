@@ -210,6 +210,19 @@ static int elsewhere(const struct target *t, const struct xr_program *p)
 			p->id);
 }
 
+/* Where a card was unplugged: it is on no interface here, and nowhere else. */
+static void forget_gone(const struct target *t)
+{
+	struct xr_programs found;
+
+	if (!t->known || !is_inode("/proc/self/ns/net", t->control.netns) ||
+	    xr_programs_of(&found, t->node.cluster, t->node.node))
+		return;
+	for (size_t i = 0; i < found.n; i++)
+		if (!found.all[i].ifindex && xr_program_forget(found.all[i].id))
+			printf("detached this node's XDP program from an interface that is gone\n");
+}
+
 /* Success is said only of what has been looked at. */
 static int see_that_nothing_stays(const struct target *t)
 {
@@ -320,6 +333,8 @@ static int detach(const struct cli *cli, struct target *t)
 		code = detach_programs(t);
 	if (!code)
 		code = detach_fence(t);
+	if (!code)
+		forget_gone(t);
 	if (!code)
 		code = see_that_nothing_stays(t);
 	if (!code)

@@ -6,11 +6,15 @@
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <linux/if_link.h>
+#include <net/if.h>
 #include <string.h>
 #include <xdp/libxdp.h>
 #include "nic/complaint.h"
 #include "nic/program.h"
+
+#define XDP_PINS "/sys/fs/bpf/xdp" /* libxdp's */
 
 /*
  * Ours: its control map names this node of this cluster. The interface's only program may have been
@@ -85,6 +89,49 @@ static int detach_ours(const struct xr_nic_opts *o, unsigned int ifindex, uint32
 		err = failed ? failed : err;
 	}
 	return err;
+}
+
+/* Its own only: whose the others in that dispatcher are, they see to theirs. */
+static int forget_in(const char *dir, uint32_t id)
+{
+	int forgotten = 0;
+
+	for (int slot = 0; slot < XR_PROGRAMS_MAX; slot++) {
+		_cleanup_fd_ int fd = -1;
+		struct xr_program p;
+		char path[320];
+
+		snprintf(path, sizeof(path), "%s/prog%d-prog", dir, slot);
+		fd = bpf_obj_get(path);
+		if (fd < 0 || xr_program_read(fd, &p) || p.id != id)
+			continue;
+		forgotten += !unlink(path);
+		snprintf(path, sizeof(path), "%s/prog%d-link", dir, slot);
+		unlink(path);
+	}
+	rmdir(dir);
+	return forgotten;
+}
+
+int xr_program_forget(uint32_t id)
+{
+	DIR *all = opendir(XDP_PINS);
+	struct dirent *e;
+	int forgotten = 0;
+
+	while (all && (e = readdir(all))) {
+		char dir[300], name[IF_NAMESIZE];
+		unsigned int ifindex;
+
+		if (sscanf(e->d_name, "dispatch-%u-", &ifindex) != 1 ||
+		    if_indextoname(ifindex, name))
+			continue;
+		snprintf(dir, sizeof(dir), XDP_PINS "/%s", e->d_name);
+		forgotten += forget_in(dir, id);
+	}
+	if (all)
+		closedir(all);
+	return forgotten;
 }
 
 static enum xr_nic_attach how_attached(unsigned int ifindex)

@@ -38,6 +38,12 @@ int xr_programs_on(struct xr_programs *found, unsigned int ifindex);
  */
 int xr_programs_of(struct xr_programs *found, const char *cluster, unsigned int node);
 
+/*
+ * libxdp's pins of a program on an interface that is gone, which nobody else takes away: for who knows that
+ * it is in no other network namespace. Returns how many there were.
+ */
+int xr_program_forget(uint32_t id);
+
 bool xr_program_is(const struct xr_program *p, const char *cluster, unsigned int node);
 
 /* "the XDP program of node 2 of cluster demo (id 7)", "the XDP program NAME (id 7)" */
