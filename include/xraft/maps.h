@@ -52,10 +52,10 @@ struct xr_group {
 	 * is its own (rule 27).
 	 */
 	__u32 members;
-	__u32 durable_term;  /* shown only: the journal is the truth */
-	__u16 digest;	     /* of name and voters (rule 10) */
-	__u8 voted_for;	     /* shown only: in durable_term, 0 nobody */
-	enum xr_role role;   /* shown only */
+	__u32 durable_term; /* shown only: the journal is the truth */
+	__u16 digest;	    /* of name and voters (rule 10) */
+	__u8 voted_for;	    /* shown only: in durable_term, 0 nobody */
+	enum xr_role role;  /* shown only */
 	/*
 	 * The durable entry as a record of the view's term names it (rule 24). The engine writes it;
 	 * who accepts a heartbeat adds XR_COMMITTED, by compare-exchange.
@@ -162,7 +162,7 @@ struct xr_control {
 	__u64 netns;	 /* inode of the daemon's network namespace; 0: not known */
 	__u64 timens;	 /* likewise of its time namespace: in another one clocks differ */
 	char interface[16];
-	__u64 life; /* of the engine, random (rule 17); shown only */
+	__u64 life;  /* of the engine, random (rule 17); shown only */
 	__u32 birth; /* of the state, random; 0: it did not join (rule 27); shown only */
 	__u32 padding;
 };

@@ -17,12 +17,12 @@
 #define XR_WIRE_VERSION 3
 #define XR_PORT		7007
 
-#define XR_NODE_MAX	9    /* node ids are 1 ... 9 */
-#define XR_LEARNER_SHIFT 16  /* of learners beside voters, in one word */
-#define XR_DATAGRAM_MAX 1440 /* 87 records; a 1500-byte IPv6 packet has room for 1452 bytes */
-#define XR_VALUE_MAX	1024 /* bytes that a group agrees on, in its entry */
+#define XR_NODE_MAX	 9    /* node ids are 1 ... 9 */
+#define XR_LEARNER_SHIFT 16   /* of learners beside voters, in one word */
+#define XR_DATAGRAM_MAX	 1440 /* 87 records; a 1500-byte IPv6 packet has room for 1452 bytes */
+#define XR_VALUE_MAX	 1024 /* bytes that a group agrees on, in its entry */
 
-#define XR_NODES	0x3feu /* bit n: node n */
+#define XR_NODES 0x3feu /* bit n: node n */
 
 #define xr_each_node(node) for (__u8 node = 1; (node) <= XR_NODE_MAX; (node)++)
 

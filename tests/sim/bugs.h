@@ -241,19 +241,19 @@
 	X(entry_not_resent, "who lacks the entry does not get it again", 25, 100, "rules") \
 	X(entry_two, "an entry is made while another is under way", 26, 100, "") \
 	X(entry_not_anew, "a new leader does not make the entry of its predecessor its own", 26, 100, "") \
-	X(entry_under_way_unseen, "votes against its entry that is on its way to the disk", 23, 24000, "") \
-	X(not_handed_on, "who lacks the committed entry is refused, and not told of it", 24, 300, "") \
-	X(members_not_taken, "the voters of an entry do not count", 25, 100, "") \
-	X(members_before_own, "members change before an entry of the own term is committed", 26, 24000, "") \
-	X(birth_ignored, "the vote of a node that was wiped counts as that of the node before", 27, 24000, "") \
-	X(reborn_answers, "a node that was wiped answers as the one before", 27, 300, "") \
-	X(birth_not_forgotten, "what a node acked before it was wiped is held against it", 18, 24000, "") \
-	X(told_of_another, "a node that was wiped is told what the one before has promised", 18, 24000, "") \
-	X(stands_unnamed, "a node that no entry names asks for votes", 27, 100, "") \
-	X(sent_to_removed, "an entry goes to the node that it removes, before it is committed", 25, 24000, "") \
-	X(removed_gives_up, "a leader that removed itself campaigns no more, though it alone has that entry", 25, 24000, "") \
-	X(removed_leads, "a leader that was removed goes on", 27, 300, "") \
-	X(lacking_not_sent, "a learner that lacks the entry does not get it again", 24, 300, "") \
+	X(entry_under_way_unseen, "votes against its entry that is on its way to the disk", 23, 3000, "core_members") \
+	X(not_handed_on, "who lacks the committed entry is refused, and not told of it", 24, 300, "core_members") \
+	X(members_not_taken, "the voters of an entry do not count", 25, 100, "core_members") \
+	X(members_before_own, "members change before an entry of the own term is committed", 26, 0, "members") \
+	X(birth_ignored, "the vote of a node that was wiped counts as that of the node before", 27, 500, "members") \
+	X(reborn_answers, "a node that was wiped answers as the one before", 27, 300, "members") \
+	X(birth_not_forgotten, "what a node acked before it was wiped is held against it", 18, 0, "members") \
+	X(told_of_another, "a node that was wiped is told what the one before has promised", 18, 3000, "members") \
+	X(stands_unnamed, "a node that no entry names asks for votes", 27, 100, "core_members") \
+	X(sent_to_removed, "an entry goes to the node that it removes, before it is committed", 25, 200, "members") \
+	X(removed_gives_up, "a leader that removed itself campaigns no more, though it alone has that entry", 25, 2500, "core_members") \
+	X(removed_leads, "a leader that was removed goes on", 27, 300, "core_members") \
+	X(lacking_not_sent, "a learner that lacks the entry does not get it again", 24, 300, "members") \
 	X(witness_stands, "a witness stands for election", 0, 50, "core_election") \
 	X(witness_is_heir, "a leader names a witness its heir", 0, 200, "engine") \
 	X(witness_is_asked, "a leadership is handed to a witness", 0, 0, "engine") \

@@ -694,8 +694,7 @@ static void check_members_settled(struct world *w, int g, int leader)
 			      leader);
 	for (int id = 1; id <= w->n; id++)
 		if (w->core >> id & 1 && !is_named(&w->node[id], g, durable, false) &&
-		    w->node[id].child.lives &&
-		    xr_raft_stands(&w->node[id].engine.members[g].raft))
+		    w->node[id].child.lives && xr_raft_stands(&w->node[id].engine.members[g].raft))
 			sim_violation(w, "who was removed learns of it (rule 24)",
 				      "group %d node %d, entry %llx", g, id,
 				      (unsigned long long)durable);

@@ -401,7 +401,8 @@ uint64_t sim_chance_set(struct world *w, uint64_t limit)
 void faults_set(struct world *w)
 {
 	uint64_t d_ns = w->timing.min_timeout_ns;
-	int g = (int)sim_chance_set(w, (uint64_t)w->groups), other = 1 + (int)sim_chance_set(w, (uint64_t)w->n);
+	int g = (int)sim_chance_set(w, (uint64_t)w->groups),
+	    other = 1 + (int)sim_chance_set(w, (uint64_t)w->n);
 
 	for (int id = 1; id <= w->n; id++)
 		if (w->lead_views[g] >> id & 1 || (id == other && sim_chance_set(w, 8) == 0)) {
@@ -409,7 +410,9 @@ void faults_set(struct world *w)
 			node_wake(&w->node[id]);
 		}
 	if (!w->calm || w->now_ns - w->calm_since_ns < 20 * w->timing.max_timeout_ns)
-		sim_at(w, w->now_ns + US(50) + sim_chance_set(w, sim_chance_set(w, 3) ? d_ns / 2 : 4 * d_ns),
+		sim_at(w,
+		       w->now_ns + US(50) +
+			       sim_chance_set(w, sim_chance_set(w, 3) ? d_ns / 2 : 4 * d_ns),
 		       SIM_EV_SET, 0, 0);
 }
 

@@ -107,8 +107,8 @@ static void change_members(struct node *n)
 	n->change.group[0] = '\0';
 	xr_engine_order(&n->engine, &order, &result);
 	n->w->result->faults[SIM_MEMBERS_CHANGED] += !result.err;
-	sim_trace(n->w, n->id, "%s: kind %llu of node %llu: %llu", "members", order.kind, order.node,
-		  (uint64_t)-result.err, 0);
+	sim_trace(n->w, n->id, "%s: kind %llu of node %llu: %llu", "members", order.kind,
+		  order.node, (uint64_t)-result.err, 0);
 }
 
 static void reload(struct node *n)

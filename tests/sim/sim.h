@@ -298,7 +298,7 @@ struct world {
 	struct sim_result *result;
 	uint64_t random, now_ns, sequence;
 	int n, groups, holds;
-	int first; /* nodes 1 to this one are voters by the configuration; the others join */
+	int first;	 /* nodes 1 to this one are voters by the configuration; the others join */
 	int late_groups; /* that a reload brings */
 	bool failed, calm, mixed_d;
 	bool ranked; /* nodes have priorities, and are paused and resumed */

@@ -511,7 +511,8 @@ static void set_that_fails_says_why(void **state)
 	elected.loses = true;
 	assert_int_equal(ask(f, "POST", "/v1/set?group=main&value=x", &r), CURLE_OK);
 	assert_int_equal(r.code, 202); /* nobody knows */
-	assert_non_null(strstr(r.body, "lost the leadership of main before a majority had entry 7.3"));
+	assert_non_null(
+		strstr(r.body, "lost the leadership of main before a majority had entry 7.3"));
 }
 
 static void values_that_are_asked_for_wrongly(void **state)

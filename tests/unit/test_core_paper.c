@@ -444,10 +444,16 @@ static const struct xr_peer peers[XR_NODE_MAX + 1] = {[1 ... XR_NODE_MAX] = {.pr
 
 static void one_entry_is_under_way(void **state)
 {
-	struct xr_raft r = {.role = XR_LEADER, .leader = 1, .self = 1, .term = 4, .voters = 0xe, .peers = peers};
+	struct xr_raft r = {.role = XR_LEADER,
+			    .leader = 1,
+			    .self = 1,
+			    .term = 4,
+			    .voters = 0xe,
+			    .peers = peers};
 	struct xr_event taken = {.kind = XR_EV_TAKEN, .entry = entry_id(4, 1), .voters = 0xe};
-	struct xr_event acked = {.kind = XR_EV_MESSAGE,
-				 .message = {.type = XR_ACK, .node = 2, .term = 4, .granted = true}};
+	struct xr_event acked = {
+		.kind = XR_EV_MESSAGE,
+		.message = {.type = XR_ACK, .node = 2, .term = 4, .granted = true}};
 
 	(void)state;
 	r.role = XR_FOLLOWER;
@@ -477,7 +483,8 @@ static void one_entry_is_under_way(void **state)
 /* An APPEND that is taken moves no timer of an election, and no vote. */
 static void follower_takes_an_entry(void **state)
 {
-	struct xr_raft r = {.leader = 2, .self = 1, .term = 4, .voters = 0xe, .vote = 2, .peers = peers};
+	struct xr_raft r = {
+		.leader = 2, .self = 1, .term = 4, .voters = 0xe, .vote = 2, .peers = peers};
 	struct xr_event ev = {.kind = XR_EV_MESSAGE,
 			      .message = {.type = XR_APPEND, .node = 2, .term = 4}};
 	struct xr_update up;

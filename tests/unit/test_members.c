@@ -583,7 +583,8 @@ static void others_than_the_leader_change_nothing(void **state)
 
 	(void)state;
 	start(&e, 0);
-	assert_refused(order(XR_ORDER_ADD, 4), -EPERM, "changes the members of g, and this node knows of none");
+	assert_refused(order(XR_ORDER_ADD, 4), -EPERM,
+		       "changes the members of g, and this node knows of none");
 	lead();
 	raft()->entry = raft()->committed = ID(TERM - 1, 1); /* of the leader before */
 	assert_refused(order(XR_ORDER_REMOVE, 2), -EBUSY, "g has an entry under way");

@@ -506,8 +506,9 @@ static void ack_lets_know_of_its_term(void **state)
 /* An ack that was overtaken moves no echo, but it is a promise all the same. */
 static void overtaken_ack_lets_know_of_its_term(void **state)
 {
-	struct xr_group g = {
-		.view = {.term = 7, .leader = 1, .mode = XR_LEAD}, .members = 0xe, .digest = 0xbeef};
+	struct xr_group g = {.view = {.term = 7, .leader = 1, .mode = XR_LEAD},
+			     .members = 0xe,
+			     .digest = 0xbeef};
 	const struct xr_record rec = {.term = 7, .digest = 0xbeef, .flags = XR_ACKED};
 	const struct xr_wire h = {.source = 2, .dest = 1, .echo_ns = 1500};
 	struct xr_acks acks = {.echo_ns[2] = 1600, .term[2] = 6};

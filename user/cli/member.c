@@ -115,7 +115,8 @@ static void print_members(const struct xr_maps *m, const json_t *all)
 			       : ", which is not known to be committed");
 	else
 		printf("%s, as configured\n", text_of(all, "group"));
-	json_array_foreach(json_object_get(all, "members"), i, member) {
+	json_array_foreach(json_object_get(all, "members"), i, member)
+	{
 		int node = (int)json_integer_value(json_object_get(member, "node"));
 		const json_t *age = json_object_get(member, "ack_age_ms");
 

@@ -80,8 +80,7 @@ static void end_if_removed(struct xr_raft *r, const struct xr_event *ev, struct 
 {
 	struct xr_why_event why = {.cause = XR_CAUSE_REMOVED};
 
-	if (r->role == XR_LEADER && !xr_raft_votes(r) && !r->entry_next &&
-	    r->committed == r->entry)
+	if (r->role == XR_LEADER && !xr_raft_votes(r) && !r->entry_next && r->committed == r->entry)
 		xr_leader_step_down(r, ev, &why, up);
 }
 

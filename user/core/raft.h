@@ -204,7 +204,7 @@ struct xr_message {
 	uint32_t lift_term;
 	uint32_t term;
 	uint32_t round;
-	uint64_t entry;	  /* requests, XR_APPEND, XR_HAND_ON: an id; XR_ACK: as its record names it */
+	uint64_t entry; /* requests, XR_APPEND, XR_HAND_ON: an id; XR_ACK: as its record names it */
 	uint64_t sent_ns; /* XR_HEARTBEAT, XR_APPEND: what an ack has to echo */
 };
 

@@ -26,7 +26,8 @@ static void usage(FILE *out)
 	      "  -n, --new          start without state: this node never took part in this "
 	      "cluster\n"
 	      "                     under this id; refused where there is state\n"
-	      "  -j, --join         start without state, to be made a member by xraft member add: a "
+	      "  -j, --join         start without state, to be made a member by xraft member add: "
+	      "a "
 	      "new\n"
 	      "                     machine, or one whose state is lost; refused where there is "
 	      "state\n"
@@ -49,14 +50,10 @@ static void usage(FILE *out)
 static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"new", no_argument, NULL, 'n'},
-		{"join", no_argument, NULL, 'j'},
-		{"check", no_argument, NULL, 't'},
-		{"keys", no_argument, NULL, 'k'},
-		{"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
+		{"config", required_argument, NULL, 'c'}, {"new", no_argument, NULL, 'n'},
+		{"join", no_argument, NULL, 'j'},	  {"check", no_argument, NULL, 't'},
+		{"keys", no_argument, NULL, 'k'},	  {"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},	  {0},
 	};
 	int c;
 

@@ -43,7 +43,8 @@ static int ask(struct xr_orders *orders, const struct xr_order *order, struct xr
 		err = xr_orders_ask(orders, order, &result);
 		if (err)
 			return xr_fail(why, err, "the election thread does not turn");
-	} while ((result.err == -EBUSY || result.err == -EAGAIN) && xr_now_ns() - began_ns < BUSY_NS);
+	} while ((result.err == -EBUSY || result.err == -EAGAIN) &&
+		 xr_now_ns() - began_ns < BUSY_NS);
 	if (result.err)
 		return xr_fail(why, result.err, "%s", result.why.text);
 	set->entry = result.entry;

@@ -111,7 +111,7 @@ struct xr_engine {
 	int received;	    /* datagrams, in the last turn that took any */
 	struct xr_path_test path;
 	struct xr_acquaintance known[XR_NODE_MAX + 1];
-	uint32_t birth; /* of the own state (rule 27) */
+	uint32_t birth;		/* of the own state (rule 27) */
 	uint64_t groups_digest; /* as told to others */
 	uint32_t pauses;	/* groups in which this node does not stand */
 	uint32_t paused_there;	/* bit n: node n has told of such */

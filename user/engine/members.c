@@ -109,7 +109,8 @@ void xr_members_taken(struct xr_engine *e, struct xr_member *m, const struct xr_
  * ---- orders ----
  */
 
-#define FRESH_NS (100 * NS_PER_MS) /* what a node has told may be of a state that it has lost since */
+#define FRESH_NS \
+	(100 * NS_PER_MS) /* what a node has told may be of a state that it has lost since */
 
 /* An entry that no majority of its own voters can ack would stay under way. */
 static int has_majority(const struct xr_engine *e, const struct xr_member *m,
@@ -155,11 +156,14 @@ static int add(struct xr_engine *e, struct xr_member *m, const struct xr_order *
 			       order->node, is_voter ? "voter" : "learner", order->group);
 	if (!a->introduced || !birth || xr_engine_now_ns(e) - a->told_ns > FRESH_NS) {
 		xr_introduce_ask_soon(e, order->node);
-		return xr_fail(why, -EAGAIN, a->introduced && !birth
-			? "node %u was not started to join: stop it, remove its state folder, and "
-			  "start xraftd --join there"
-			: "node %u does not answer: start xraftd --join there, with the same key "
-			  "and [nodes]", order->node);
+		return xr_fail(why, -EAGAIN,
+			       a->introduced && !birth ? "node %u was not started to join: stop "
+							 "it, remove its state folder, and "
+							 "start xraftd --join there"
+						       : "node %u does not answer: start xraftd "
+							 "--join there, with the same key "
+							 "and [nodes]",
+			       order->node);
 	}
 	next->learners |= bit;
 	next->birth[order->node] = birth;
@@ -179,16 +183,18 @@ static int promote(const struct xr_engine *e, struct xr_member *m, const struct 
 			       order->node, order->group);
 	if (e->known[order->node].introduced &&
 	    xr_introduce_fact(&e->known[order->node], XR_FACT_birth) != next->birth[order->node])
-		return xr_fail(why, -EEXIST,
-			       "node %u is a learner of %s by an older state, which it has no longer: "
-			       "remove it, and add it anew",
-			       order->node, order->group);
+		return xr_fail(
+			why, -EEXIST,
+			"node %u is a learner of %s by an older state, which it has no longer: "
+			"remove it, and add it anew",
+			order->node, order->group);
 	/* Rule 27: who acks has an entry that names it. */
 	if (!xr_group_answers(e, m, order->node))
-		return xr_fail(why, -EAGAIN,
-			       "node %u does not follow yet: does it run, and do datagrams reach it? "
-			       "It is a learner, and may be promoted later",
-			       order->node);
+		return xr_fail(
+			why, -EAGAIN,
+			"node %u does not follow yet: does it run, and do datagrams reach it? "
+			"It is a learner, and may be promoted later",
+			order->node);
 	next->learners &= (uint16_t)~bit;
 	next->voters |= bit;
 	return has_majority(e, m, next, why);

@@ -265,10 +265,11 @@ static int set_value(const struct xr_engine *e, const struct xr_order *order, st
 	size_t room = e->maps->values ? xr_maps_value_room(e->maps) : XR_VALUE_MAX;
 
 	if (order->size > XR_VALUE_MAX || order->size > room)
-		return xr_fail(why, -EINVAL,
-			       "the value has %u bytes, and there is room for %zu: make it shorter, "
-			       "or raise value_bytes (at most %d) on all nodes and restart them",
-			       order->size, room, XR_VALUE_MAX);
+		return xr_fail(
+			why, -EINVAL,
+			"the value has %u bytes, and there is room for %zu: make it shorter, "
+			"or raise value_bytes (at most %d) on all nodes and restart them",
+			order->size, room, XR_VALUE_MAX);
 	next->size = order->size;
 	memset(next->value, 0, sizeof(next->value));
 	memcpy(next->value, order->value, order->size);
@@ -315,7 +316,8 @@ void xr_value_order(struct xr_engine *e, const struct xr_order *order, struct xr
 	if (xr_raft_newest(&m->raft) != r->entry)
 		r->err = xr_fail(&r->why, -EPERM, "this node leads %s no longer", order->group);
 	else if (first)
-		r->err = xr_fail(&r->why, -EBUSY, "the first entry of %s is under way", order->group);
+		r->err = xr_fail(&r->why, -EBUSY, "the first entry of %s is under way",
+				 order->group);
 }
 
 /*

@@ -270,7 +270,8 @@ static json_t *json_group(const struct xr_maps *m, size_t id, bool alive)
 	bool leads = leader && read_lease(m, id, &lease, &until_ns);
 
 	return json_pack(
-		"{s:o, s:I, s:o, s:b, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o}",
+		"{s:o, s:I, s:o, s:b, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, "
+		"s:o, s:o}",
 		"name", json_name(g->name, sizeof(g->name)), "id", (json_int_t)id, "role",
 		json_word(role_words, ARRAY_SIZE(role_words), alive ? g->role : XR_FOLLOWER),
 		"leads", leads, "lease_left_ms",
