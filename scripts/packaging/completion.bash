@@ -47,6 +47,8 @@ _xraft() {
 	*:--socket:* | *:--config:* | keygen:*) words=$(compgen -f -- "$current") ;;
 	:*) words=$(_xraft_commands) ;;
 	transfer:*:0 | step-down:*:0 | pause:*:0 | resume:*:0 | check:*:0 | run:*:0 | set:*:0 | get:*:0 | watch:*) words=$(_xraft_groups "${which[@]}") ;;
+	member:*:0) words="list add promote remove" ;;
+	member:*:1) words=$(_xraft_groups "${which[@]}") ;;
 	transfer:*:1) words=$(_xraft_voters "${which[@]}") ;;
 	esac
 	[[ $current != -* ]] || words=$(_xraft_options ${command:+"$command"})

@@ -525,7 +525,7 @@ static void test_unwise(void **state)
 		{13, "2 = 10.0.0.1:7008", "nodes share an address"},
 		{14, "3 = 169.254.7.7", "169.254.0.0/16"},
 		{17, "other = 7: 1 2", "group other has 2 voters, which can lose no more"},
-		{14, "3 = 10.0.0.3\n4 = 10.0.0.4", "node 4 votes in no group"},
+		{14, "3 = 10.0.0.3\n4 = 10.0.0.4", "node 4 votes in no group by [groups]"},
 		{17, "other = 2000: 1 2 3", "number the groups from 1"},
 		{10, "failback = 60", "failback = 60 hands over to nodes of higher priority"},
 		{7, "interface = e\nuser = root", "user = root"},

@@ -154,22 +154,21 @@ static const struct command {
 	 "Exit code 1: there is none.\n"},
 	{"member", cli_member, "list | add | promote | remove GROUP [NODE]",
 	 "show or change whom a group consists of",
-	 "  list GROUP [--json]  by the maps of this node: who votes, who only learns, of which "
-	 "birth\n"
-	 "  add GROUP NODE       make NODE, started with xraftd --join, a learner, and a voter "
-	 "once "
-	 "it\n"
-	 "                       follows; with --learner only the first, and then\n"
-	 "  promote GROUP NODE   makes it a voter\n"
-	 "  remove GROUP NODE    NODE votes no more; where it leads, the others go on\n\n"
+	 "list GROUP          by the maps of this node: who votes, who learns, of which birth\n"
+	 "add GROUP NODE      make NODE, started with xraftd --join, a learner, and a voter once "
+	 "it "
+	 "follows\n"
+	 "promote GROUP NODE  make a learner a voter\n"
+	 "remove GROUP NODE   NODE is a member no longer; where it leads, the others go on\n\n"
 	 "Changes are the leader's, which must be the node meant by -n, one at a time, and wait "
-	 "until "
-	 "a\n"
+	 "until a\n"
 	 "majority of those that vote from then on has the change on disk. NODE has to be in "
-	 "[nodes]\n"
-	 "everywhere first (SIGHUP). The voters in [groups] stay as they are: they are the group's "
-	 "first.\n\n"
-	 "Exit code 1: not done, or nobody knows yet, as the sentence says.\n"},
+	 "[nodes] of\n"
+	 "all nodes. The voters in [groups] stay as they are: they are the group's first.\n\n"
+	 "  --learner  with add: only make it a learner\n"
+	 "  --json     of list {\"group\", \"entry\", \"committed\", \"members\"}, else "
+	 "{\"id\", \"committed\", \"ms\"}\n\n"
+	 "Exit code 1: not done; 6: nobody knows yet, as the sentence says.\n"},
 	{"keygen", cli_keygen, "[--add | --use] FILE", "make a cluster's key, or rotate it",
 	 "Writes a new random key to FILE (mode 0600), which must not exist. Copy it to every "
 	 "node.\n"

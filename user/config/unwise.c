@@ -111,8 +111,8 @@ static void look_at_groups(const struct xr_config *c, struct xr_findings *f)
 	for (int i = 1; i <= XR_NODE_MAX; i++)
 		if (c->nodes[i].used && !(voters >> i & 1))
 			xr_find(f, XR_UNWISE, "groups",
-				"node %d votes in no group, and does nothing; add it to the voters "
-				"of one, or remove it from [nodes]",
+				"node %d votes in no group by [groups], and does nothing unless "
+				"xraft member added it to one; else remove it from [nodes]",
 				i);
 	if (largest > 1024 && largest > 16 * c->ngroups)
 		xr_find(f, XR_UNWISE, "groups",

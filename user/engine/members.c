@@ -143,7 +143,7 @@ static int add(struct xr_engine *e, struct xr_member *m, const struct xr_order *
 	if (!e->peers[order->node].used && order->node != e->config->self)
 		return xr_fail(why, -ENOENT,
 			       "node %u is not in [nodes] here: add it there on all nodes, and "
-			       "reload them",
+			       "restart them one by one",
 			       order->node);
 	if (xr_raft_members(&m->raft) & bit &&
 	    (birth == next->birth[order->node] || !a->introduced))
