@@ -118,11 +118,12 @@ uint64_t xr_introduce_next_ns(const struct xr_engine *e)
 
 /*
  * What is asked again, for want of an answer, stays the same question for a while: else no answer would
- * count that takes longer than the pause between two. A large one is told from those that follow it.
+ * count that takes longer than the pause between two. A large one is told from those that follow it. Once
+ * it is answered it is over: another answer to it may be one that another life gave.
  */
-static uint64_t nonce_for(struct xr_engine *e, struct xr_acquaintance *a, bool path, bool large)
+static uint64_t nonce_for(struct xr_engine *e, struct xr_acquaintance *a, bool large)
 {
-	uint64_t open = path ? a->path_nonce : a->nonce, now_ns = xr_engine_now_ns(e);
+	uint64_t open = a->nonce, now_ns = xr_engine_now_ns(e);
 
 	if (open && !large && open != a->large_nonce && a->drawn_from == a->from &&
 	    now_ns - a->drawn_ns < OPEN_NS)
@@ -139,9 +140,11 @@ static void put(struct xr_engine *e, uint8_t node, bool path, int least)
 	struct xr_fact fact[XR_FACT_MAX] = {0};
 	int n = 0;
 
-	a->nonce = nonce_for(e, a, path, least > 0);
-	if (path)
+	a->nonce = nonce_for(e, a, least > 0);
+	if (path && a->path_nonce != a->nonce) {
+		a->path_former = a->path_nonce;
 		a->path_nonce = a->nonce;
+	}
 	fact[n++] = (struct xr_fact){XR_FACT_nonce, 0, a->nonce};
 	fact[n++] = (struct xr_fact){XR_FACT_from, 0, a->from};
 	if (path)

@@ -31,6 +31,7 @@ struct xr_acquaintance {
 	uint64_t wait_ns;     /* between questions: doubles for as long as nobody tells */
 	uint64_t from;	      /* of the groups before it, it has told */
 	uint64_t path_nonce;  /* of the path test that goes with a question; 0: none */
+	uint64_t path_former; /* of the one before: what it leads to takes two round trips */
 	uint64_t large_nonce; /* of the newest large question */
 	bool large_open;      /* it is not answered, nor one after it */
 	uint32_t large_lost;  /* such questions, one after the other */

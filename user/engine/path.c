@@ -63,6 +63,7 @@ void xr_path_echoed(struct xr_engine *e, uint8_t node, uint64_t nonce)
 /* A peer says: your echo came through. Only an answer to our own question counts (rule 17). */
 void xr_path_delivered(struct xr_engine *e, uint8_t node, uint64_t nonce)
 {
+	struct xr_acquaintance *a = &e->known[node];
 	struct xr_control *c = e->env.control;
 	struct xr_report r = {
 		.at_ns = xr_engine_now_ns(e),
@@ -70,9 +71,9 @@ void xr_path_delivered(struct xr_engine *e, uint8_t node, uint64_t nonce)
 		.node = node,
 	};
 
-	if (!nonce || nonce != e->known[node].path_nonce)
+	if (!nonce || (nonce != a->path_nonce && nonce != a->path_former))
 		return;
-	e->known[node].path_nonce = 0;
+	a->path_nonce = a->path_former = 0;
 	e->path = (struct xr_path_test){.next_ns = r.at_ns + PATH_FRESH_NS};
 	if (c->tx_path != XR_TX_DELIVERED)
 		e->host->report(e->world, &r);
@@ -95,7 +96,7 @@ void xr_path_look(struct xr_engine *e, uint64_t now_ns)
 		return;
 	if (!e->path.asked) /* what is still said of a test before this one counts no more */
 		xr_each_node(to)
-			e->known[to].path_nonce = 0;
+			e->known[to].path_nonce = e->known[to].path_former = 0;
 	e->path.next_ns = now_ns + (e->path.asked < PATH_EAGER ? PATH_ASK_NS : PATH_AGAIN_NS);
 	if (e->path.asked++ == 0 || !hears(e)) {
 		e->path.echoed = e->host->echoes(e->world);
