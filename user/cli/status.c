@@ -254,7 +254,7 @@ static void print_entry(const json_t *entry)
 	json_array_foreach(json_object_get(entry, "missing"), i, node)
 		printf("%s%d", i ? "," : ", not at node ", (int)json_integer_value(node));
 	if (text)
-		printf(": %s\n", text);
+		printf(number(entry, "size") ? ": %s\n" : ", without a value\n", text);
 	else
 		printf(": its %d bytes are more than value_bytes\n", (int)number(entry, "size"));
 }
@@ -266,12 +266,15 @@ static void print_group(const json_t *g, int self, int name_width)
 	size_t i;
 
 	printf("%-*s %6d  %-9s %10.0f  %-8s %-8s %11s %11s %11s  ", name_width, word(g, "name"),
-	       (int)number(g, "id"), word(g, "role"), number(g, "term"),
-	       cell_node(leader, g, "leader", self), cell_node(vote, g, "voted_for", self),
-	       cell_age(contact, g, "contact_age_ms"), cell_age(quorum, g, "quorum_age_ms"),
+	       (int)number(g, "id"), yes(g, "member") ? word(g, "role") : "no member",
+	       number(g, "term"), cell_node(leader, g, "leader", self),
+	       cell_node(vote, g, "voted_for", self), cell_age(contact, g, "contact_age_ms"),
+	       cell_age(quorum, g, "quorum_age_ms"),
 	       yes(g, "leads") ? cell_age(lease, g, "lease_left_ms") : "-");
 	json_array_foreach(json_object_get(g, "voters"), i, voter)
 		printf("%s%d", i ? "," : "", (int)json_integer_value(voter));
+	json_array_foreach(json_object_get(g, "learners"), i, voter)
+		printf("%s%d", i ? "," : "  learners: ", (int)json_integer_value(voter));
 	json_array_foreach(json_object_get(g, "paused_voters"), i, voter)
 		printf("%s%d", i ? "," : "  paused: ", (int)json_integer_value(voter));
 	putchar('\n');
