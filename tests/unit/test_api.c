@@ -778,6 +778,206 @@ static void its_threads_are_of_normal_priority(void **state)
 	close(fd);
 }
 
+/*
+ * ---- members ----
+ */
+
+/* An election thread that makes entry after entry, unless it is told to refuse. */
+static struct {
+	struct fixture *f;
+	struct xr_orders orders;
+	pthread_t thread;
+	_Atomic bool over;
+	struct xr_order asked[16];
+	int nasked;
+	int refusals[16]; /* of the n-th order; 0: it is carried out */
+} changer;
+
+static void change(const struct xr_order *order, struct xr_order_result *r)
+{
+	struct xr_value *v = xr_maps_value(&changer.f->maps, 1);
+	int n = changer.nasked++;
+
+	changer.asked[n] = *order;
+	if (changer.refusals[n]) {
+		r->err = xr_fail(&r->why, changer.refusals[n], "refused as order %d", n);
+		return;
+	}
+	r->entry = 7ull << 32 | (uint32_t)(n + 3);
+	v->id = v->committed = r->entry;
+}
+
+static void *change_all(void *arg)
+{
+	while (!changer.over) {
+		struct pollfd p = {.fd = changer.orders.asked_fd, .events = POLLIN};
+		struct xr_order_result r = {0};
+		const struct xr_order *order = poll(&p, 1, 20) > 0 ? xr_orders_take(&changer.orders)
+								   : NULL;
+
+		if (!order)
+			continue;
+		change(order, &r);
+		xr_orders_done(&changer.orders, &r);
+	}
+	return arg;
+}
+
+static int setup_changer(void **state)
+{
+	struct xr_api_world world;
+	struct fixture *f;
+
+	setup_folder(state);
+	f = *state;
+	memset(&changer, 0, sizeof(changer));
+	changer.f = f;
+	f->readers = geteuid() ? 0 : 54322;
+	world = (struct xr_api_world){.maps = &f->maps,
+				      .looks = &f->looks,
+				      .reporter = &f->reporter,
+				      .orders = &changer.orders};
+	assert_int_equal(chmod(f->dir, 0755), 0);
+	assert_int_equal(xr_orders_init(&changer.orders, &f->why), 0);
+	assert_int_equal(pthread_create(&changer.thread, NULL, change_all, NULL), 0);
+	return xr_api_start(&f->api, f->path, f->readers, &world, &f->why);
+}
+
+static int teardown_changer(void **state)
+{
+	changer.over = true;
+	pthread_join(changer.thread, NULL);
+	close(changer.orders.asked_fd);
+	close(changer.orders.done_fd);
+	return teardown(state);
+}
+
+#define CHANGER(f) cmocka_unit_test_setup_teardown(f, setup_changer, teardown_changer)
+
+static void assert_asked(int n, enum xr_order_kind kind, uint8_t node)
+{
+	assert_in_range(n, 0, changer.nasked - 1);
+	assert_int_equal(changer.asked[n].kind, kind);
+	assert_int_equal(changer.asked[n].node, node);
+	assert_string_equal(changer.asked[n].group, "main");
+}
+
+static void ask_member(struct fixture *f, const char *query, long code, const char *answer)
+{
+	char path[96];
+	struct reply r;
+
+	changer.nasked = 0;
+	snprintf(path, sizeof(path), "/v1/member?%s", query);
+	assert_int_equal(ask(f, "POST", path, &r), CURLE_OK);
+	if (r.code != code || !strstr(r.body, answer))
+		fail_msg("%s: %ld, %.*s, not %s", query, r.code, (int)r.len, r.body, answer);
+}
+
+/* Rule 26: it learns first, and votes once it follows. */
+static void who_is_added_learns_and_then_votes(void **state)
+{
+	struct fixture *f = *state;
+
+	ask_member(f, "change=add&group=main&node=4", 200, "{\"id\":\"7.4\",\"ms\":");
+	assert_int_equal(changer.nasked, 2);
+	assert_asked(0, XR_ORDER_ADD, 4);
+	assert_asked(1, XR_ORDER_PROMOTE, 4);
+}
+
+static void each_change_is_one_order(void **state)
+{
+	static const struct {
+		const char *query;
+		enum xr_order_kind kind;
+		uint8_t node;
+	} changes[] = {
+		{"change=learn&group=main&node=9", XR_ORDER_ADD, 9},
+		{"change=promote&group=main&node=1", XR_ORDER_PROMOTE, 1},
+		{"change=remove&group=main&node=2", XR_ORDER_REMOVE, 2},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+		ask_member(f, changes[i].query, 200, "{\"id\":\"7.3\"");
+		assert_int_equal(changer.nasked, 1);
+		assert_asked(0, changes[i].kind, changes[i].node);
+	}
+}
+
+/* What is so for a moment is tried again; what is not is the answer, and ends it. */
+static void changes_that_are_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	changer.refusals[1] = -EAGAIN;
+	changer.refusals[2] = -EBUSY;
+	ask_member(f, "change=add&group=main&node=4", 200, "{\"id\":\"7.6\"");
+	assert_int_equal(changer.nasked, 4);
+	assert_asked(3, XR_ORDER_PROMOTE, 4);
+	changer.refusals[1] = -EHOSTDOWN;
+	ask_member(f, "change=add&group=main&node=4", 409, "refused as order 1");
+	assert_int_equal(changer.nasked, 2);
+	changer.refusals[0] = -EEXIST;
+	ask_member(f, "change=add&group=main&node=4", 409, "refused as order 0");
+	assert_int_equal(changer.nasked, 1);
+	changer.refusals[0] = -ENOENT;
+	ask_member(f, "change=remove&group=main&node=4", 404, "refused as order 0");
+	changer.refusals[0] = -EINVAL;
+	ask_member(f, "change=remove&group=main&node=4", 400, "refused as order 0");
+}
+
+static void members_that_are_asked_for_wrongly(void **state)
+{
+	static const char *const wrong[] = {
+		"",
+		"group=main&node=4",
+		"change=add&node=4",
+		"change=add&group=main",
+		"change=add&group=&node=4",
+		"change=add&group=main&node=",
+		"change=add&group=main&node=0",
+		"change=add&group=main&node=10",
+		"change=add&group=main&node=x",
+		"change=add&group=main&node=4&to=2",
+		"change=Add&group=main&node=4",
+		"change=list&group=main&node=4",
+		"change=add&group=sixteen-and-more&node=4",
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		ask_member(f, wrong[i], 400, "give change=add, learn, promote or remove");
+		assert_int_equal(changer.nasked, 0);
+	}
+	expect_error(f, "GET", "/v1/member?change=add&group=main&node=4", 405);
+	assert_int_equal(changer.nasked, 0);
+}
+
+static void readers_change_no_members(void **state)
+{
+	struct fixture *f = *state;
+	gid_t readers = f->readers;
+	struct reply r;
+	int status;
+	pid_t pid;
+
+	if (geteuid()) {
+		print_message("SKIPPED, NOT TESTED: needs root\n");
+		skip();
+	}
+	pid = fork();
+	if (pid == 0) {
+		if (setgroups(1, &readers) || setgid(54321) || setuid(54321) ||
+		    ask(f, "POST", "/v1/member?change=remove&group=main&node=2", &r) != CURLE_OK)
+			_exit(1);
+		_exit(r.code == 403 && strstr(r.body, "as root") ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(changer.nasked, 0);
+}
+
 #define RUNNING(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define ELECTED(f) cmocka_unit_test_setup_teardown(f, setup_elected, teardown_elected)
 #define FOLDER(f)  cmocka_unit_test_setup_teardown(f, setup_folder, teardown)
@@ -804,6 +1004,11 @@ int main(void)
 		FOLDER(other_files_are_left_alone),
 		FOLDER(a_path_that_cannot_be),
 		FOLDER(its_threads_are_of_normal_priority),
+		CHANGER(who_is_added_learns_and_then_votes),
+		CHANGER(each_change_is_one_order),
+		CHANGER(changes_that_are_refused),
+		CHANGER(members_that_are_asked_for_wrongly),
+		CHANGER(readers_change_no_members),
 	};
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);
