@@ -161,6 +161,8 @@ static void leave(void)
 	xr_config_free(&w.config);
 }
 
+static uint32_t birth; /* that main() draws, with --join */
+
 /* A new process. */
 static int enter(bool fresh, struct xr_why *why)
 {
@@ -168,6 +170,7 @@ static int enter(bool fresh, struct xr_why *why)
 	memset(&w, 0, sizeof(w));
 	memset(&seen, 0, sizeof(seen));
 	w.config_path = path;
+	w.birth = birth;
 	w.disk = &disk->ops;
 	w.host = &host;
 	w.world = &seen;
@@ -309,6 +312,28 @@ static void new_node_keeps_the_promise(void **state)
 	xr_warden_bury(&w);
 	xr_warden_reaped(&w, W_EXITCODE(0, SIGKILL), 0);
 	assert_int_equal(xr_warden_promise_until_ns(&w), clock_ns + D_NS);
+}
+
+/* Rule 27: drawn for a state that is not there yet, and from then on read from it. */
+static void birth_is_that_of_the_state(void **state)
+{
+	struct xr_why why;
+
+	(void)state;
+	assert_int_equal(control.birth, 0);
+	leave();
+	fake_disk_free(disk);
+	disk = fake_disk_new(2);
+	birth = 0xb1b2b3b4;
+	assert_int_equal(enter(true, &why), 0);
+	assert_int_equal(control.birth, 0xb1b2b3b4);
+	birth = 0;
+	assert_int_equal(enter(false, &why), 0);
+	assert_int_equal(control.birth, 0xb1b2b3b4);
+	birth = 5; /* --join once more */
+	assert_int_equal(enter(true, &why), -EEXIST);
+	assert_non_null(strstr(why.text, "start without --join"));
+	birth = 0;
 }
 
 /* What a start refuses, it has not touched. */
@@ -548,6 +573,7 @@ int main(void)
 		T(promise_is_durable_before_views_are_fenced),
 		T(promise_holds_for_the_largest_d_ever_used),
 		T(new_node_keeps_the_promise),
+		T(birth_is_that_of_the_state),
 		T(refuses_state_that_is_not_its_own),
 		T(a_second_daemon_touches_nothing),
 		T(holds_the_folders_lock),
