@@ -40,7 +40,9 @@ static __u32 some_entry(struct input *in)
 
 static void edit_group(struct world *w, struct input *in)
 {
-	static const __u32 voters[] = {0xe, 0, 0x6, 0x1e, 0x3fe, 0xc, 0xffffffff, 0x2};
+	static const __u32 members[] = {0xe,	    0,	     0x6,	0x1e,	 0x3fe,	   0xc,
+					0xffffffff, 0x2,     0x2000c,	0x20000, 0x12000c, 0x10000e,
+					0x80006,    0x4000a, 0x3f0000e, 0x20006};
 	__u32 i = take8(in) % EDITED;
 	struct xr_group *g = &w->groups[i];
 
@@ -60,7 +62,7 @@ static void edit_group(struct world *w, struct input *in)
 		g->lead_since_ns = some_time(in, w->now);
 		break;
 	case 4:
-		g->members = voters[take8(in) & 7];
+		g->members = members[take8(in) & 15];
 		break;
 	case 5:
 		w->acks[i].echo_ns[take8(in) % (XR_NODE_MAX + 1)] = some_time(in, w->now);
@@ -187,7 +189,7 @@ static void fix_body(struct packet *p, const struct world *w)
 		rec->group %= EDITED;
 		rec->digest = w->groups[rec->group].digest;
 		if (rec->flags & 0x80)
-			rec->flags &= 0x7;
+			rec->flags &= 0xf;
 		else
 			rec->flags = p->d.h.type == XR_ACK;
 		if (rec->term & 0x80)
