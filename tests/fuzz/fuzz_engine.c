@@ -11,6 +11,7 @@
 #include "fuzz.h"
 
 #define NODES	 3
+#define BIRTH	 0xb1b2b3b4u /* of a node that joined */
 #define GROUPS	 3
 #define MIN_NS	 (150 * NS_PER_MS)
 #define MAX_NS	 (300 * NS_PER_MS)
@@ -53,6 +54,7 @@ static const struct xr_control control = {
 struct xr_journal {
 	struct xr_vote votes[GROUPS];
 	struct xr_entry entries[GROUPS];
+	uint32_t birth;
 };
 
 /* On its way there. Entries come besides votes: those of the term that is durable. */
@@ -73,8 +75,9 @@ struct ghost {
 	uint64_t resigned_term; /* 1 + the newest that it resigned itself */
 	bool may_lift;		/* somebody resigned, or says so, since it entered its term */
 	uint32_t grants_term, grants;
-	uint32_t prevotes;	   /* of the term after the durable one; all: named heir */
-	uint64_t named;		   /* the newest entry that it has named to others (rule 24) */
+	uint32_t prevotes; /* of the term after the durable one; all: named heir */
+	bool taken;	   /* an entry became durable in this turn, and with it its members */
+	uint64_t named;	   /* the newest entry that it has named to others (rule 24) */
 	uint64_t asked[NODES + 1]; /* [node]: the largest that a vote request of it has named */
 };
 
@@ -135,10 +138,13 @@ static uint8_t self(const struct node *n)
 	return (uint8_t)(n - nodes);
 }
 
-static bool majority(uint32_t g, uint32_t nodes_too)
+/* Rule 25: of those that the durable entry names. */
+static bool majority(const struct node *n, uint32_t g, uint32_t nodes_too)
 {
-	return __builtin_popcount(nodes_too & groups[g].voters) * 2 >
-	       __builtin_popcount(groups[g].voters);
+	const struct xr_entry *entry = &n->disk.entries[g];
+	uint32_t voters = entry->id ? entry->voters : groups[g].voters;
+
+	return __builtin_popcount(nodes_too & voters) * 2 > __builtin_popcount(voters);
 }
 
 static const struct xr_vote *waits(const struct node *n, uint32_t g)
@@ -174,7 +180,7 @@ static void check_lead(struct node *n, uint32_t g, struct xr_view v)
 
 	must(v.leader == self(n) && n->disk.votes[g].vote == self(n), "no own vote");
 	must(o->resigned_term < v.term + 1ull, "leads again in a term that it resigned");
-	must(o->grants_term == v.term && majority(g, o->grants | 1u << self(n)),
+	must(o->grants_term == v.term && majority(n, g, o->grants | 1u << self(n)),
 	     "group %u term %u: no majority", g, v.term);
 	must(n->groups[g].lead_since_ns == s.now_ns || o->unfenced.word == o->view.word,
 	     "LEAD is published before it is known since when (rule 5)");
@@ -200,8 +206,7 @@ static void check_view(struct node *n, uint32_t g)
 		return;
 	}
 	must(v.term == n->disk.votes[g].term && !waits(n, g), "published before it is durable");
-	must(v.mode != XR_FOLLOW || (v.leader != self(n) && groups[g].voters >> v.leader & 1),
-	     "follows %u", v.leader);
+	must(v.mode != XR_FOLLOW || v.leader != self(n), "follows itself");
 	if (v.mode == XR_LEAD)
 		check_lead(n, g, v);
 }
@@ -247,13 +252,13 @@ static void check_submit(struct node *n, const struct xr_vote *v)
 	     "rule 7: from term %u vote %u to term %u vote %u", d->term, d->vote, v->term, v->vote);
 	if (!v->vote)
 		return;
-	must(groups[g].voters >> v->vote & 1, "a vote for node %u", v->vote);
-	must(v->vote != self(n) || majority(g, n->ghost[g].prevotes | 1u << self(n)),
+	must(v->vote <= XR_NODE_MAX, "a vote for node %u", v->vote);
+	must(v->vote != self(n) || majority(n, g, n->ghost[g].prevotes | 1u << self(n)),
 	     "a campaign that nobody agreed to");
 	check_look(n, g);
 }
 
-/* Rules 22 and 24: larger than the last, of the durable term; and it may be written unfenced. */
+/* Rules 22 and 24: larger than the last, of no newer term; and it may be written unfenced. */
 static void check_taken(struct node *n, const struct xr_vote *v, const struct xr_entry *entry)
 {
 	uint32_t g = v->group;
@@ -262,15 +267,17 @@ static void check_taken(struct node *n, const struct xr_vote *v, const struct xr
 	must(g < GROUPS && v->digest == groups[g].digest, "an entry of another group");
 	must(!n->over && !waits(n, g) && !entry_waits(n, g), "two writes at once");
 	must(v->term == d->term && v->vote == d->vote, "an entry moves the vote");
-	must(xr_entry_term(entry->id) == v->term && entry->id > n->disk.entries[g].id &&
+	must(xr_entry_term(entry->id) <= v->term && entry->id > n->disk.entries[g].id &&
 		     (uint32_t)entry->id - 1 < XR_INDEX_MAX,
 	     "entry %llx after %llx", (unsigned long long)entry->id,
 	     (unsigned long long)n->disk.entries[g].id);
-	must(entry->voters == groups[g].voters && entry->size <= XR_VALUE_MAX && !entry->learners,
+	must(entry->voters && !(entry->voters & entry->learners) &&
+		     !((entry->voters | entry->learners) & ~XR_NODES) &&
+		     entry->size <= XR_VALUE_MAX,
 	     "an entry that no group can have");
 }
 
-/* Rule 24: what it names is durable, and of the record's term. */
+/* Rule 24: what it names is durable, and of the record's term. Who lacks an entry promises nothing. */
 static void check_named(struct node *n, const struct xr_record *b)
 {
 	uint64_t id = (uint64_t)b->term << 32 | (b->entry & XR_INDEX_MAX);
@@ -278,7 +285,7 @@ static void check_named(struct node *n, const struct xr_record *b)
 	if (!(uint32_t)id)
 		return;
 	must(id <= n->disk.entries[b->group].id, "names an entry that is not durable");
-	if (n->ghost[b->group].named < id)
+	if (!(b->flags & XR_LACKING) && n->ghost[b->group].named < id)
 		n->ghost[b->group].named = id;
 }
 
@@ -306,11 +313,11 @@ static void check_body(struct node *n, const struct xr_wire *h, const struct xr_
 	const struct xr_vote *d = &n->disk.votes[g % GROUPS], *w = waits(n, g);
 	struct ghost *o = &n->ghost[g % GROUPS];
 	struct xr_view v = n->groups[g % GROUPS].view;
+	const struct xr_append *a = (const struct xr_append *)b;
 
 	if (xr_type_body(h->type) == XR_BODY_RECORD && b->flags & XR_PENDING)
 		return;
-	must(g < GROUPS && b->digest == groups[g].digest && groups[g].voters >> h->dest & 1,
-	     "group %u, of which node %u is no voter", g, h->dest);
+	must(g < GROUPS && b->digest == groups[g].digest, "group %u", g);
 	switch (h->type) {
 	case XR_HEARTBEAT:
 		must(b->term == o->led_term && o->led_ns == s.now_ns, "beats, and does not lead");
@@ -323,7 +330,10 @@ static void check_body(struct node *n, const struct xr_wire *h, const struct xr_
 			     (n->groups[g].contact_ns == s.now_ns && v.term == b->term &&
 			      (v.mode == XR_NONE || v.leader == h->dest)),
 		     "acks whom it follows not");
-		if (b->flags & XR_ACKED)
+		must(!(b->flags & XR_ACKED) == !xr_is_member(&n->groups[g], self(n)) ||
+			     b->flags & XR_REFUSED,
+		     "acks, and is no member (rule 27)");
+		if (b->flags & (XR_ACKED | XR_LACKING))
 			check_named(n, b);
 		else
 			must(!b->entry, "names an entry, and acks nothing");
@@ -342,6 +352,13 @@ static void check_body(struct node *n, const struct xr_wire *h, const struct xr_
 		break;
 	case XR_APPEND:
 		must(b->term == o->led_term && !b->entry, "an entry of one that does not lead");
+		must((a->entry.voters | a->entry.learners) >> h->dest & 1,
+		     "an entry for whom it does not name (rule 25)");
+		break;
+	case XR_HAND_ON:
+		must(a->entry.id <= n->engine.members[g].raft.committed &&
+			     a->entry.id <= n->disk.entries[g].id,
+		     "hands on what is not committed (rule 24)");
 		break;
 	case XR_RESIGN:
 		check_resigned(n, g, b->term);
@@ -361,7 +378,7 @@ static void check_sent(struct node *n, uint8_t to, const struct xr_wire *h, size
 	must(h->sent_ns >= s.now_ns, "was sent before it was");
 	must(xr_type_body(h->type) != XR_BODY_RECORD || h->sent_ns == s.now_ns,
 	     "a lease would count from elsewhere (rule 5)");
-	if (h->type == XR_APPEND)
+	if (xr_type_body(h->type) == XR_BODY_WORD)
 		check_body(n, h, (const void *)(h + 1));
 	else
 		for (int i = 0; i < h->count && xr_type_body(h->type) != XR_BODY_FACT; i++)
@@ -378,25 +395,28 @@ static uint32_t met(const struct node *n)
 	return who;
 }
 
-/* A leader's heartbeat is neither left out nor put off, and nobody's timer is lost. */
+/* A leader's heartbeat is neither left out nor put off, and no voter's timer is lost. */
 static void check_timer(struct node *n, uint32_t g, bool timer)
 {
 	uint64_t at_ns = n->engine.timers.at_ns[g], from_ns = s.now_ns;
 	struct ghost *o = &n->ghost[g];
 	bool leads = o->view.view.mode == XR_LEAD;
+	const struct xr_raft *r = &n->engine.members[g].raft;
+	uint32_t others = xr_members(n->groups[g].members) & ~(1u << self(n));
 
-	if (!n->engine.members[g].raft.voters)
+	if (!r->voters)
 		return;
 	if (xr_before(from_ns, n->promise_until_ns))
 		from_ns = n->promise_until_ns;
-	must(at_ns == UINT64_MAX ? waits(n, g) != NULL : at_ns <= from_ns + 2 * MAX_NS,
+	must(at_ns == UINT64_MAX ? waits(n, g) || !xr_raft_stands(r)
+				 : at_ns <= from_ns + 2 * MAX_NS,
 	     "group %u sleeps too long", g);
-	if (leads && at_ns != o->beat_ns) {
+	if (leads && at_ns != o->beat_ns && !o->taken) {
 		must((!o->beat_ns || timer) && at_ns - s.now_ns <= BEAT_NS &&
-			     o->beaten == (groups[g].voters & met(n)),
+			     o->beaten == (others & met(n)),
 		     "a leader's next heartbeat is put off");
 		must(xr_may_lead(&n->groups[g], &n->acks[g], &n->control, s.now_ns) ||
-			     xr_before(s.now_ns, n->engine.members[g].raft.grace_ns),
+			     xr_before(s.now_ns, r->grace_ns),
 		     "beats without a quorum (rule 12)");
 	}
 	o->beat_ns = leads ? at_ns : 0;
@@ -438,10 +458,11 @@ static void note(struct node *n, const struct xr_wire *h, const struct xr_ballot
 	uint32_t term = n->disk.votes[b->group % GROUPS].term, from = 1u << (h->source & 31);
 	bool granted = b->flags & XR_GRANTED;
 
-	if (b->group >= GROUPS || b->digest != groups[b->group].digest ||
-	    !(n->groups[b->group].members & from))
+	if (b->group >= GROUPS || b->digest != groups[b->group].digest || h->source > NODES)
 		return;
-	if (h->type == XR_VOTE && h->source <= NODES && o->asked[h->source] < b->entry)
+	if (granted && b->birth != n->disk.entries[b->group].birth[h->source])
+		return; /* rule 27: such a vote must not count */
+	if (h->type == XR_VOTE && o->asked[h->source] < b->entry)
 		o->asked[h->source] = b->entry;
 	if (h->type == XR_VOTE_ANSWER && granted && b->term == o->grants_term)
 		o->grants |= from;
@@ -561,8 +582,10 @@ static void write_first(struct node *n)
 {
 	const struct xr_vote *v = &n->waiting[0].vote;
 
-	if (n->waiting[0].entry.id)
+	if (n->waiting[0].entry.id) {
 		n->disk.entries[v->group] = n->waiting[0].entry;
+		n->ghost[v->group].taken = true;
+	}
 	if (n->disk.votes[v->group].term != v->term)
 		n->ghost[v->group].prevotes = n->ghost[v->group].may_lift = 0;
 	n->disk.votes[v->group] = *v;
@@ -659,8 +682,7 @@ const struct xr_vote *xr_journal_find(const struct xr_journal *j, uint32_t g)
 
 uint32_t xr_journal_birth(const struct xr_journal *j)
 {
-	(void)j;
-	return 0;
+	return j->birth;
 }
 
 const struct xr_entry *xr_journal_entry(const struct xr_journal *j, uint32_t g)
@@ -756,7 +778,7 @@ static void enter(struct node *n, void (*turn)(struct xr_engine *e))
 
 	s.acting = n;
 	for (uint32_t g = 0; g < GROUPS; g++)
-		n->ghost[g].beaten = 0;
+		n->ghost[g].beaten = n->ghost[g].taken = 0;
 	if (!setjmp(s.died)) {
 		turn(&n->engine);
 		check_turn(n, waits_ns,
@@ -859,6 +881,9 @@ static void order(struct xr_engine *e)
 
 	if (what & 16)
 		o.kind = XR_ORDER_SET;
+	else if (what & 128)
+		o.kind = XR_ORDER_ADD + (what >> 5 & 3) % 3;
+	o.node = what & 3;
 	o.conditional = what & 32;
 	o.size = what & 64 ? take16(&s.in) % (XR_VALUE_MAX + 9) : what >> 7;
 	xr_engine_order(e, &o, &r);
@@ -906,7 +931,7 @@ static void lie_body(struct node *n, struct xr_datagram *d)
 	b->term = (r->op.writing ? r->op.term : r->term + ahead) + off[shape >> 2 & 3] +
 		  (shape & 16 ? take32(&s.in) : 0);
 	b->digest = groups[g % GROUPS].digest + (shape >> 5 & 1);
-	b->flags = body == XR_BODY_RECORD && more & 7 ? more & 7 : !(shape >> 6);
+	b->flags = body == XR_BODY_RECORD && more & 15 ? more & 15 : !(shape >> 6);
 	if (body == XR_BODY_RECORD) {
 		((struct xr_record *)b)->entry = ((uint32_t)r->entry + (more >> 4 & 3) - 1) |
 						 (more & 128 ? XR_COMMITTED : 0);
@@ -916,7 +941,21 @@ static void lie_body(struct node *n, struct xr_datagram *d)
 	b->node = more & 3;
 	b->lift_leader = more >> 2 & 3;
 	b->lift_term = r->term - (more >> 6 & 1);
+	b->birth = n->disk.entries[g % GROUPS].birth[d->wire.source % (NODES + 1)];
+	b->birth ^= (more & 63) == 63 ? BIRTH : 0;
 	b->entry = more >> 7 ? r->entry + (shape >> 6) - 1 : 0;
+}
+
+/* Perhaps of another birth, of nobody, or of somebody twice. */
+static void lie_members(struct xr_entry *e)
+{
+	static const uint16_t some[] = {0xe, 0x6, 0xc, 0x2, 0x1e, 0x8, 0x1, 0};
+	uint8_t who = take8(&s.in);
+
+	e->voters = some[who & 7];
+	e->learners = (uint16_t)(some[who >> 3 & 7] & ~(who & 64 ? 0 : e->voters));
+	for (uint8_t node = 1; node <= NODES; node++)
+		e->birth[node] = who >> 6 == node % 4 ? BIRTH : 0;
 }
 
 /* An entry that fits, or one that does not. */
@@ -935,6 +974,8 @@ static void lie_append(struct node *n, struct xr_datagram *d)
 	a->entry.id = (uint64_t)(a->record.term - (shape >> 5 & !(more & 3))) << 32;
 	a->entry.id += (uint32_t)r->entry + (more & 15) - 3;
 	a->entry.voters = groups[g % GROUPS].voters ^ (more >> 4 == 15);
+	if (shape & 64)
+		lie_members(&a->entry);
 	a->entry.size = shape & 64 ? take16(&s.in) % (XR_VALUE_MAX + 16) : more >> 4;
 	size = sizeof(a->record) + XR_ENTRY_BASE + (a->entry.size + 7u) / 8 * 8;
 	if (shape & 128) /* the header says otherwise */
@@ -967,9 +1008,9 @@ static void lie(struct node *n, bool nic, bool ring)
 	if (h->type != XR_HEARTBEAT && !(odd & 8))
 		h->sent_ns = s.now_ns + ++s.said;
 	memset(h + 1, 0, sizeof(struct xr_record)); /* where there is less */
-	if (h->type == XR_APPEND)
+	if (xr_type_body(h->type) == XR_BODY_WORD)
 		lie_append(n, &d);
-	for (int i = odd >> 6; i >= 0 && h->type != XR_APPEND; i--)
+	for (int i = odd >> 6; i >= 0 && xr_type_body(h->type) != XR_BODY_WORD; i--)
 		if (xr_type_body(h->type) == XR_BODY_FACT)
 			lie_fact(n, &d);
 		else
@@ -1084,6 +1125,7 @@ static void set_up(struct node *n, uint8_t shape)
 		v->vote = s.liars ? shape >> 3 & 3 : 0;
 		memcpy(v->name, groups[g].name, sizeof(v->name));
 	}
+	n->disk.birth = s.liars && (shape & 24) == 24 ? BIRTH : 0;
 	start(n, (shape & 96) >> 2);
 }
 
