@@ -36,11 +36,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
  */
 static bool shape_right(const struct xr_wire *h)
 {
-	static const __u32 body[] = {0, 16, 16, 16, 40, 40, 40, 40, 40, 16, 16, 16, 16, 16, 8};
+	static const __u32 body[] = {0, 16, 16, 16, 40, 40, 40, 40, 40, 16, 16, 16, 16, 16, 8, 8};
 
 	if (r.size < sizeof(*h) || r.len > r.size || r.len > XR_DATAGRAM_MAX)
 		return false;
-	if (memcmp(&h->magic, "XRFT", 4) || h->version != 3 || h->type < 1 || h->type > 14)
+	if (memcmp(&h->magic, "XRFT", 4) || h->version != 3 || h->type < 1 || h->type > 15)
 		return false;
 	return r.len == 48 + h->count * body[h->type] && h->count;
 }
