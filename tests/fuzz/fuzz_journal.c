@@ -16,6 +16,7 @@
 
 #define GROUPS	  64
 #define HISTORY	  8192
+#define BIRTH	  0xb1b2b3b4u /* it joined */
 #define BATCH_MAX 300
 #define STEPS	  200
 #define IMAGE_MAX (64 * XR_BLOCK_SIZE)
@@ -56,6 +57,7 @@ static struct xr_journal_opts options(bool create)
 					.cluster = "demo",
 					.node = 1,
 					.create = create,
+					.birth = create ? BIRTH : 0,
 					.capacity_blocks = 8,
 					.disk = &s.disk->ops};
 }
@@ -167,6 +169,7 @@ static void reopen(void)
 		s.over = true;
 		return;
 	}
+	must(s.trust == FORGED || xr_journal_birth(s.j) == BIRTH, "another birth (rule 27)");
 	if (s.trust == WHOLE)
 		check_content();
 	if (s.trust != FORGED)
