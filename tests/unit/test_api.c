@@ -879,7 +879,8 @@ static void who_is_added_learns_and_then_votes(void **state)
 {
 	struct fixture *f = *state;
 
-	ask_member(f, "change=add&group=main&node=4", 200, "{\"id\":\"7.4\",\"committed\":true,\"ms\":");
+	ask_member(f, "change=add&group=main&node=4", 200,
+		   "{\"id\":\"7.4\",\"committed\":true,\"ms\":");
 	assert_int_equal(changer.nasked, 2);
 	assert_asked(0, XR_ORDER_ADD, 4);
 	assert_asked(1, XR_ORDER_PROMOTE, 4);
