@@ -22,9 +22,7 @@ class Arch:
     triplet: str
     qemu: str
     machine: tuple  # and CPU
-    console: str  # the first serial line
-    agent: str  # the second, and the device that makes it
-    agent_device: str
+    console: str  # the serial line
 
     def libraries(self, root):
         folders = "lib64", "lib", f"lib/{self.triplet}", f"usr/lib/{self.triplet}"
@@ -57,10 +55,10 @@ class Arm64(Arch):
         return folder
 
 
-AMD64 = Arch("amd64", "x86_64-linux-gnu", "qemu-system-x86_64", ("-machine", "q35", "-cpu", "max"), "ttyS0", "ttyS1", "isa-serial")
+AMD64 = Arch("amd64", "x86_64-linux-gnu", "qemu-system-x86_64", ("-machine", "q35", "-cpu", "max"), "ttyS0")
 # A machine with memory that is ordered as weakly as qemu makes it, and compare-exchange in one instruction.
 ARM64 = Arm64("arm64", "aarch64-linux-gnu", "qemu-system-aarch64", ("-machine", "virt,gic-version=3", "-cpu", "max,pauth-impdef=on"),
-              "ttyAMA0", "ttyS0", "pci-serial")
+              "ttyAMA0")
 
 
 def of_kernel(name):

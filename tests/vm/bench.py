@@ -7,7 +7,7 @@ import time
 
 import arch
 from debian import Debian, Unavailable
-from nodes import Node
+from spaces import MODULES, nodes_in
 from vm import VM, Kernel
 
 # name: package, suite
@@ -18,7 +18,9 @@ KERNELS = {
     "6.1-arm64": ("linux-image-arm64", "bookworm"),
     "6.12-arm64": ("linux-image-arm64", "bookworm-backports"),
 }
-SYSTEM_PROGRAMS = ("usr/sbin/bpftool", "bin/ip")
+SYSTEM_PROGRAMS = ("usr/sbin/bpftool", "bin/ip", "sbin/tc", "sbin/bridge")
+# package: program
+PROGRAMS = {"ethtool": "sbin/ethtool", "xdp-tools": "usr/sbin/xdp-filter"}
 
 
 def cache_folder():
@@ -29,6 +31,7 @@ def cache_folder():
 class Bench:
     def __init__(self, lan, build, kernel, nic="virtio-net-pci", queues=1):
         self.lan, self.nic, self.queues = lan, nic, queues
+        self.card = nic.removesuffix("-pci") + (f", {queues} queues" if queues > 1 else "")
         self.vms, self.began = [], time.monotonic()
         self.arch = arch.of_kernel(kernel)
         self.debian = Debian(cache_folder(), self.arch.name)
@@ -52,24 +55,27 @@ class Bench:
         for program in programs:
             if not os.path.exists(program):
                 raise Unavailable(f"{program} is missing; scripts/setup and scripts/build make it")
+        programs += [self.debian.tree(package, "bookworm") / place for package, place in PROGRAMS.items()]
+        files["opt/pass.bpf.o"] = ((self.build / "bpf/pass.bpf.o").read_bytes(), 0o644)
         busybox = self.debian.tree("busybox-static", "bookworm") / "bin/busybox"
-        self.kernel.initramfs(self.initrd, busybox, programs, files, self.arch.libraries(self.root))
+        self.kernel.initramfs(self.initrd, busybox, programs, files, self.arch.libraries(self.root), MODULES)
 
-    def nodes(self, count):
-        """Machines that boot together, each with a node that is not yet started."""
+    def machines(self, count, cpus=None):
+        """They boot together."""
         if not self.initrd.exists():
             self._make_initrd()
-        self.vms += [VM(self.lan, n, self.arch, self.kernel, self.initrd, self.nic, self.queues) for n in range(1, count + 1)]
+        self.vms += [VM(self.lan, n, self.arch, self.kernel, self.initrd, self.nic, self.queues, cpus)
+                     for n in range(1, count + 1)]
         for vm in self.vms:
             vm.start()
         for vm in self.vms:
             vm.ready()
         self.say(f"{count} of Linux {self.kernel.release} with {self.nic} run")
-        addresses = {n: f"10.9.0.{n}" for n in range(1, 4)}
-        nodes = [Node(vm, vm.number, addresses) for vm in self.vms]
-        for node in nodes:
-            node.address_up()
-        return nodes
+        return self.vms
+
+    def nodes(self, count, cpus=None):
+        """Machines, each with a node that is not yet started."""
+        return nodes_in(self.machines(count, cpus))
 
     def end(self):
         for vm in self.vms:

@@ -2,8 +2,8 @@
 """What is tried. Each case gets a bench, and returns what a user may rely on there, for the table of support."""
 import re
 
-from nodes import answers_natively, elect
-from vm import Failed
+from nodes import answers_natively, elect, remove
+from vm import Failed, wait_for
 
 # The kernel gives up at a million; what comes near it today, another kernel refuses.
 VERIFIED_MAX = 500_000
@@ -40,7 +40,7 @@ def doctor_is_right(bench, said, mode, attached):
 def refuses_native(bench, node):
     """Whoever asks for native and cannot have it is told, and gets no other."""
     node.configure()
-    said = node.vm.run("xraftd --config /run/xraft.conf --new 2>&1", check=False)
+    said = node.vm.run(f"xraftd --config {node.conf} --new 2>&1", check=False)
     expect(node.vm.rc == 1 and "native XDP is refused" in said, f"xdp = native is refused, in words: {said}")
     expect(not node.leftovers(), f"nothing is left of what was refused: {node.leftovers()}")
     bench.say(f"xdp = native: {said.strip().splitlines()[-1]}")
@@ -53,7 +53,6 @@ def probe(bench):
     asked, tried = node.doctor(), node.doctor("--try")
     result = None
     for xdp in "auto", "native", "generic", "off":
-        node.vm.run("rm -rf /state/xraft")
         node.xdp = xdp
         if xdp == "native" and not result.startswith("native"):
             refuses_native(bench, node)
@@ -69,13 +68,16 @@ def probe(bench):
             bench.say(f"the verifier looked at {verified} instructions")
             expect(0 < verified < VERIFIED_MAX, f"the verifier looks at {verified} instructions, of {VERIFIED_MAX}")
         expect(xdp in ("auto", mode), f"xdp = {xdp} became {mode}")
-        node.remove()
+        remove([node])
     return result
 
 
 def begin(nodes):
     for node in nodes:
-        node.start(new=True)
+        node.configure()
+        node.launch(new=True)
+    for node in nodes:
+        node.wait()
     return elect(nodes)
 
 
@@ -90,9 +92,19 @@ def answers(bench, nodes, leader):
     bench.say(f"node {leader} leads; followers answer: {how(others(nodes, leader)[0])}")
 
 
-def remove_all(nodes):
-    for node in nodes:
-        node.remove()
+def alarms(nodes):
+    return sum(node.log(1000).count("asks whether it would win") for node in nodes)
+
+
+def undisturbed(nodes, leader, beats=100):
+    """Over so many heartbeats nobody misses the leader, and its term stays."""
+    term, asked = nodes[leader - 1].group()["term"], alarms(nodes)
+    before = {node.number: node.count("heartbeat_answered") for node in others(nodes, leader)}
+    for node in others(nodes, leader):
+        wait_for(f"node {node.number} answers {beats} heartbeats",
+                 lambda n=node: n.count("heartbeat_answered") >= before[n.number] + beats)
+    expect(elect(nodes) == leader and nodes[leader - 1].group()["term"] == term, f"the term stays {term}")
+    expect(alarms(nodes) == asked, f"nobody misses a leader that is there: {[node.log() for node in nodes]}")
 
 
 def killed(bench, nodes, leader):
@@ -119,5 +131,5 @@ def short(bench):
     expect(0 < verified < VERIFIED_MAX, f"the verifier looks at {verified} instructions, of {VERIFIED_MAX}")
     result = how(nodes[0])
     killed(bench, nodes, leader)
-    remove_all(nodes)
+    remove(nodes)
     return result

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-SUITES = ("bookworm", "bookworm-backports")
 
 CONF = """Dir::State "{0}";
 Dir::State::lists "{0}/lists";
@@ -49,7 +48,7 @@ class Debian:
         self.cache, self.arch = pathlib.Path(cache), arch
         self.apt = self.cache / f"apt-{arch}"
         self.trees = self.cache / "trees"
-        self.updated = False
+        self.updated = None  # the suite
         for folder in (self.apt / "lists/partial", self.apt / "archives/partial", self.trees):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -60,15 +59,15 @@ class Debian:
             raise Unavailable(f"{' '.join(command)}: {(done.stderr or done.stdout).strip()[-300:]}")
         return done.stdout
 
-    def _update(self):
-        if self.updated:
+    def _update(self, suite):
+        if self.updated == suite:
             return
         uri = mirror()
         (self.apt / "apt.conf").write_text(CONF.format(self.apt, self.arch))
         (self.apt / "sources.list").write_text(
-            "".join(f"deb [signed-by={KEYRING}] {uri} {suite} main\n" for suite in SUITES))
+            f"deb [signed-by={KEYRING}] {uri} {suite} main\n")
         self._run("apt-get", "-q", "update")
-        self.updated = True
+        self.updated = suite
 
     def _show(self, package, version):
         """(name, version, what it depends on in exactly this version)"""
@@ -104,7 +103,6 @@ class Debian:
         with open(self.cache / "lock", "w", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not tree.exists():
-                self._update()
                 fresh = tree.with_suffix(".new")
                 shutil.rmtree(fresh, ignore_errors=True)
                 fresh.mkdir()
@@ -113,6 +111,7 @@ class Debian:
         return tree
 
     def _install(self, packages, tree):
+        self._update("bookworm")
         self._run("apt-get", "-qy", "--no-install-recommends", "--download-only", "install", *packages)
         self._unpack(tree)
 
@@ -122,6 +121,7 @@ class Debian:
             deb.unlink()
 
     def _fetch(self, package, suite, fresh):
+        self._update(suite)
         version = self._newest(package, suite)
         todo, done = [package], set()
         while todo:

@@ -9,42 +9,55 @@ name = vm
 key = /etc/xraft/key
 [self]
 node = {self}
-interface = eth0
+interface = {interface}
 xdp = {xdp}
-state = /state/xraft
+state = /state/{self}
 [timing]
-election_ms = 600-1200
-heartbeat_ms = 150
+election_ms = {election}
+heartbeat_ms = {heartbeat}
 [nodes]
 {nodes}
 [groups]
 main = 1: {ids}
 """
-LIST = "for p in /proc/[0-9]*; do case $(readlink $p/exe) in */xraftd) echo ${p#/proc/};; esac; done"
+# Those of this network namespace: a machine may carry several nodes.
+LIST = ("here=$(readlink /proc/self/ns/net); "
+        "for p in $(pidof xraftd); do [ \"$(readlink /proc/$p/ns/net)\" = \"$here\" ] && echo $p; done; true")
 
 
 class Node:
-    """`addresses` are those of all nodes."""
+    """`addresses` are those of all nodes. `vm` runs scripts: a machine, or a Space of one."""
 
     def __init__(self, vm, number, addresses):
         self.vm, self.number, self.addresses, self.xdp = vm, number, addresses, "auto"
+        self.interface, self.election, self.heartbeat = "eth0", "600-1200", 150
+        self.conf, self.logged = f"/run/xraft-{number}.conf", f"/run/log-{number}"
 
     def configure(self):
         ids = " ".join(str(n) for n in self.addresses)
         text = CONF.format(
-            self=self.number, xdp=self.xdp, ids=ids,
-            nodes="\n".join(f"{n} = {a}" for n, a in self.addresses.items()))
-        self.vm.run(f"cat >/run/xraft.conf <<'END'\n{text}END")
+            self=self.number, xdp=self.xdp, ids=ids, interface=self.interface,
+            election=self.election, heartbeat=self.heartbeat,
+            nodes="\n".join(f"{n} = [{a}]" if ":" in a else f"{n} = {a}" for n, a in self.addresses.items()))
+        self.vm.run(f"cat >{self.conf} <<'END'\n{text}END")
 
-    def address_up(self):
-        self.vm.run(f"ip link set eth0 up; ip addr add {self.addresses[self.number]}/24 dev eth0")
+    def address_up(self, at="eth0"):
+        own = self.addresses[self.number]
+        self.vm.run(f"ip link set {at} up; ip addr add {own}{'/64 nodad' if ':' in own else '/24'} dev {at}")
 
     def launch(self, new=False):
-        self.vm.run(f"setsid xraftd --config /run/xraft.conf {'--new' if new else ''} </dev/null >>/run/log 2>&1 &")
+        self.vm.run(f"setsid xraftd --config {self.conf} {'--new' if new else ''} </dev/null >>{self.logged} 2>&1 &")
+
+    def check(self):
+        """What xraftd says of its file and this machine, before it starts."""
+        return self.vm.run(f"xraftd --check --config {self.conf} 2>&1", check=False)
 
     def start(self, new=False):
         self.configure()
         self.launch(new)
+        self.wait()
+
+    def wait(self):
         wait_for(f"node {self.number} takes part", self.alive, every_s=0.5)
 
     def alive(self):
@@ -58,7 +71,7 @@ class Node:
 
     def kill(self, name="KILL"):
         """Warden and engine, both at once."""
-        self.vm.run(f"kill -{name} $({LIST}); true")
+        self.vm.run(f"kill -{name} $({LIST}) 2>/dev/null; true")
         wait_for("xraftd ends", lambda: not self.pids())
 
     def status(self):
@@ -78,25 +91,38 @@ class Node:
 
     def doctor(self, *options):
         """{check: (result, sentence)}"""
-        said = json.loads(self.vm.run(f"xraft doctor --json --config /run/xraft.conf {' '.join(options)}", check=False))
+        said = json.loads(self.vm.run(f"xraft doctor --json --config {self.conf} {' '.join(options)}", check=False))
         return {check["name"]: (check["result"], check["found"]) for check in said["checks"]}
 
     def log(self, lines=12):
-        return self.vm.run(f"tail -n {lines} /run/log", check=False)
+        return self.vm.run(f"tail -n {lines} {self.logged}", check=False)
 
-    def remove(self):
-        """Ends it; then nothing may be left attached, loaded or pinned."""
+    def end(self):
         self.kill("TERM")
         self.vm.run(f"xraft -n vm.{self.number} detach")
-        left = self.leftovers()
-        if left:
-            raise Failed(f"node {self.number} leaves behind: {left}")
+
+    def forget(self):
+        """The next start is a first one."""
+        self.vm.run(f"rm -rf /state/{self.number} {self.logged}")
 
     def leftovers(self):
-        # The kernel frees programs a little after the last descriptor.
+        """What is attached, loaded or pinned. The kernel frees programs a little after the last descriptor;
+        on a bond it keeps what was replaced (6.12: bond_xdp_set() puts the old one only where none follows)."""
+        names = "xr_(nic|fence|try)" + ("" if self.interface == "bond0" else "|xdp_disp")
         return wait_until_empty(lambda: self.vm.run(
-            "bpftool prog show | grep -E 'xr_nic|xr_pass'; find /sys/fs/bpf -type f; find /sys/fs/bpf/xraft -mindepth 1",
+            f"bpftool prog show | grep -E '{names}'; find /sys/fs/bpf -type f; "
+            f"find /sys/fs/bpf/xraft -mindepth 1; ip link show dev {self.interface} | grep xdp",
             check=False).strip())
+
+
+def remove(nodes):
+    """Ends them; then nothing may be left."""
+    for node in nodes:
+        node.end()
+    for node in nodes:
+        if left := node.leftovers():
+            raise Failed(f"node {node.number} leaves behind: {left}")
+        node.forget()
 
 
 def wait_until_empty(what):

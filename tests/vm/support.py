@@ -5,7 +5,6 @@ import pathlib
 FILE = pathlib.Path(__file__).with_name("support.tsv")
 README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
 BEGIN, END = "<!--tests/vm/table-->\n", "<!--end-->\n"
-HEAD = "| kernel | XDP | interface |\n|---|---|---|\n"
 
 
 def load():
@@ -19,10 +18,9 @@ def save(rows):
 
 
 def found(kernel, card, case, result):
-    """The rows of one run; a case that tries several things has one for each."""
-    if isinstance(result, str):
-        return {(kernel, card, case): result}
-    return {(kernel, f"{card}, {what}", case): said for what, said in result.items()}
+    """The rows of one run: the card's, or one for each interface that the case had."""
+    return {(kernel, interface, case): said
+            for interface, said in (result if isinstance(result, dict) else {card: result}).items()}
 
 
 def differ(rows):
@@ -32,15 +30,28 @@ def differ(rows):
             for key, said in rows.items() if written.get(key) != said]
 
 
+def word(said):
+    """A cell is short. Beside other programs is the rule, and alone the exception."""
+    if said == "by the daemon":
+        return "daemon"
+    return said.removesuffix(", dispatcher").replace(", alone", " (alone)")
+
+
 def table():
-    """A line for all that came out the same with a kernel, and for kernels of which the same is to be said."""
-    merged, alike = {}, {}
-    for (kernel, interface, _), said in load().items():
-        merged.setdefault((kernel, said), set()).add(interface)
-    for (kernel, said), names in sorted(merged.items()):
-        alike.setdefault((said, "; ".join(sorted(names))), []).append(kernel)
-    lines = [f"| {'; '.join(kernels)} | {said} | {names} |\n" for (said, names), kernels in alike.items()]
-    return HEAD + "".join(lines)
+    """A column for each kernel, a line for all interfaces of which the same is known. Without spaces, since
+    the README's words are counted."""
+    rows = load()
+    kernels = sorted({kernel for kernel, _, _ in rows})
+    known = {}
+    for (kernel, interface, _), said in rows.items():
+        known.setdefault(interface, {}).setdefault(kernel, set()).add(word(said))
+    lines = {}
+    for interface, by_kernel in sorted(known.items()):
+        cells = tuple("/".join(sorted(by_kernel.get(kernel, ""))) for kernel in kernels)
+        lines.setdefault(cells, []).append(interface)
+    head = f"|interface|{'|'.join(kernels)}|\n|{'---|' * (len(kernels) + 1)}\n"
+    return head + "".join(f"|{'; '.join(names)}|{'|'.join(cells)}|\n" for cells, names in sorted(
+        lines.items(), key=lambda line: (line[0].count(""), line[1])))
 
 
 def readme():

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Machines under qemu, on a bridge in a network namespace of their own. Each runs scripts that it gets over
-a serial line. Everything ends with the process that began it, also when that is killed."""
+a line of its own. Everything ends with the process that began it, also when that is killed."""
 import base64
 import ctypes
+import json
 import os
 import pathlib
 import shutil
@@ -21,9 +22,13 @@ PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None)
 
 # What a machine loads before it listens, and what a card needs.
-FIRST = ("virtio_pci",)
+FIRST = ("virtio_pci", "virtio_console", "virtio_blk", "ext4")
 DRIVERS = {"virtio-net-pci": "virtio_net", "e1000": "e1000", "e1000e": "e1000e", "vmxnet3": "vmxnet3"}
 
+# busybox prefers its own.
+PRELUDE = 'ip() { /opt/ip "$@"; }; tc() { /opt/tc "$@"; }\n'
+
+DISK_MB = 32
 MEM_MB = 384
 
 
@@ -64,7 +69,7 @@ class Kernel:
             raise Unavailable(f"{tree} holds no kernel")
         self.image = found[0]
 
-    def initramfs(self, out, busybox, programs, files, libraries):
+    def initramfs(self, out, busybox, programs, files, libraries, modules):
         """`programs` are put into /opt with what they need of `libraries`; `files` is {place: (content, mode)}."""
         a = Archive()
         for folder in "dev proc sys state run tmp var/lib sbin etc mnt".split():
@@ -77,7 +82,7 @@ class Kernel:
             add_program(a, program, libraries)
         for place, (content, mode) in files.items():
             a.add(place, content, mode)
-        self.modules.pack(a, (*FIRST, *DRIVERS.values()))
+        self.modules.pack(a, (*FIRST, *DRIVERS.values(), *modules))
         a.write(out)
 
 
@@ -127,20 +132,29 @@ def sweep():
 
 
 class VM:
-    """One machine, with one card, eth0. It has a CPU for each of its queues."""
+    """One machine, with one card, eth0, and a disk at /state. It has a CPU for each of its queues, or as many as
+    are asked for."""
 
-    def __init__(self, lan, number, arch, kernel, initrd, nic="virtio-net-pci", queues=1):
+    def __init__(self, lan, number, arch, kernel, initrd, nic="virtio-net-pci", queues=1, cpus=None):
+        self.cpus = cpus or queues
         self.lan, self.number, self.arch, self.kernel, self.initrd = lan, number, arch, kernel, initrd
         self.nic, self.queues, self.tap = nic, queues, f"vm{number}"
         self.dir = lan.work / f"vm{number}"
         self.dir.mkdir(exist_ok=True)
+        self.disk = self.dir / "disk"
         self.process = self.line = None
         self.rc = 0
 
-    def _card(self):
-        extra = f",mq=on,vectors={2 * self.queues + 2}" if self.queues > 1 else ""
-        rom = ",romfile=" if self.nic.startswith("virtio") else ""
-        return f"{self.nic},netdev=net,mac=52:54:00:00:00:0{self.number}{extra}{rom}"
+    def card(self):
+        """As QMP has it. It can be unplugged where it is on a port of its own; e1000 is older than these."""
+        card = {"driver": self.nic, "id": "card", "netdev": "net", "mac": f"52:54:00:00:00:0{self.number}"}
+        if self.nic != "e1000":
+            card["bus"] = "rp"
+        if self.queues > 1:
+            card |= {"mq": True, "rss": True, "vectors": 2 * self.queues + 2}
+        if self.nic.startswith("virtio"):
+            card["romfile"] = ""
+        return card
 
     def _command(self):
         queues = f",queues={self.queues}" if self.queues > 1 else ""
@@ -148,19 +162,24 @@ class VM:
         return [
             "nsenter", f"--net=/run/netns/{self.lan.name}", self.arch.qemu, *self.arch.machine,
             "-accel", os.environ.get("XR_VM_ACCEL", "tcg"),
-            "-m", str(MEM_MB), "-smp", str(self.queues),
-            "-display", "none", "-nodefaults", "-no-reboot",
+            "-m", str(MEM_MB), "-smp", str(self.cpus),
+            "-display", "none", "-nodefaults",
+            "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
             "-kernel", str(self.kernel.image), "-initrd", str(self.initrd),
             "-append", f"console={self.arch.console} panic=1 quiet net.ifnames=0 tsc=reliable mitigations=off "
-                       f"xraft.load={load} xraft.line={self.arch.agent}",
+                       f"xraft.load={load}",
             "-serial", f"file:{self.dir}/console",
             "-chardev", f"socket,id=agent,path={self.dir}/agent,server=on,wait=off",
-            "-device", f"{self.arch.agent_device},chardev=agent",
+            "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent",
             "-netdev", f"tap,id=net,ifname={self.tap},script=no,downscript=no{queues}",
-            "-device", self._card()]
+            "-drive", f"file={self.disk},if=none,id=disk,format=raw", "-device", "virtio-blk-pci,drive=disk",
+            "-device", "pcie-root-port,id=rp,chassis=1,slot=1", "-device", json.dumps(self.card())]
 
     def start(self):
         self.lan.add_tap(self.tap, self.queues)
+        with open(self.disk, "wb") as disk:
+            disk.truncate(DISK_MB << 20)
+        sh("mkfs.ext4", "-q", str(self.disk))
         with open(self.dir / "qemu.log", "w", encoding="utf-8") as log:
             # pylint: disable=consider-using-with,subprocess-popen-preexec-fn
             self.process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -197,7 +216,7 @@ class VM:
 
     def run(self, script, check=True, limit_s=SCRIPT_S):
         """What the script said; its code is in .rc."""
-        self.line.sendall(base64.b64encode(script.encode()) + b"\n")
+        self.line.sendall(base64.b64encode((PRELUDE + script).encode()) + b"\n")
         data = self._receive(lambda data: b"\n" in data, limit_s)
         head, said = data.split(b"\n", 1)
         self.rc, size = (int(word) for word in head.split())
@@ -207,6 +226,44 @@ class VM:
         if check and self.rc:
             raise Failed(f"machine {self.number}: code {self.rc} of: {script.strip()[:300]}\n{text.strip()[-1500:]}")
         return text
+
+    def qmp(self, command, **arguments):
+        """Orders to qemu itself, each over a connection of its own."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(30)
+            s.connect(str(self.dir / "qmp"))
+            file = s.makefile("rw")
+            for ask in {"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}:
+                file.write(json.dumps(ask) + "\n")
+                file.flush()
+                while "return" not in (said := json.loads(file.readline())):
+                    if "error" in said:
+                        raise Failed(f"machine {self.number}: {command}: {said['error']['desc']}")
+
+    def link(self, up):
+        self.qmp("set_link", name="card", up=up)
+
+    def unplug(self):
+        self.qmp("device_del", id="card")
+        wait_for("the card is out", lambda: "eth0" not in self.run("ls /sys/class/net"))
+
+    def plug(self):
+        """As soon as qemu has done with the old one."""
+        wait_for("the card is in", self._plugged)
+        wait_for("the kernel has found it", lambda: "eth0" in self.run("ls /sys/class/net"))
+
+    def _plugged(self):
+        try:
+            self.qmp("device_add", **self.card())
+        except Failed as failed:
+            if "Duplicate" not in str(failed):
+                raise
+            return False
+        return True
+
+    def reset(self):
+        """The power is gone for a moment."""
+        self.qmp("system_reset")
 
     def cut_power(self):
         if self.process:
