@@ -17,6 +17,7 @@ KERNELS = {
     "6.12": ("linux-image-amd64", "bookworm-backports"),
     "6.1-arm64": ("linux-image-arm64", "bookworm"),
     "6.12-arm64": ("linux-image-arm64", "bookworm-backports"),
+    "sid": ("linux-image-amd64", "sid"),
 }
 SYSTEM_PROGRAMS = ("usr/sbin/bpftool", "bin/ip", "sbin/tc", "sbin/bridge")
 # package: program

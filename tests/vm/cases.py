@@ -92,19 +92,36 @@ def answers(bench, nodes, leader):
     bench.say(f"node {leader} leads; followers answer: {how(others(nodes, leader)[0])}")
 
 
-def alarms(nodes):
-    return sum(node.log(1000).count("asks whether it would win") for node in nodes)
+def said(nodes, words):
+    return sum(node.log(1000).count(words) for node in nodes)
 
 
-def undisturbed(nodes, leader, beats=100):
-    """Over so many heartbeats nobody misses the leader, and its term stays."""
-    term, asked = nodes[leader - 1].group()["term"], alarms(nodes)
-    before = {node.number: node.count("heartbeat_answered") for node in others(nodes, leader)}
-    for node in others(nodes, leader):
+def watched(nodes, beats):
+    """(leader, term, who missed it) before and after so many heartbeats."""
+    def look():
+        leader = elect(nodes)
+        return leader, nodes[leader - 1].group()["term"], said(nodes, "asks whether it would win")
+
+    before = look()
+    answered = {node.number: node.count("heartbeat_answered") for node in others(nodes, before[0])}
+    for node in others(nodes, before[0]):
         wait_for(f"node {node.number} answers {beats} heartbeats",
-                 lambda n=node: n.count("heartbeat_answered") >= before[n.number] + beats)
-    expect(elect(nodes) == leader and nodes[leader - 1].group()["term"] == term, f"the term stays {term}")
-    expect(alarms(nodes) == asked, f"nobody misses a leader that is there: {[node.log() for node in nodes]}")
+                 lambda n=node: n.count("heartbeat_answered") >= answered[n.number] + beats or elect(nodes) != before[0])
+    return before, look()
+
+
+def undisturbed(nodes, beats=100):
+    """Over so many heartbeats nobody misses the leader, and its term stays. A node that did not get the CPU
+    of a busy host says so; then it is tried again."""
+    for _ in range(6):
+        stood = said(nodes, "the event loop stood still")
+        before, after = watched(nodes, beats)
+        if before == after:
+            return
+        if said(nodes, "the event loop stood still") == stood:
+            break
+    logs = "\n".join(node.log() for node in nodes)
+    raise Failed(f"(leader, term, alarms) were {before}, and became {after}\n{logs}")
 
 
 def killed(bench, nodes, leader):

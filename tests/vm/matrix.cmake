@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What scripts/test --vm runs besides the short form: rows of support.tsv.
-foreach(kernel 6.1 6.1-rt 6.12)
+foreach(kernel 6.1 6.1-rt 6.12 sid)
 	xr_vm_test(probe_${kernel} matrix 1800 probe --kernel ${kernel})
+endforeach()
+foreach(kernel 6.12)
+	xr_vm_test(cluster_${kernel} matrix 1800 cluster --kernel ${kernel})
 endforeach()
 foreach(case networks routed netem sharing mtu)
 	xr_vm_test(${case}_6.12 matrix 1800 ${case} --kernel 6.12)
@@ -14,3 +17,5 @@ xr_vm_test(tests_6.12-arm64 matrix 1800 tests --kernel 6.12-arm64 --queues 2)
 xr_vm_test(race_6.12-arm64 matrix 3600 race --kernel 6.12-arm64 --queues 2)
 xr_vm_test(probe_6.1_e1000e matrix 1800 probe --nic e1000e)
 xr_vm_test(probe_6.12_vmxnet3 matrix 1800 probe --kernel 6.12 --nic vmxnet3)
+xr_vm_test(spread_6.1_e1000 matrix 1800 spread --nic e1000)
+xr_vm_test(spread_6.12_queues matrix 1800 spread --kernel 6.12 --queues 2)

@@ -15,6 +15,7 @@ state = /state/{self}
 [timing]
 election_ms = {election}
 heartbeat_ms = {heartbeat}
+stall_limit_ms = {stall}
 [nodes]
 {nodes}
 [groups]
@@ -30,20 +31,20 @@ class Node:
 
     def __init__(self, vm, number, addresses):
         self.vm, self.number, self.addresses, self.xdp = vm, number, addresses, "auto"
-        self.interface, self.election, self.heartbeat = "eth0", "600-1200", 150
+        self.interface, self.election, self.heartbeat = "eth0", "600-1200", 150  # ms
         self.conf, self.logged = f"/run/xraft-{number}.conf", f"/run/log-{number}"
 
     def configure(self):
         ids = " ".join(str(n) for n in self.addresses)
         text = CONF.format(
             self=self.number, xdp=self.xdp, ids=ids, interface=self.interface,
-            election=self.election, heartbeat=self.heartbeat,
+            election=self.election, heartbeat=self.heartbeat, stall=self.election.split("-")[1],
             nodes="\n".join(f"{n} = [{a}]" if ":" in a else f"{n} = {a}" for n, a in self.addresses.items()))
         self.vm.run(f"cat >{self.conf} <<'END'\n{text}END")
 
     def address_up(self, at="eth0"):
         own = self.addresses[self.number]
-        self.vm.run(f"ip link set {at} up; ip addr add {own}{'/64 nodad' if ':' in own else '/24'} dev {at}")
+        self.vm.run(f"ip link set {at} up; ip addr replace {own}{'/64 nodad' if ':' in own else '/24'} dev {at}")
 
     def launch(self, new=False):
         self.vm.run(f"setsid xraftd --config {self.conf} {'--new' if new else ''} </dev/null >>{self.logged} 2>&1 &")

@@ -20,8 +20,9 @@ mount -t tmpfs tmp /tmp
 mount -t bpf bpf /sys/fs/bpf
 ip link set lo up
 for module in $(sed 's/.*xraft.load=\([^ ]*\).*/\1/; s/,/ /g' /proc/cmdline); do modprobe -q "$module"; done
-# Votes are on a disk, which outlives a power cut. One line in: a script in base64. Out: its code, how many bytes it said, and these.
-[ ! -b /dev/vda ] || mount -t ext4 /dev/vda /state
+# Votes are on a disk, which outlives a power cut.
+# One line in: a script in base64. Out: its code, how many bytes it said, and these.
+mount -t ext4 /dev/vda /state || echo 'no disk at /state' >/dev/ttyS0
 until [ -e /dev/vport0p1 ]; do sleep 0.1; done
 exec 3<>/dev/vport0p1
 echo "ready $(uname -r)" >&3

@@ -22,7 +22,7 @@ PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None)
 
 # What a machine loads before it listens, and what a card needs.
-FIRST = ("virtio_pci", "virtio_console", "virtio_blk", "ext4")
+FIRST = ("virtio_pci", "virtio_console", "virtio_blk", "crc32c_generic", "ext4")
 DRIVERS = {"virtio-net-pci": "virtio_net", "e1000": "e1000", "e1000e": "e1000e", "vmxnet3": "vmxnet3"}
 
 # busybox prefers its own.
@@ -172,7 +172,7 @@ class VM:
             "-chardev", f"socket,id=agent,path={self.dir}/agent,server=on,wait=off",
             "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent",
             "-netdev", f"tap,id=net,ifname={self.tap},script=no,downscript=no{queues}",
-            "-drive", f"file={self.disk},if=none,id=disk,format=raw", "-device", "virtio-blk-pci,drive=disk",
+            "-drive", f"file={self.disk},if=none,id=disk,format=raw,cache=unsafe", "-device", "virtio-blk-pci,drive=disk",
             "-device", "pcie-root-port,id=rp,chassis=1,slot=1", "-device", json.dumps(self.card())]
 
     def start(self):
