@@ -3,7 +3,7 @@
 foreach(kernel 6.1 6.1-rt 6.12 sid)
 	xr_vm_test(probe_${kernel} matrix 1800 probe --kernel ${kernel})
 endforeach()
-foreach(kernel 6.12)
+foreach(kernel 6.1 6.12)
 	xr_vm_test(cluster_${kernel} matrix 1800 cluster --kernel ${kernel})
 endforeach()
 foreach(case networks routed netem sharing mtu)
