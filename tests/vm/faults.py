@@ -106,25 +106,6 @@ def cluster(bench):
     return result
 
 
-def load(bench):
-    """CPUs that are busy, and frames without end: nobody misses the leader."""
-    nodes = bench.nodes(3)
-    for node in nodes:
-        node.election, node.heartbeat = "1500-3000", 150
-    leader = begin(nodes)
-    answers(bench, nodes, leader)
-    for node in nodes:
-        peer = node.addresses[node.number % 3 + 1]
-        node.vm.run(f"""for hog in 1 2 3 4; do setsid sh -c 'while :; do :; done' </dev/null >/dev/null 2>&1 & done
-setsid ping -i 0.002 -s 1000 {peer} </dev/null >/dev/null 2>&1 &""")
-    undisturbed(nodes)
-    said = ", ".join(f"node {node.number}: {node.count('pass_busy')} of {node.count('heartbeat_answered')}" for node in nodes)
-    bench.say(f"under load nobody missed node {leader}; runs that preempted another (pass_busy), of beats answered: {said}")
-    result = how(nodes[0])
-    remove(nodes)
-    return result
-
-
 def by_cpu(node, name):
     """What each CPU has counted at the NIC path."""
     said = node.vm.run(f"bpftool -j map lookup pinned /sys/fs/bpf/xraft/vm-{node.number}/xr_stats key 0 0 0 0")
