@@ -245,9 +245,11 @@ static __always_inline enum xr_reason xr_rule_ack(struct xr_group *g, struct xr_
 	if (xr_before(h->echo_ns, g->lead_since_ns) || xr_before(now, h->echo_ns))
 		return XR_R_ack_ignored;
 	XR_PAUSE;
-	asm volatile("" : "+r"(node)); /* one register: the verifier checks that which is used */
+	/* In one register, before and after: what the verifier has checked is what is used (6.1). */
+	asm volatile("" : "+r"(node));
 	if (node > XR_NODE_MAX)
 		return XR_R_drop_group;
+	asm volatile("" : "+r"(node));
 	xr_stamp(&acks->echo_ns[node], h->echo_ns);
 	xr_know_term(acks, node, rec->term);
 	/* Rule 25: the daemon counts who has the entry under way, and sends it to who has not. */
