@@ -18,6 +18,7 @@
  * - a request that names an entry on its way to the disk: the vote is written behind it, and counts once
  *   both are durable
  * - a ballot that is sent twice in a turn: a datagram holds it once
+ * - what a datagram left, decided anew with each that follows: it is followed by then
  */
 #ifndef XRAFT_SIM_BUGS_H
 #define XRAFT_SIM_BUGS_H
@@ -27,7 +28,7 @@
 	X(vote_forgotten, "a restart forgets the vote: it votes twice in a term", 7, 100, "core_paper") \
 	X(second_vote, "another candidate of the same term gets a second vote", 7, 20, "core_paper") \
 	X(vote_cleared, "entering the own term again clears the vote in it", 7, 50, "core_election") \
-	X(prevote_counts, "a late prevote grant counts as a vote", 3, 20, "core_election") \
+	X(prevote_counts, "a late prevote grant counts as a vote", 3, 0, "core_election") \
 	X(reply_before_durable, "the vote is answered while it is still being written", 3, 20, "engine") \
 	X(own_vote_early, "the own vote counts before it is durable", 3, 20, "core_election") \
 	X(no_fence, "the daemon decides without fencing the view", 3, 20, "engine") \
@@ -134,7 +135,6 @@
 	X(refusal_of_old_term, "the slow path refuses a heartbeat without its newer term", 1, 0, "engine") \
 	X(timing_not_noted, "the D of a peer is not noted for acks that come late", 5, 0, "engine") \
 	X(left_dropped, "what an answered datagram left is dropped by the slow path", 15, 0, "engine") \
-	X(left_again, "what a datagram left is decided anew with each that follows", 15, 0, "engine") \
 	X(left_is_not_taken, "what the NIC path left to the daemon is not fetched", 15, 0, "engine") \
 	X(own_echo, "the daemon's own echo is taken for the NIC path's", 0, 0, "engine") \
 	X(hint_not_noticed, "a dead socket is never noticed", 11, 0, "engine") \
@@ -251,7 +251,7 @@
 	X(told_of_another, "a node that was wiped is told what the one before has promised", 18, 3000, "members") \
 	X(stands_unnamed, "a node that no entry names asks for votes", 27, 100, "core_members") \
 	X(sent_to_removed, "an entry goes to the node that it removes, before it is committed", 25, 200, "members") \
-	X(removed_gives_up, "a leader that removed itself campaigns no more, though it alone has that entry", 25, 2500, "core_members") \
+	X(removed_gives_up, "a leader that removed itself campaigns no more, though it alone has that entry", 25, 0, "core_members") \
 	X(removed_leads, "a leader that was removed goes on", 27, 300, "core_members") \
 	X(lacking_not_sent, "a learner that lacks the entry does not get it again", 24, 300, "members") \
 	X(witness_stands, "a witness stands for election", 0, 50, "core_election") \
