@@ -49,6 +49,7 @@ _xraft() {
 	transfer:*:0 | step-down:*:0 | pause:*:0 | resume:*:0 | check:*:0 | run:*:0 | set:*:0 | get:*:0 | watch:*) words=$(_xraft_groups "${which[@]}") ;;
 	member:*:0) words="list add promote remove" ;;
 	member:*:1) words=$(_xraft_groups "${which[@]}") ;;
+	member:*:2) [[ " ${COMP_WORDS[*]} " == *" list "* ]] || words="1 2 3 4 5 6 7 8 9" ;;
 	transfer:*:1) words=$(_xraft_voters "${which[@]}") ;;
 	esac
 	[[ $current != -* ]] || words=$(_xraft_options ${command:+"$command"})
