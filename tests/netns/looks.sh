@@ -118,9 +118,11 @@ has_address() {
 	[[ $(cluster exec "$1" ip -o address show dev eth0) == *" $address/"* ]]
 }
 
+# zero NODE MAP KEY
 zero() {
-	local i zeros=()
-	for ((i = 0; i < $4; i++)); do zeros+=(00); done
+	local i size zeros=()
+	size=$(bpftool --json map show pinned "$pins-$1/$2" | jq .bytes_value)
+	for ((i = 0; i < size; i++)); do zeros+=(00); done
 	bpftool map update pinned "$pins-$1/$2" key "$3" 0 0 0 value hex "${zeros[@]}"
 }
 
@@ -262,7 +264,7 @@ maps)
 	term_before=$(term_of "$old")
 	for n in "$one" "$old"; do
 		listen
-		zero "$n" xr_groups 1 64
+		zero "$n" xr_groups 1
 		wait_for 15000 "node $n says it" said "$n" "the record of g1 (group 1) in the maps was changed from outside"
 		ends "$n" "the records in the maps are this node's own" records
 		wait_for 15000 "all agree" agreed "${all[@]}"
@@ -270,12 +272,12 @@ maps)
 	[[ $leader == "$old" && $(term_of "$old") == "$term_before" ]] || fail "node $leader leads in term $(term_of "$leader")"
 	[[ $(field "$old" .g.name) == g1 && $(field "$old" '.g.voters | length') == 3 ]] || fail "the record of node $old"
 	listen
-	zero "$one" xr_control 0 136
+	zero "$one" xr_control 0
 	wait_for 15000 "node $one says it" said "$one" "xr_control in the maps was changed from outside"
 	ends "$one" "the records in the maps are this node's own" records
 	wait_for 15000 "its NIC mode is shown again" is_native "$one"
 	listen
-	zero "$one" xr_peers "$old" 48
+	zero "$one" xr_peers "$old"
 	wait_for 15000 "node $one says it" said "$one" "node $old in xr_peers was changed from outside"
 	ends "$one" "xr_peers is as configured" addresses
 	wait_for 15000 "all agree" agreed "${all[@]}"

@@ -38,7 +38,7 @@ members "1 2 3" "" 1 2 3 || fail "the first voters are those of [groups]"
 # Who may, and what may be.
 mapfile -t rest < <(others 3 "$leader")
 order "${rest[0]}" member add g1 4
-refused "node $leader leads g1: ask it"
+refused "node $leader leads: run xraft -n $XR_CLUSTER.$leader member there"
 order "$leader" member add g1 "${rest[0]}"
 refused "is a voter of g1 already"
 order "$leader" member add g1 7

@@ -53,7 +53,7 @@ static int room_for_group(struct xr_table *t, uint32_t group)
 		if (!bigger)
 			return -ENOMEM;
 		t->votes = bigger;
-		bigger = grow((void *)t->entries, sizeof(*t->entries), t->votes_room,
+		bigger = grow((void *)t->entries, sizeof(void *), t->votes_room,
 			      t->count + 1ul, &room);
 		if (!bigger)
 			return -ENOMEM;
@@ -121,19 +121,20 @@ static int check_entry(const struct xr_vote *v, const struct xr_entry *now,
 static int stage_entry(struct xr_table *t, struct xr_undo *undo, const struct xr_vote *v,
 		       const struct xr_entry *next, struct xr_why *why)
 {
-	struct xr_entry **at = &t->entries[t->slots[v->group] - 1], *copy;
+	struct xr_entry **at = &t->entries[t->slots[v->group] - 1];
 	int ret = check_entry(v, *at, next, why);
 
 	if (ret < 0)
 		return ret;
-	copy = calloc(1, sizeof(*copy));
-	if (!copy)
-		return xr_fail(why, -ENOMEM, "out of memory for the entry of group %u", v->group);
-	memcpy(copy, next, XR_ENTRY_BASE + next->size);
 	undo->entry = *at;
+	*at = calloc(1, sizeof(**at));
+	if (!*at) {
+		*at = undo->entry;
+		return xr_fail(why, -ENOMEM, "out of memory for the entry of group %u", v->group);
+	}
+	memcpy(*at, next, XR_ENTRY_BASE + next->size);
 	undo->replaced = true;
-	t->nentries += !*at;
-	*at = copy;
+	t->nentries += !undo->entry;
 	return 0;
 }
 

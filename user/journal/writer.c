@@ -178,7 +178,7 @@ static struct xr_writer *new_writer(struct xr_journal *j)
 	w->wake = eventfd(0, EFD_CLOEXEC);
 	w->ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	w->votes = calloc(XR_WRITER_SLOTS, sizeof(*w->votes));
-	w->entries = calloc(XR_WRITER_SLOTS, sizeof(*w->entries));
+	w->entries = calloc(XR_WRITER_SLOTS, sizeof(void *));
 	w->submitted_ns = calloc(XR_WRITER_SLOTS, sizeof(*w->submitted_ns));
 	return w;
 }

@@ -15,6 +15,8 @@ static inline bool xr_value_copy(const struct xr_maps *m, size_t group, struct x
 
 	if (m->copied)
 		return xr_maps_look(m->values_fd, (uint32_t)group, to);
+	if (!from)
+		return false;
 	for (size_t i = 0; i < m->value_size / 8; i++)
 		((__u64 *)to)[i] = from[i];
 	return true;

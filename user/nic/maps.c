@@ -235,9 +235,9 @@ static int map_all(struct xr_maps *m, size_t ngroups, size_t value_size, bool wr
 		m->acks = map_memory(own ? -1 : m->acks_fd, acks_size(ngroups), writable);
 	if (m->acks)
 		m->peers = map_memory(own ? -1 : m->peers_fd, peers_size(), writable);
-	if (m->peers)
+	if (m->peers && value_size)
 		m->values = map_memory(own ? -1 : m->values_fd, values_size(m), writable);
-	if (m->values)
+	if (m->values || (m->peers && !value_size))
 		m->control = map_memory(own ? -1 : m->control_fd, control_size(), writable);
 	if (m->control && (!own || copy_all(m)))
 		return 0;
@@ -246,23 +246,29 @@ static int map_all(struct xr_maps *m, size_t ngroups, size_t value_size, bool wr
 	return err;
 }
 
+static bool are_values(const struct bpf_map_info *info, size_t ngroups)
+{
+	return info->value_size >= sizeof(struct xr_value) && info->value_size % 8 == 0 &&
+	       info->max_entries == ngroups;
+}
+
 int xr_maps_mmap(struct xr_maps *m, bool writable, struct xr_why *why)
 {
-	struct bpf_map_info groups, acks, peers, control, values;
+	struct bpf_map_info groups, acks, peers, control, values = {0};
+	bool valued = m->values_fd >= 0; /* the program does not use them */
 	int err;
 
 	if (map_info(m->groups_fd, &groups) || map_info(m->acks_fd, &acks) ||
 	    map_info(m->peers_fd, &peers) || map_info(m->control_fd, &control) ||
-	    map_info(m->values_fd, &values))
+	    (valued && map_info(m->values_fd, &values)))
 		return xr_fail(why, -errno, "the maps cannot be read: %s; see xraft doctor",
 			       strerror(errno));
 	if (groups.value_size != sizeof(struct xr_group) ||
 	    acks.value_size != sizeof(struct xr_acks) ||
 	    control.value_size != sizeof(struct xr_control) || control.max_entries != 1 ||
 	    peers.value_size != sizeof(struct xr_peer) || peers.max_entries != XR_NODE_MAX + 1 ||
-	    values.value_size < sizeof(struct xr_value) || values.value_size % 8 ||
-	    values.max_entries != groups.max_entries || groups.max_entries != acks.max_entries ||
-	    groups.max_entries > XR_GROUPS_MAX)
+	    (valued && !are_values(&values, groups.max_entries)) ||
+	    groups.max_entries != acks.max_entries || groups.max_entries > XR_GROUPS_MAX)
 		return xr_fail(why, -EPROTO,
 			       "the maps' sizes are not this version's; install xraftd and its "
 			       "program from one version, and restart it");

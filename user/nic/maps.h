@@ -64,7 +64,10 @@ static inline size_t xr_maps_value_room(const struct xr_maps *m)
 /* Copy the value under this key, by a system call; every aligned word of it is whole. */
 bool xr_maps_look(int fd, uint32_t key, void *value);
 
-/* mmap groups, acks, peers and control of a set of which the descriptors are open. */
+/*
+ * mmap a set of which the descriptors are open: groups, acks, peers, control, and values unless
+ * values_fd is -1. A program names all but the values, which it does not use.
+ */
 int xr_maps_mmap(struct xr_maps *m, bool writable, struct xr_why *why);
 
 /* Plain memory, for a kernel that lends us no maps. */
