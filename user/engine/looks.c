@@ -28,21 +28,22 @@ static void write_look(struct xr_look_slot *slot, const struct xr_look *look)
 	atomic_store_explicit(&slot->sequence, odd + 1, memory_order_release);
 }
 
-void xr_look_read(const struct xr_looks *looks, enum xr_look_kind kind, uint8_t node,
+bool xr_look_read(const struct xr_looks *looks, enum xr_look_kind kind, uint8_t node,
 		  struct xr_look *out)
 {
 	const struct xr_look_slot *slot = &looks->of[kind][node];
+	bool whole = false;
 
-	for (int tries = 0; tries < 1000; tries++) { /* a dead writer's is taken as it is */
+	for (int tries = 0; tries < 1000 && !whole; tries++) {
 		uint32_t before = atomic_load_explicit(&slot->sequence, memory_order_acquire);
 
 		*out = slot->look;
 		atomic_thread_fence(memory_order_acquire);
-		if (!(before & 1) &&
-		    atomic_load_explicit(&slot->sequence, memory_order_relaxed) == before)
-			break;
+		whole = !(before & 1) &&
+			atomic_load_explicit(&slot->sequence, memory_order_relaxed) == before;
 	}
 	out->what[sizeof(out->what) - 1] = '\0';
+	return whole;
 }
 
 /*

@@ -101,7 +101,8 @@ void xr_look_forget(struct xr_looks *looks, enum xr_look_kind kind, uint8_t node
 void xr_look_note(struct xr_looks *looks, enum xr_look_kind kind, uint8_t node, uint64_t now_ns,
 		  const char *what);
 
-void xr_look_read(const struct xr_looks *looks, enum xr_look_kind kind, uint8_t node,
+/* False: its writer has died while it wrote, or has stood still for as long; it is as he left it. */
+bool xr_look_read(const struct xr_looks *looks, enum xr_look_kind kind, uint8_t node,
 		  struct xr_look *out);
 
 /* What the card has passed up for this node's socket, and what of it has come in. */

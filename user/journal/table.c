@@ -53,8 +53,8 @@ static int room_for_group(struct xr_table *t, uint32_t group)
 		if (!bigger)
 			return -ENOMEM;
 		t->votes = bigger;
-		bigger = grow((void *)t->entries, sizeof(void *), t->votes_room,
-			      t->count + 1ul, &room);
+		bigger = grow((void *)t->entries, sizeof(void *), t->votes_room, t->count + 1ul,
+			      &room);
 		if (!bigger)
 			return -ENOMEM;
 		t->entries = bigger;
