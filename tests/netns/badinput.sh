@@ -174,8 +174,7 @@ refused "two nodes to add" "too much" xraft member add g 4 5
 refused "list of a node" "too much" xraft member list g 4
 refused "no such node" "from 1 to 9" xraft member add g 10
 refused "long name of a group" "15 characters" xraft member list sixteen-letters-
-refused "learner removed" "remove has no such option" xraft member remove --learner g 4
-refused "change as JSON" "add has no such option" xraft member add --json g 4
+refused "learner removed" "--learner is an option of add" xraft member remove --learner g 4
 refused "unknown option of member" "--frob" xraft member list --frob g
 refused "unknown node of xraft" "nobody.1|nobody" xraft -n nobody.1 status
 refused "key file that exists" "exist|over" xraft keygen "$run/key"

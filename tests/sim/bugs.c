@@ -176,6 +176,10 @@ int main(int argc, char **argv)
 		exit(0);
 	}
 	while (wait(&status) > 0)
-		died = died || status;
+		if (status) {
+			fprintf(stderr, "a worker ends with status %#x; its bug is not in the table\n",
+				status);
+			died = 1;
+		}
 	return print_table(shared->found, argv + 1) || died;
 }

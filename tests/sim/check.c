@@ -684,6 +684,12 @@ static uint64_t agreed(struct world *w, int g)
 	return 0;
 }
 
+/* A group of which the journal tells nothing was never started, and has no peers. */
+static bool may_stand(const struct xr_raft *r)
+{
+	return r->peers && xr_raft_stands(r);
+}
+
 /* Whoever leads is a voter; whoever was removed knows it. */
 static void check_members_settled(struct world *w, int g, int leader)
 {
@@ -694,8 +700,8 @@ static void check_members_settled(struct world *w, int g, int leader)
 			      leader);
 	for (int id = 1; id <= w->n; id++)
 		if (w->core >> id & 1 && !is_named(&w->node[id], g, durable, false) &&
-		    w->node[id].child.lives && xr_raft_stands(&w->node[id].engine.members[g].raft))
-			sim_violation(w, "who was removed learns of it (rule 24)",
+		    w->node[id].child.lives && may_stand(&w->node[id].engine.members[g].raft))
+			sim_violation(w, "who was removed learns of it (rule 27)",
 				      "group %d node %d, entry %llx", g, id,
 				      (unsigned long long)durable);
 }
