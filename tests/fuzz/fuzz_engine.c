@@ -892,7 +892,7 @@ static void order(struct xr_engine *e)
 static void reload(struct xr_engine *e)
 {
 	set_keys(e->world, take8(&s.in));
-	xr_engine_take(e, groups, GROUPS);
+	xr_engine_take(e, e->peers, groups, GROUPS);
 }
 
 /*

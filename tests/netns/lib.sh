@@ -147,6 +147,27 @@ others() {
 	done
 }
 
+# ---- what a node is asked to do ----
+
+# order NODE ARGUMENTS...: sets said and rc
+order() {
+	rc=0
+	said=$(xraft -n "$XR_CLUSTER.$1" "${@:2}" 2>&1) || rc=$?
+	say "node $1: xraft ${*:2} -> $rc: $said"
+}
+
+order_refused() {
+	[[ $rc -eq 1 && $said == *"$1"* ]] || fail "expected a refusal with '$1'"
+}
+
+# reload NODE...: each reads its configuration again.
+reload() {
+	local n
+	for n in "$@"; do
+		kill -HUP "$(daemon_pid "$n")"
+	done
+}
+
 # The sum over all CPUs of a counter of the NIC path (0), or of the daemon (1).
 counter() {
 	bpftool -j map dump pinned "$pins-$1/xr_stats" |

@@ -7,17 +7,6 @@
 up 4 --voters 3
 agreed 1 2 3 || fail "no leader"
 
-# order NODE ARGUMENTS...: sets said and rc
-order() {
-	rc=0
-	said=$(xraft -n "$XR_CLUSTER.$1" "${@:2}" 2>&1) || rc=$?
-	say "node $1: xraft ${*:2} -> $rc: $said"
-}
-
-refused() {
-	[[ $rc -eq 1 && $said == *"$1"* ]] || fail "expected a refusal with '$1'"
-}
-
 done_well() {
 	[[ $rc -eq 0 && $said == "committed as entry $term."* ]] || fail "it was not done"
 }
@@ -31,6 +20,20 @@ members() {
 	done
 }
 
+# A node that is in no file yet comes by SIGHUP.
+cp "$run/node.1.conf" "$work/before"
+sed -i '/^4 = /d' "$run"/node.[123].conf
+reload 1 2 3
+takes() {
+	[[ $(cat "$run"/node.[123].log | grep -c "0 new group(s), 1 changed node(s)") == "$1" ]]
+}
+wait_for 5000 "three know no node 4" takes 3
+order "$leader" member add g1 4
+order_refused "is not in [nodes] here: add it there on all nodes, and reload each (SIGHUP)"
+for n in 1 2 3; do grep '^4 = ' "$work/before" | sed -i '/^3 = /r /dev/stdin' "$run/node.$n.conf"; done
+reload 1 2 3
+wait_for 5000 "three know it again" takes 6
+
 order "$leader" set g1 "what it holds stays"
 members "1 2 3" "" 1 2 3 || fail "the first voters are those of [groups]"
 [[ $(field 4 '.g.member') == false ]] || fail "node 4 is no member yet"
@@ -38,13 +41,13 @@ members "1 2 3" "" 1 2 3 || fail "the first voters are those of [groups]"
 # Who may, and what may be.
 mapfile -t rest < <(others 3 "$leader")
 order "${rest[0]}" member add g1 4
-refused "node $leader leads: run xraft -n $XR_CLUSTER.$leader member there"
+order_refused "node $leader leads: run xraft -n $XR_CLUSTER.$leader member there"
 order "$leader" member add g1 "${rest[0]}"
-refused "is a voter of g1 already"
+order_refused "is a voter of g1 already"
 order "$leader" member add g1 7
-refused "is not in [nodes] here"
+order_refused "is not in [nodes] here"
 order "$leader" member promote g1 4
-refused "is no learner of g1: add it first"
+order_refused "is no learner of g1: add it first"
 
 # One machine dies, and another takes its place, by two commands.
 cluster kill "${rest[1]}"
@@ -66,7 +69,7 @@ before=$(counter "$leader" pass_vote)
 sleep 1 # of silence, in which a voter without a leader would have asked three times
 [[ $(counter "$leader" pass_vote) == "$before" ]] || fail "it goes on asking for votes"
 order "$leader" member add g1 "${rest[1]}"
-refused "was not started to join"
+order_refused "was not started to join"
 
 # The three hold an election without it.
 old=$leader

@@ -16,13 +16,6 @@ leader_is() {
 	agreed "${@:2}" && [[ $leader == "$1" ]]
 }
 
-# order NODE ARGUMENTS...: sets said and rc
-order() {
-	rc=0
-	said=$(xraft -n "$XR_CLUSTER.$1" "${@:2}" 2>&1) || rc=$?
-	say "node $1: xraft ${*:2} -> $rc: $said"
-}
-
 up 3
 for n in 1 2 3; do
 	cluster kill "$n"

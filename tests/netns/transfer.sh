@@ -8,17 +8,6 @@ mapfile -t all < <(seq 1 3)
 up 3 --groups 2
 agreed "${all[@]}" || fail "no leader"
 
-# order NODE ARGUMENTS...: sets said and rc
-order() {
-	rc=0
-	said=$(xraft -n "$XR_CLUSTER.$1" "${@:2}" 2>&1) || rc=$?
-	say "node $1: xraft ${*:2} -> $rc: $said"
-}
-
-refused() {
-	[[ $rc -eq 1 && $said == *"$1"* ]] || fail "expected a refusal with '$1'"
-}
-
 for ((round = 0; round < 3; round++)); do
 	agreed "${all[@]}" || wait_for 5000 "all agree" agreed "${all[@]}"
 	# shellcheck disable=SC2154 # agreed() sets them
@@ -36,11 +25,11 @@ done
 old=$leader old_term=$term
 mapfile -t rest < <(others 3 "$old")
 order "${rest[0]}" transfer g1 "${rest[1]}"
-refused "node $old leads g1"
+order_refused "node $old leads g1"
 order "$old" transfer g1 9
-refused "node 9 is no voter"
+order_refused "node 9 is no voter"
 order "$old" transfer nobody 1
-refused "there is no group nobody"
+order_refused "there is no group nobody"
 order "$old" transfer g1 "$old"
 [[ $rc -eq 0 && $said == *already* ]] || fail "a transfer to itself is no success"
 agreed "${all[@]}" || fail "a refusal unmade the leader"
@@ -59,7 +48,7 @@ old=$leader
 cluster kill "${rest[0]}"
 nap 0.5
 order "$old" transfer g1 "${rest[0]}"
-refused "has not answered"
+order_refused "has not answered"
 order "$old" step-down
 [[ $rc -eq 0 ]] || fail "step-down failed"
 wait_for 5000 "the two agree" agreed "$old" "${rest[1]}"

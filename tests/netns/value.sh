@@ -8,17 +8,6 @@ mapfile -t all < <(seq 1 3)
 up 3 --groups 2
 agreed "${all[@]}" || fail "no leader"
 
-# order NODE ARGUMENTS...: sets said and rc
-order() {
-	rc=0
-	said=$(xraft -n "$XR_CLUSTER.$1" "${@:2}" 2>&1) || rc=$?
-	say "node $1: xraft ${*:2} -> $rc: $said"
-}
-
-refused() {
-	[[ $rc -eq 1 && $said == *"$1"* ]] || fail "expected a refusal with '$1'"
-}
-
 entry() {
 	xraft -n "$XR_CLUSTER.$1" get --json g1 | jq -r '"\(.id) \(.committed) \(.value)"'
 }
@@ -35,27 +24,27 @@ have() {
 
 # Until somebody sets one there is none.
 order 1 get g1
-refused "nobody ever set a value"
+order_refused "nobody ever set a value"
 [[ $(xraft -n "$XR_CLUSTER.1" get --json g1) == null ]] || fail "null is the JSON of nothing"
 
 # shellcheck disable=SC2154 # agreed() sets them
 mapfile -t rest < <(others 3 "$leader")
 order "${rest[0]}" set g1 mine
-refused "and node $leader leads: run xraft -n $XR_CLUSTER.$leader set there"
+order_refused "and node $leader leads: run xraft -n $XR_CLUSTER.$leader set there"
 order "$leader" set --if 0 g1 "10.0.0.1:5432"
 [[ $rc -eq 0 && $said == "committed as entry $term.1,"* ]] || fail "it was not set"
 wait_for 5000 "all have it" have "10.0.0.1:5432" "${all[@]}"
 order "$leader" set --if 0 g1 another
-refused "the entry of g1 is $term.1 by now"
+order_refused "the entry of g1 is $term.1 by now"
 order "$leader" set --if "$term.1" g1 'two words, "quoted" & 100%'
 [[ $rc -eq 0 ]] || fail "it was not set"
 wait_for 5000 "all have it" have 'two words, "quoted" & 100%' "${all[@]}"
 order "$leader" set g1 "$(printf '%0257d' 0)"
-refused "there is room for 256"
+order_refused "there is room for 256"
 order "$leader" set g1 $'no text: \xff'
-refused "a value is text"
+order_refused "a value is text"
 order "$leader" set g1 $'no text: \x1b[2J'
-refused "a value is text"
+order_refused "a value is text"
 order "$leader" set g1 ""
 [[ $rc -eq 0 ]] || fail "nothing is a value, too"
 wait_for 5000 "all have it" have "" "${all[@]}"
@@ -65,9 +54,9 @@ order "$leader" set --json g1 'two words, "quoted" & 100%'
 [[ $rc -eq 0 && $(jq -r '"\(.id) \(.committed)"' <<<"$said") == "$term."*" true" ]] || fail "--json tells otherwise"
 wait_for 5000 "all have it" have 'two words, "quoted" & 100%' "${all[@]}"
 order "$leader" set nobody x
-refused "there is no group nobody"
+order_refused "there is no group nobody"
 order "$leader" get g2
-refused "nobody ever set a value of g2"
+order_refused "nobody ever set a value of g2"
 xraft -n "$XR_CLUSTER.$leader" status | grep -q '  entry .*, committed: two words, "quoted" & 100%' || fail "status does not tell"
 xraft -n "$XR_CLUSTER.$leader" watch --json --oldest g1 </dev/null >"$work/events" &
 helpers+=($!)

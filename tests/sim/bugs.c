@@ -177,7 +177,8 @@ int main(int argc, char **argv)
 	}
 	while (wait(&status) > 0)
 		if (status) {
-			fprintf(stderr, "a worker ends with status %#x; its bug is not in the table\n",
+			fprintf(stderr,
+				"a worker ends with status %#x; its bug is not in the table\n",
 				status);
 			died = 1;
 		}

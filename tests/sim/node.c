@@ -115,7 +115,7 @@ static void reload(struct node *n)
 {
 	xr_engine_keys(&n->engine, n->given.keys, n->given.nkeys);
 	memcpy(n->maps.keys, n->engine.keys, sizeof(n->maps.keys));
-	xr_engine_take(&n->engine, n->given.groups, n->given.ngroups);
+	xr_engine_take(&n->engine, n->engine.peers, n->given.groups, n->given.ngroups);
 	n->reloaded = false;
 }
 

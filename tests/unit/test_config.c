@@ -496,7 +496,7 @@ static void test_priorities(void **state)
 			 0);
 	assert_int_equal(other.nodes[3].priority, 255);
 	assert_int_equal(xr_config_differs(&c, &other, 9, &rest, &why), 0);
-	assert_string_equal(rest.text, "priority of node 3: needs a restart");
+	assert_string_equal(rest.text, "");
 	xr_config_free(&other);
 	assert_int_equal(read_with(&other, 10, "failback = 60", &why), 0);
 	assert_int_equal(other.failback_ms, 60000);
@@ -508,6 +508,41 @@ static void test_priorities(void **state)
 				   &why),
 			 -EINVAL);
 	assert_non_null(strstr(why.text, ":7: all nodes are witnesses (priority 0)"));
+}
+
+/* A reload takes nodes that come, move, go or rank otherwise; but not where it moves this one. */
+static void test_nodes_taken(void **state)
+{
+	struct xr_why why = {""}, rest = {""};
+	struct xr_config c, other;
+
+	(void)state;
+	assert_int_equal(read_with(&c, 16, "main = 1: 1 2", &why), 0);
+	assert_int_equal(read_with(&other, 17,
+				   "other = 7: 1 2 3\nmore = 2: 1 4\n[nodes]\n4 = 10.0.0.4", &why),
+			 0);
+	memcpy(&other.nodes[3].ip[12], "\x0a\x00\x00\x09", 4);
+	other.nodes[2].priority = 7;
+	other.groups[0].digest = c.groups[0].digest;
+	assert_int_equal(xr_config_differs(&c, &other, 9, &rest, &why), 0);
+	assert_string_equal(rest.text, "");
+	assert_int_equal(xr_config_take(&c, &other, 9, &why), 1);
+	assert_ip(&c.nodes[3], "::ffff:10.0.0.9", XR_PORT);
+	assert_ip(&c.nodes[4], "::ffff:10.0.0.4", XR_PORT);
+	assert_int_equal(c.nodes[2].priority, 7);
+
+	other.nodes[1].port++;
+	other.nodes[2].priority = 8;
+	other.nodes[4].used = 0;
+	other.ngroups--;
+	assert_int_equal(xr_config_differs(&c, &other, 9, &rest, &why), 0);
+	assert_non_null(strstr(rest.text, "node 1, priority of node 2, node 4"));
+	assert_int_equal(xr_config_take(&c, &other, 9, &why), 0);
+	assert_int_equal(c.nodes[1].port, 7007);
+	assert_int_equal(c.nodes[2].priority, 7);
+	assert_int_equal(c.nodes[4].used, 1);
+	xr_config_free(&other);
+	xr_config_free(&c);
 }
 
 /* What works and is not wise: each is told, and a good file is told nothing. */
@@ -877,6 +912,7 @@ int main(void)
 		cmocka_unit_test(test_nine_voters),
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_priorities),
+		cmocka_unit_test(test_nodes_taken),
 		cmocka_unit_test(test_unwise),
 		cmocka_unit_test(test_open_to_others),
 		cmocka_unit_test(test_missing),

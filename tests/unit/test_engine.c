@@ -1325,7 +1325,7 @@ static void reload_brings_only_what_has_no_state(void **state)
 {
 	(void)state;
 	lead(G);
-	xr_engine_take(&engine, all, GROUPS);
+	xr_engine_take(&engine, engine.peers, all, GROUPS);
 	assert_non_null(strstr(seen.said, "1 new group(s)"));
 	assert_int_equal(engine.members[G].raft.role, XR_LEADER);
 	assert_int_equal(groups[AWAY].members, 0);

@@ -193,9 +193,79 @@ static void tells_of_groups_as_reloaded(void **state)
 	(void)state;
 	ask(c, 2, 0, 77);
 	before = find(&told, XR_FACT_groups)->value;
-	xr_engine_take(engine(c), engine(c)->config->groups, 0);
+	xr_engine_take(engine(c), engine(c)->peers, engine(c)->config->groups, 0);
 	ask(c, 2, 0, 78);
 	assert_int_not_equal(find(&told, XR_FACT_groups)->value, before);
+}
+
+static struct xr_peer nodes[XR_NODE_MAX + 1];
+
+static void reload_nodes(struct cluster *c)
+{
+	xr_engine_take(engine(c), nodes, engine(c)->config->groups, 0);
+}
+
+/* Rules 17 and 18: what it has told, and which life it is, holds wherever it is. */
+static void moved_node_is_asked_and_still_known(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = new_stage(3);
+	uint64_t lives = c->node[1].peers[2].lives;
+
+	(void)state;
+	memcpy(nodes, engine(c)->peers, sizeof(nodes));
+	nodes[2].port++;
+	reload_nodes(c);
+	cluster_run_ms(c, 0.1);
+	assert_int_equal(engine(c)->peers[2].port, nodes[2].port);
+	assert_int_equal(engine(c)->peers[2].lives, lives);
+	assert_int_equal(c->node[1].peers[2].lives, lives);
+	assert_int_equal(engine(c)->strangers, 0);
+	assert_true(nasked >= 1);
+	assert_non_null(find(&asked, XR_FACT_news));
+	assert_non_null(
+		strstr(note_of(c, XR_REPORT_reloaded), "0 new group(s), 1 changed node(s)"));
+}
+
+/* Rule 18: what a newcomer knows of this node it has not told yet. */
+static void new_node_is_a_stranger(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = new_stage(3);
+
+	(void)state;
+	memcpy(nodes, engine(c)->peers, sizeof(nodes));
+	nodes[4] = nodes[3];
+	nodes[4].ip[15]++;
+	nodes[4].lives = 0;
+	c->node[1].peers[4] = c->node[1].config.nodes[4] = nodes[4]; /* the warden's work */
+	reload_nodes(c);
+	cluster_run_ms(c, 0.1);
+	assert_int_equal(engine(c)->strangers, 1 << 4);
+	assert_int_equal(asked.wire.dest, 4);
+	tell(c, 4, OTHER_LIFE, nothing);
+	assert_int_equal(engine(c)->strangers, 0);
+	assert_int_equal(c->node[1].peers[4].lives, c->node[1].control.life ^ OTHER_LIFE);
+}
+
+/* Its address means "this machine" by then. */
+static void node_left_out_is_sent_nothing(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = new_stage(3);
+	uint64_t lives = c->node[1].peers[2].lives;
+
+	(void)state;
+	memcpy(nodes, engine(c)->peers, sizeof(nodes));
+	memset(&nodes[2], 0, sizeof(nodes[2]));
+	reload_nodes(c);
+	assert_int_equal(engine(c)->peers[2].lives, 0);
+	assert_int_equal(c->node[1].peers[2].lives, 0);
+	assert_int_equal(engine(c)->known[2].ask_ns, UINT64_MAX);
+	assert_non_null(strstr(note_of(c, XR_REPORT_warning),
+			       "node 2 is left out of [nodes] and is a member of 1 group(s)"));
+	nodes[2] = nodes[3];
+	nodes[2].port++;
+	reload_nodes(c);
+	assert_int_equal(engine(c)->peers[2].lives, lives);
+	assert_int_equal(engine(c)->strangers, 0);
 }
 
 static void unknown_life_leads_to_a_question_and_no_more(void **state)
@@ -568,6 +638,9 @@ int main(void)
 		T(tells_of_the_entry_that_the_asker_has),
 		T(tells_of_votes_while_its_own_is_written),
 		T(tells_of_groups_as_reloaded),
+		T(moved_node_is_asked_and_still_known),
+		T(new_node_is_a_stranger),
+		T(node_left_out_is_sent_nothing),
 		T(unknown_life_leads_to_a_question_and_no_more),
 		T(hints_are_few),
 		T(recorded_ask_is_answered_once),

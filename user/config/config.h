@@ -89,8 +89,8 @@ bool xr_config_has_hooks(const struct xr_config *c);
 const struct xr_config_group *xr_config_group(const struct xr_config *c, uint32_t id);
 
 /*
- * Take over from `fresh` what may change without a restart: the keys, and groups under ids that are
- * new and below `ngroups`, between nodes that are known. Returns how many groups came; -EINVAL and
+ * Take over from `fresh` what may change without a restart: the keys, the nodes unless it moves this one,
+ * and groups under ids that are new and below `ngroups`. Returns how many groups came; -EINVAL and
  * a sentence where the file is another node's by now, -ENOMEM. Then nothing has changed.
  */
 int xr_config_take(struct xr_config *c, const struct xr_config *fresh, uint32_t ngroups,

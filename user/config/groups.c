@@ -127,13 +127,13 @@ const struct xr_config_group *xr_config_group(const struct xr_config *c, uint32_
 	return bsearch(&key, c->groups, c->ngroups, sizeof(key), compare_ids);
 }
 
-static bool is_new_group(const struct xr_config *c, const struct xr_config_group *g,
-			 uint32_t ngroups)
+static bool is_new_group(const struct xr_config *c, const struct xr_peer *nodes,
+			 const struct xr_config_group *g, uint32_t ngroups)
 {
 	uint32_t known = 0;
 
-	for (int node = 1; node <= XR_NODE_MAX; node++)
-		known |= (uint32_t)c->nodes[node].used << node;
+	xr_each_node(node)
+		known |= (uint32_t)nodes[node].used << node;
 	return g->id < ngroups && !(g->voters & ~known) && !xr_config_group(c, g->id);
 }
 
@@ -141,6 +141,8 @@ static bool is_new_group(const struct xr_config *c, const struct xr_config_group
 int xr_groups_differ(const struct xr_config *c, const struct xr_config *fresh, uint32_t ngroups,
 		     struct xr_names *names, struct xr_why *why)
 {
+	const struct xr_peer *nodes = xr_nodes_taken(c, fresh);
+
 	for (size_t i = 0; i < fresh->ngroups; i++) {
 		const struct xr_config_group *g = &fresh->groups[i];
 		const struct xr_config_group *old = xr_config_group(c, g->id);
@@ -152,7 +154,7 @@ int xr_groups_differ(const struct xr_config *c, const struct xr_config *fresh, u
 				"than before, which a start would refuse, too; give it an id "
 				"that was never used",
 				g->line, g->name, g->id);
-		if (!old && !is_new_group(c, g, ngroups))
+		if (!old && !is_new_group(c, nodes, g, ngroups))
 			xr_names_add(names, "group %s", g->name);
 	}
 	for (size_t i = 0; i < c->ngroups; i++)
@@ -176,8 +178,9 @@ int xr_config_take(struct xr_config *c, const struct xr_config *fresh, uint32_t 
 	if (!groups)
 		return xr_fail(why, -ENOMEM, "no memory for the groups");
 	c->groups = groups;
+	memmove(c->nodes, xr_nodes_taken(c, fresh), sizeof(c->nodes));
 	for (size_t i = 0; i < fresh->ngroups; i++)
-		if (is_new_group(c, &fresh->groups[i], ngroups))
+		if (is_new_group(c, c->nodes, &fresh->groups[i], ngroups))
 			c->groups[n++] = fresh->groups[i];
 	n -= c->ngroups;
 	c->ngroups += n;

@@ -101,7 +101,15 @@ struct xr_names {
 
 __attribute__((format(printf, 2, 3))) void xr_names_add(struct xr_names *names, const char *fmt,
 							...);
-/* groups.c: for xr_config_differs(). */
+/*
+ * nodes.c: the nodes that a reload leaves. All that `fresh` has, unless it moves this node itself, whose
+ * socket and NIC path are bound to its address: then all as they are.
+ */
+const struct xr_peer *xr_nodes_taken(const struct xr_config *c, const struct xr_config *fresh);
+
+/* nodes.c, groups.c: for xr_config_differs(). */
+void xr_nodes_differ(const struct xr_config *c, const struct xr_config *fresh,
+		     struct xr_names *names);
 int xr_groups_differ(const struct xr_config *c, const struct xr_config *fresh, uint32_t ngroups,
 		     struct xr_names *names, struct xr_why *why);
 

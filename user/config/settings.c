@@ -228,13 +228,6 @@ static void settings_differ(const struct xr_config *c, const struct xr_config *f
 		if (strcmp(old, now))
 			xr_names_add(names, "%s", s->name);
 	}
-	for (int node = 1; node <= XR_NODE_MAX; node++)
-		if (memcmp(c->nodes[node].ip, fresh->nodes[node].ip, sizeof(c->nodes[node].ip)) ||
-		    c->nodes[node].port != fresh->nodes[node].port ||
-		    c->nodes[node].used != fresh->nodes[node].used)
-			xr_names_add(names, "node %d", node);
-		else if (c->nodes[node].priority != fresh->nodes[node].priority)
-			xr_names_add(names, "priority of node %d", node);
 }
 
 int xr_config_differs(const struct xr_config *c, const struct xr_config *fresh, uint32_t ngroups,
@@ -246,6 +239,7 @@ int xr_config_differs(const struct xr_config *c, const struct xr_config *fresh, 
 
 	text->text[0] = '\0';
 	settings_differ(c, fresh, &names);
+	xr_nodes_differ(c, fresh, &names);
 	err = xr_groups_differ(c, fresh, ngroups, &names, why);
 	len = strlen(text->text);
 	if (names.n && names.left_out)

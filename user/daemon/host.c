@@ -266,7 +266,7 @@ static int on_fresh(sd_event_source *source, int fd, uint32_t events, void *data
 	if (xr_nic_write_keys(&n->warden->nic, n->engine.keys, &why))
 		xr_engine_say(&n->engine, XR_REPORT_error,
 			      "the NIC path keeps the old keys: %.150s; restart xraftd", why.text);
-	xr_engine_take(&n->engine, shared->groups, shared->ngroups);
+	xr_engine_take(&n->engine, shared->nodes, shared->groups, shared->ngroups);
 	atomic_store(&shared->taken, shared->given);
 	return 0;
 }

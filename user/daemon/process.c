@@ -85,22 +85,29 @@ static int open_shared(struct xr_shared **out, size_t ngroups, struct xr_why *wh
 	return 0;
 }
 
-/* The words that sentences need of this node. */
-static void fill_looks(struct xr_warden *w, struct xr_looks *looks)
+static void fill_others(const struct xr_config *c, struct xr_looks *looks)
 {
-	const struct xr_config *c = &w->config;
 	size_t len = 0;
 	char text[46];
 
-	w->looks = looks;
-	memcpy(looks->interface, c->interface, sizeof(looks->interface));
-	snprintf(looks->pins, sizeof(looks->pins), XR_BPFFS_DIR "/%s-%u", c->cluster, c->self);
-	looks->port = c->nodes[c->self].port;
+	looks->others[0] = '\0';
 	xr_each_node(node)
 		if (node != c->self && c->nodes[node].used && len < sizeof(looks->others))
 			len += (size_t)snprintf(looks->others + len, sizeof(looks->others) - len,
 						"%s%s", len ? ", " : "",
 						xr_machine_address(&c->nodes[node], text));
+}
+
+/* The words that sentences need of this node. */
+static void fill_looks(struct xr_warden *w, struct xr_looks *looks)
+{
+	const struct xr_config *c = &w->config;
+
+	w->looks = looks;
+	memcpy(looks->interface, c->interface, sizeof(looks->interface));
+	snprintf(looks->pins, sizeof(looks->pins), XR_BPFFS_DIR "/%s-%u", c->cluster, c->self);
+	looks->port = c->nodes[c->self].port;
+	fill_others(c, looks);
 }
 
 /* A port of its own, from which peers take resignations and nothing else. */
@@ -311,6 +318,21 @@ static int look_again(const struct xr_warden *w, struct xr_why *why)
 	return wrong ? xr_fail(why, -EINVAL, "%s", wrong->text) : 0;
 }
 
+/* The looker reads the nodes, and would write those that were over the NIC path's new ones. */
+static int take(struct xr_warden *w, struct xr_why *rest, struct xr_why *why)
+{
+	int n;
+
+	xr_looker_hold(&looker);
+	n = xr_warden_reload(w, rest, why);
+	if (n >= 0) {
+		xr_nic_mend_peers(&w->nic, w->config.nodes);
+		fill_others(&w->config, w->looks);
+	}
+	xr_looker_go_on(&looker);
+	return n;
+}
+
 static void reload(struct xr_warden *w, struct xr_shared *shared)
 {
 	const struct xr_config *c = &w->config;
@@ -319,7 +341,7 @@ static void reload(struct xr_warden *w, struct xr_shared *shared)
 	if (shared->given != shared->taken)
 		return; /* it has not taken the last one yet: again in a moment */
 	reloading = 0;
-	if (look_again(w, &why) || xr_warden_reload(w, &rest, &why) < 0) {
+	if (look_again(w, &why) || take(w, &rest, &why) < 0) {
 		xr_say(w->name, 4, "not reloaded, all goes on as before: %s", why.text);
 		return;
 	}
@@ -328,6 +350,7 @@ static void reload(struct xr_warden *w, struct xr_shared *shared)
 		       rest.text);
 	memcpy(shared->keys, c->keys, sizeof(shared->keys));
 	shared->nkeys = c->nkeys;
+	memcpy(shared->nodes, c->nodes, sizeof(shared->nodes));
 	shared->ngroups = c->ngroups;
 	memcpy(shared->groups, c->groups, shared->ngroups * sizeof(shared->groups[0]));
 	atomic_fetch_add(&shared->given, 1);

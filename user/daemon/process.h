@@ -23,6 +23,7 @@ struct xr_shared {
 	_Atomic uint32_t given, taken;
 	struct xr_key keys[2];
 	int nkeys;
+	struct xr_peer nodes[XR_NODE_MAX + 1];
 	struct xr_looks looks;
 	uint32_t ngroups;
 	struct xr_config_group groups[];

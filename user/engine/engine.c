@@ -160,12 +160,19 @@ static int take_groups(struct xr_engine *e, const struct xr_config_group *groups
 	return added;
 }
 
-void xr_engine_take(struct xr_engine *e, const struct xr_config_group *groups, uint32_t ngroups)
+void xr_engine_take(struct xr_engine *e, const struct xr_peer *nodes,
+		    const struct xr_config_group *groups, uint32_t ngroups)
 {
+	uint32_t changed = xr_introduce_nodes(e, nodes);
 	int added = take_groups(e, groups, ngroups);
 
 	xr_introduce_groups(e, groups, ngroups);
-	xr_engine_say(e, XR_REPORT_reloaded, "%d key(s), sending with key %u; %d new group(s)",
-		      !!e->keys[0].used + !!e->keys[1].used, e->keys[e->outbox.key_slot].id, added);
+	xr_engine_say(e, XR_REPORT_reloaded,
+		      "%d key(s), sending with key %u; %d new group(s), %d changed node(s)",
+		      !!e->keys[0].used + !!e->keys[1].used, e->keys[e->outbox.key_slot].id, added,
+		      __builtin_popcount(changed));
+	xr_members_left_out(e, changed);
+	if (changed) /* who goes first is for all to see alike */
+		xr_introduce_news(e);
 	xr_engine_begin(e);
 }

@@ -159,8 +159,12 @@ void xr_engine_timer(struct xr_engine *e);
 /* The disk has done something. */
 void xr_engine_durable(struct xr_engine *e);
 void xr_engine_order(struct xr_engine *e, const struct xr_order *order, struct xr_order_result *r);
-/* After xr_engine_keys(): groups whose ids are new. All else would change what was promised. */
-void xr_engine_take(struct xr_engine *e, const struct xr_config_group *groups, uint32_t ngroups);
+/*
+ * After xr_engine_keys(): nodes [XR_NODE_MAX + 1] that come, move, go or rank otherwise, which the maps
+ * have already, and groups whose ids are new. All else would change what was promised.
+ */
+void xr_engine_take(struct xr_engine *e, const struct xr_peer *nodes,
+		    const struct xr_config_group *groups, uint32_t ngroups);
 /* Step down, say so, end: XR_CAUSE_SHUTDOWN or XR_CAUSE_ORPHAN. */
 void xr_engine_stop(struct xr_engine *e, enum xr_cause cause);
 
@@ -238,6 +242,8 @@ void xr_members_taken(struct xr_engine *e, struct xr_member *m, const struct xr_
 uint32_t xr_members_word(const struct xr_raft *r);
 /* By which `node` is known here. */
 uint32_t xr_members_birth(const struct xr_member *m, uint8_t node);
+/* Of groups: warn of members that [nodes] leaves out, bit n: node n. */
+void xr_members_left_out(struct xr_engine *e, uint32_t nodes);
 /* XR_ORDER_ADD, _PROMOTE, _REMOVE: `next`, as it is now, without or with that node. */
 int xr_members_change(struct xr_engine *e, struct xr_member *m, const struct xr_order *order,
 		      struct xr_entry *next, struct xr_why *why);

@@ -281,6 +281,55 @@ void xr_introduce_init(struct xr_engine *e)
 }
 
 /*
+ * Its life, what it has told (rule 18) and what was taken up of it (rule 17) are the node's and not
+ * its address's: they stay, also of one that was left out and is put back.
+ */
+static void begin_there(struct xr_engine *e, uint8_t node)
+{
+	struct xr_acquaintance *a = &e->known[node];
+	uint64_t now_ns = xr_engine_now_ns(e);
+	bool used = e->peers[node].used;
+
+	/* What goes out is addressed to a life, or does not go. */
+	e->peers[node].lives = used && a->life ? e->env.control->life ^ a->life : 0;
+	*(volatile __u64 *)&e->maps->peers[node].lives = e->peers[node].lives;
+	xr_look_forget(e->looks, XR_LOOK_peer, node);
+	xr_look_forget(e->looks, XR_LOOK_output, node);
+	xr_look_forget(e->looks, XR_LOOK_size, node);
+	e->heard[node].since_ns = now_ns;
+	a->nonce = 0;
+	begin_anew(a);
+	a->ask_ns = used ? now_ns : UINT64_MAX;
+	if (used && !a->introduced)
+		e->strangers |= 1u << node;
+}
+
+uint32_t xr_introduce_nodes(struct xr_engine *e, const struct xr_peer *nodes)
+{
+	uint32_t changed = 0;
+
+	xr_each_node(node) {
+		struct xr_peer *peer = &e->peers[node];
+		const struct xr_peer *now = &nodes[node];
+		bool there = !memcmp(peer->ip, now->ip, sizeof(peer->ip)) &&
+			     peer->port == now->port && peer->used == now->used;
+
+		if (there && peer->priority == now->priority)
+			continue;
+		changed |= 1u << node;
+		peer->priority = now->priority;
+		if (there)
+			continue;
+		memcpy(peer->ip, now->ip, sizeof(peer->ip));
+		peer->port = now->port;
+		peer->used = now->used;
+		begin_there(e, node);
+	}
+	e->news |= changed != 0;
+	return changed;
+}
+
+/*
  * ---- tell ----
  */
 
@@ -511,7 +560,7 @@ static uint32_t differences(const struct xr_engine *e, const struct xr_acquainta
 		[FACT(heartbeat_us)] = "the heartbeat in us",
 		[FACT(drift_permille)] = "drift_permille",
 		[FACT(groups)] = "the digest of groups' ids, names and voters",
-		[FACT(priorities)] = "the digest of nodes' priorities",
+		[FACT(priorities)] = "the digest of nodes' ids and priorities",
 		[FACT(keys)] = "the set of keys that are accepted (bit n: key n)",
 		[FACT(value_bytes)] = "value_bytes",
 	};

@@ -13,6 +13,7 @@
 struct xr_config_group;
 struct xr_engine;
 struct xr_datagram;
+struct xr_peer;
 
 #define XR_FACTS_SELF (XR_FACT_END - XR_FACT_SELF) /* facts that a node tells of itself */
 
@@ -57,6 +58,9 @@ void xr_introduce_init(struct xr_engine *e);
 
 /* All groups that are configured: at the start, and after a reload. */
 void xr_introduce_groups(struct xr_engine *e, const struct xr_config_group *groups, size_t n);
+
+/* After a reload: those of [nodes] that come, move, go or rank otherwise. Bit n of the result: node n. */
+uint32_t xr_introduce_nodes(struct xr_engine *e, const struct xr_peer *nodes);
 
 /* When xr_introduce_look() has something to do. */
 uint64_t xr_introduce_next_ns(const struct xr_engine *e);

@@ -105,6 +105,22 @@ void xr_members_taken(struct xr_engine *e, struct xr_member *m, const struct xr_
 		say(e, m);
 }
 
+void xr_members_left_out(struct xr_engine *e, uint32_t nodes)
+{
+	xr_each_node_of(node, nodes) {
+		uint32_t groups = 0;
+
+		for (uint32_t id = 0; id < e->env.ngroups; id++)
+			groups += xr_raft_members(&e->members[id].raft) >> node & 1;
+		if (groups && !e->peers[node].used)
+			xr_engine_say(e, XR_REPORT_warning,
+				      "node %u is left out of [nodes] and is a member of %u "
+				      "group(s): no datagram goes to it; put it back, or xraft "
+				      "member remove it from each",
+				      node, groups);
+	}
+}
+
 /*
  * ---- orders ----
  */
@@ -143,7 +159,7 @@ static int add(struct xr_engine *e, struct xr_member *m, const struct xr_order *
 	if (!e->peers[order->node].used && order->node != e->config->self)
 		return xr_fail(why, -ENOENT,
 			       "node %u is not in [nodes] here: add it there on all nodes, and "
-			       "restart them one by one",
+			       "reload each (SIGHUP)",
 			       order->node);
 	if (xr_raft_members(&m->raft) & bit &&
 	    (birth == next->birth[order->node] || !a->introduced))
