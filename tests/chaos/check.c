@@ -8,6 +8,17 @@ static double ms(uint64_t ns)
 	return (double)ns / 1e6;
 }
 
+static void print_entries(const struct xr_figures *f)
+{
+	if (f->asked)
+		printf("%lu orders to set a value: %lu told that it is committed, %lu refused, %lu "
+		       "that never knew\n",
+		       f->asked, f->set, f->refused, f->unknown);
+	printf("%lu entries were told, %lu of them as committed; %lu looks at one beside its "
+	       "leader's lease; all nodes had the same after %.0f ms at worst\n",
+	       f->told, f->committed, f->certain, ms(f->worst_entry_ns));
+}
+
 int main(int argc, char **argv)
 {
 	FILE *history = argc == 2 ? fopen(argv[1], "re") : NULL;
@@ -29,6 +40,8 @@ int main(int argc, char **argv)
 	       ms(f.worst_gap_ns), ms(f.typical_gap_ns));
 	printf("from the end of all faults until all agree: %.0f ms at worst, %lu times\n",
 	       ms(f.worst_heal_ns), f.heals);
+	if (f.told)
+		print_entries(&f);
 	printf("%" PRIu64 " samples of all nodes, %.0f us apart in the mean, %.1f ms at worst, "
 	       "%" PRIu64 " more than 1 ms\n",
 	       f.rounds, ms(f.mean_ns) * 1000, ms(f.worst_sample_ns), f.late);

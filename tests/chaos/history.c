@@ -267,7 +267,7 @@ static bool agree(const struct check *c, const struct line *views[NODES + 1])
 static void check_heal(struct check *c, size_t from, int group, const struct line *views[NODES + 1])
 {
 	const struct line *heal = &c->lines[from];
-	uint64_t limit_ns = strtoull(strstr(heal->text, "heal ") + 5, NULL, 10) * NS_PER_MS;
+	uint64_t limit_ns = xr_judge_limit_ns(heal);
 	uint64_t agreed_ns = agree(c, views) ? heal->t1 : 0, end_ns = 0;
 
 	for (size_t i = from + 1; i < c->n && !xr_judge_note_is(&c->lines[i - 1], "storm"); i++) {
@@ -326,6 +326,7 @@ int xr_history_check(FILE *history, FILE *out, struct xr_figures *figures)
 		check_majorities(&c);
 		check_leases(&c);
 		check_readers(&c);
+		xr_judge_entries(&c);
 		for (int group = 1; group <= c.groups; group++) {
 			for (int node = 1; node <= c.nodes; node++)
 				check_node(&c, node, group);

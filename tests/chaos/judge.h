@@ -13,11 +13,13 @@
 
 struct line {
 	char kind;
-	char mode;
+	char mode; /* of a view; of an entry; of a note on an order: its SAID, or the word's first letter */
 	uint64_t t0, t1, t2, t3;
 	int node, group;
 	uint32_t term;
-	int peer; /* leader, or whom the vote went to */
+	int peer;		     /* leader, or whom the vote went to */
+	uint64_t id, value, members; /* of an entry, or an order to set one */
+	uint64_t until;		     /* told for certain until then */
 	char *text;
 };
 
@@ -46,7 +48,13 @@ int xr_judge_by_term(const void *x, const void *y);
 /* A note that begins with this word. */
 bool xr_judge_note_is(const struct line *e, const char *word);
 
+/* Of a note that begins with "heal ". */
+uint64_t xr_judge_limit_ns(const struct line *heal);
+
 /* Whoever comes back under this id is somebody else (rule 27). */
 bool xr_judge_wipes(const struct line *e, int node);
+
+/* Entries and the orders that set them (entries.c). */
+void xr_judge_entries(struct check *c);
 
 #endif

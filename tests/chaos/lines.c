@@ -13,6 +13,48 @@
 /*
  * ---- reading ----
  */
+static bool parse_entry(struct line *e, const char *line)
+{
+	uint32_t index;
+	int got = sscanf(line, "E %" SCNu64 " %" SCNu64 " %d %d %u %u %c %16" SCNx64 " %16" SCNx64,
+			 &e->t0, &e->t1, &e->node, &e->group, &e->term, &index, &e->mode, &e->value,
+			 &e->members);
+
+	e->id = (uint64_t)e->term << 32 | index;
+	e->until = e->t1;
+	return got == 9 && (e->mode == 'c' || e->mode == 'u') && e->term && index;
+}
+
+/* Of the value a note has the text, which may be empty and have blanks. */
+static bool parse_order(struct line *e, const char *note)
+{
+	uint32_t index = 0;
+	char word[16];
+	int at = 0;
+
+	if (strncmp(note, "asked ", 6) && strncmp(note, "told ", 5))
+		return true;
+	e->mode = 'a';
+	if (note[0] == 'a')
+		sscanf(note, "asked %d %d%n", &e->group, &e->node, &at);
+	else if (sscanf(note, "told %d %d %15s%n", &e->group, &e->node, word, &at) == 3)
+		e->mode = word[0];
+	if (!at || !strchr("acru", e->mode))
+		return false;
+	if (e->mode == 'c') {
+		int more = 0;
+
+		sscanf(note + at, " %u.%u%n", &e->term, &index, &more);
+		if (!more)
+			return false;
+		at += more;
+	}
+	e->id = (uint64_t)e->term << 32 | index;
+	note += at + (note[at] == ' ');
+	e->value = xr_history_hash(note, strlen(note));
+	return true;
+}
+
 static bool parse(struct line *e, const char *line)
 {
 	char mode = 0;
@@ -47,7 +89,10 @@ static bool parse(struct line *e, const char *line)
 	case 'Q':
 		return sscanf(line, "Q %" SCNu64 " %d", &e->t1, &e->node) == 2;
 	case 'M':
-		return sscanf(line, "M %" SCNu64 " %n", &e->t1, &at) == 1 && at > 0;
+		return sscanf(line, "M %" SCNu64 " %n", &e->t1, &at) == 1 && at > 0 &&
+		       parse_order(e, line + at);
+	case 'E':
+		return parse_entry(e, line);
 	case 'S':
 		return sscanf(line, "S %" SCNu64, &e->t1) == 1;
 	}
@@ -56,7 +101,7 @@ static bool parse(struct line *e, const char *line)
 
 static bool in_range(const struct check *c, const struct line *e)
 {
-	if (!strchr("VDLR", e->kind))
+	if (!strchr("VDLRE", e->kind) && !e->mode)
 		return true;
 	return e->node >= 1 && e->node <= c->nodes && e->group >= 1 && e->group <= c->groups &&
 	       e->peer >= 0 && e->peer <= NODES;
@@ -197,6 +242,11 @@ bool xr_judge_note_is(const struct line *e, const char *word)
 	const char *text = e->kind == 'M' ? strchr(e->text + 2, ' ') : NULL;
 
 	return text && !strncmp(text + 1, word, strlen(word));
+}
+
+uint64_t xr_judge_limit_ns(const struct line *heal)
+{
+	return strtoull(strstr(heal->text, "heal ") + 5, NULL, 10) * NS_PER_MS;
 }
 
 /* Whoever comes back under this id is somebody else (rule 27). */

@@ -6,8 +6,8 @@
  *   chaos_record CLUSTER NODES GROUPS HISTORY LEADER
  *
  * until its standard input ends. Each line that comes in there is noted in the history. The file
- * LEADER always holds two numbers about group 1: the node that has a valid lease, or 0; and the
- * term in which all nodes, alive, agree on this leader, or 0. history.h explains the history. All
+ * LEADER always holds a line of two numbers for each group: the node that has a valid lease, or 0; and
+ * the term in which all nodes, alive, agree on this leader, or 0. history.h explains the history. All
  * times are CLOCK_BOOTTIME, which is one for all nodes of a machine.
  */
 #include <fcntl.h>
@@ -17,8 +17,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
+#include "chaos/history.h"
 #include "common/common.h"
-#include "nic/maps.h"
+#include "lib/value.h"
+#include "xraft/xraft.h"
 
 #define NAP_NS	   20000
 #define REOPEN_NS  NS_PER_MS /* at least so often: are the pins still the same? */
@@ -30,6 +32,12 @@ struct votes {
 	uint8_t voted_for;
 };
 
+/* What readers are told of an entry. */
+struct told {
+	uint64_t id, value, members;
+	bool committed;
+};
+
 struct group {
 	uint64_t sampled_ns; /* 0: never */
 	union xr_word view;
@@ -37,6 +45,8 @@ struct group {
 	bool lease; /* valid from ... to, in this leadership */
 	uint64_t from_ns, to_ns, until_ns, since_ns;
 	uint32_t lease_term;
+	struct told told; /* until told_ns, by the record of this number; id 0: nothing yet */
+	uint64_t told_ns, sequence;
 };
 
 struct node {
@@ -45,12 +55,14 @@ struct node {
 	ino_t pin;
 	char dir[256];
 	struct xr_maps maps;
+	struct xr_handle *reader; /* as others look at the same maps; NULL: not yet */
 	struct group groups[GROUPS_MAX + 1];
 };
 
 static struct node nodes[XR_NODE_MAX + 1];
 static int nnodes, ngroups, leader_fd;
 static FILE *history;
+static const char *cluster;
 
 static uint64_t load(const __u64 *word)
 {
@@ -67,12 +79,21 @@ static void reopen(struct node *n)
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/xr_groups", n->dir);
-	if (stat(path, &st) || (n->open && st.st_ino == n->pin))
+	if (stat(path, &st))
 		return;
+	if (n->open && st.st_ino == n->pin) {
+		if (!n->reader && xr_open(&n->reader, cluster, n->id, NULL, 0))
+			n->reader = NULL; /* the daemon has not said yet which clock it has */
+		return;
+	}
 	if (xr_maps_open(&maps, n->dir, false, NULL))
 		return; /* half a set: it is just being made */
 	if (n->open)
 		xr_maps_close(&n->maps);
+	xr_close(n->reader);
+	n->reader = NULL;
+	for (int id = 1; id <= ngroups; id++)
+		n->groups[id].told.id = n->groups[id].sequence = 0;
 	n->maps = maps;
 	n->pin = st.st_ino;
 	n->open = true;
@@ -171,6 +192,71 @@ static void saw_votes(struct node *n, int id, struct group *g, struct votes v, u
 		v.term, v.voted_for);
 }
 
+static void print_entry(const struct node *n, int id, const struct group *g, uint64_t now)
+{
+	const struct told *t = &g->told;
+
+	fprintf(history, "E %" PRIu64 " %" PRIu64 " %u %d %u %u %c %016" PRIx64 " %016" PRIx64 "\n",
+		g->told_ns ? g->told_ns : now, now, n->id, id, xr_entry_term(t->id),
+		(uint32_t)t->id, t->committed ? 'c' : 'u', t->value, t->members);
+}
+
+static bool is_same(const struct told *a, const struct told *b)
+{
+	return a->id == b->id && a->committed == b->committed && a->value == b->value &&
+	       a->members == b->members;
+}
+
+/* By the library; of the members, which it does not tell, by the same record. False: not now. */
+static bool read_entry(const struct node *n, int id, struct told *told)
+{
+	char value[XR_VALUE_MAX];
+	struct xr_value_state state;
+	struct xr_entry entry;
+	struct xr_value shown;
+
+	if (!n->reader || xr_value(n->reader, id, value, sizeof(value), &state) ||
+	    xr_value_look(&n->maps, (size_t)id, &entry, &shown) || entry.id != state.id)
+		return false;
+	*told = (struct told){
+		.id = state.id,
+		.committed = state.committed,
+		.value = xr_history_hash(value, state.size),
+		.members = xr_history_hash(&entry.voters,
+					   offsetof(struct xr_entry, value) -
+						   offsetof(struct xr_entry, voters)),
+	};
+	return true;
+}
+
+/*
+ * `now` was read before this look. What has the same number at two looks was the same between them; who
+ * finds it odd, by a daemon that died or is stopped while it writes, comes again and does not wait.
+ */
+static void saw_entry(const struct node *n, int id, struct group *g, uint64_t now)
+{
+	const struct xr_value *v = xr_maps_value(&n->maps, (size_t)id);
+	uint64_t sequence = v ? load(&v->sequence) : 1;
+	struct told told;
+
+	if (sequence & 1 || !sequence)
+		return;
+	if (sequence != g->sequence) {
+		__sync_synchronize();
+		if (!read_entry(n, id, &told))
+			return;
+		__sync_synchronize();
+		if (load(&v->sequence) != sequence)
+			return;
+		g->sequence = sequence;
+		if (!is_same(&told, &g->told)) {
+			g->told = told;
+			print_entry(n, id, g, xr_now_ns());
+		}
+	}
+	g->told_ns = now;
+}
+
 /* A reader as rule 16 has it. */
 static void sample(struct node *n, int id)
 {
@@ -198,6 +284,7 @@ static void sample(struct node *n, int id)
 	saw_view(n, id, seen, after, now);
 	saw_lease(n, id, seen, after.view.term, since, until, now);
 	saw_votes(n, id, seen, votes, now);
+	saw_entry(n, id, seen, now);
 	seen->sampled_ns = now;
 }
 
@@ -212,47 +299,58 @@ static void sample_all(void)
  * ---- the file LEADER ----
  */
 
-static bool is_alive(const struct node *n)
+static bool is_alive(const struct node *n, int id)
 {
 	return n->open &&
-	       (int64_t)(load(&n->maps.control->alive_until_ns) - n->groups[1].sampled_ns) > 0;
+	       (int64_t)(load(&n->maps.control->alive_until_ns) - n->groups[id].sampled_ns) > 0;
 }
 
 /* The term in which all follow this leader; 0: they do not. */
-static uint32_t settled_term(uint8_t leader)
+static uint32_t settled_term(int id, uint8_t leader)
 {
-	uint32_t term = nodes[leader].groups[1].view.view.term;
+	uint32_t term = nodes[leader].groups[id].view.view.term;
 
 	for (int i = 1; leader && i <= nnodes; i++) {
-		struct xr_view v = nodes[i].groups[1].view.view;
+		struct xr_view v = nodes[i].groups[id].view.view;
 
-		if (!is_alive(&nodes[i]) || v.mode == XR_NONE || v.leader != leader ||
+		if (!is_alive(&nodes[i], id) || v.mode == XR_NONE || v.leader != leader ||
 		    v.term != term)
 			return 0;
 	}
 	return leader ? term : 0;
 }
 
-static void show_leader(void)
+static void show_leader(int id)
 {
-	static uint8_t shown = UINT8_MAX;
-	static uint32_t shown_term;
+	static struct {
+		bool any;
+		uint8_t leader;
+		uint32_t term;
+	} shown[GROUPS_MAX + 1];
 	uint8_t leader = 0;
 	uint32_t term;
 	char text[32];
 	int len;
 
 	for (int i = 1; i <= nnodes; i++)
-		if (nodes[i].groups[1].lease)
+		if (nodes[i].groups[id].lease)
 			leader = (uint8_t)i;
-	term = settled_term(leader);
-	if (leader == shown && term == shown_term)
+	term = settled_term(id, leader);
+	if (shown[id].any && leader == shown[id].leader && term == shown[id].term)
 		return;
-	shown = leader;
-	shown_term = term;
+	shown[id].any = true;
+	shown[id].leader = leader;
+	shown[id].term = term;
+	/* Lines of one length, so that one can be written without the others. */
 	len = snprintf(text, sizeof(text), "%u %-10u\n", leader, term);
-	if (pwrite(leader_fd, text, (size_t)len, 0) != len)
+	if (pwrite(leader_fd, text, (size_t)len, (off_t)(id - 1) * len) != len)
 		fprintf(stderr, "chaos_record: cannot show the leader: %m\n");
+}
+
+static void show_leaders(void)
+{
+	for (int id = 1; id <= ngroups; id++)
+		show_leader(id);
 }
 
 /*
@@ -280,6 +378,18 @@ static bool take_notes(void)
 	return got > 0;
 }
 
+/* What has not ended ends with the history: leases, and what is told of entries. */
+static void end_all(struct node *n)
+{
+	for (int id = 1; id <= ngroups; id++) {
+		struct group *g = &n->groups[id];
+
+		lease_ends(n, id, g);
+		if (g->told.id)
+			print_entry(n, id, g, g->told_ns);
+	}
+}
+
 static void watch(void)
 {
 	uint64_t begin = xr_now_ns(), last = begin, looked = 0, worst = 0, rounds = 0, late = 0;
@@ -296,12 +406,11 @@ static void watch(void)
 			reopen(&nodes[i]);
 		looked = now - looked > REOPEN_NS ? now : looked;
 		sample_all();
-		show_leader();
+		show_leaders();
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 	}
 	for (int i = 1; i <= nnodes; i++)
-		for (int id = 1; id <= ngroups; id++)
-			lease_ends(&nodes[i], id, &nodes[i].groups[id]);
+		end_all(&nodes[i]);
 	fprintf(history, "S %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", last,
 		rounds, rounds ? (last - begin) / rounds : 0, worst, late);
 }
@@ -312,6 +421,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: chaos_record CLUSTER NODES GROUPS HISTORY LEADER\n");
 		return 2;
 	}
+	cluster = argv[1];
 	nnodes = atoi(argv[2]);
 	ngroups = atoi(argv[3]);
 	history = fopen(argv[4], "we");
@@ -327,7 +437,7 @@ int main(int argc, char **argv)
 		xr_maps_dir(nodes[i].dir, sizeof(nodes[i].dir), argv[1], (uint8_t)i);
 	}
 	fprintf(history, "C %" PRIu64 " %d %d\n", xr_now_ns(), nnodes, ngroups);
-	show_leader();
+	show_leaders();
 	prctl(PR_SET_TIMERSLACK, 1);
 	setpriority(PRIO_PROCESS, 0, -10);
 	fcntl(0, F_SETFL, O_NONBLOCK);
