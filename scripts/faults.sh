@@ -201,6 +201,62 @@ signal_engine() {
 	! find_engine "$1" || kill "-$2" "$engine" 2>/dev/null || true
 }
 
+# ---- values ----
+
+# Sets leads: who has the lease of group $1, as the recorder shows it; 0: nobody.
+find_leader() {
+	local lines
+	mapfile -t lines <"$run/leader"
+	leads=${lines[$1 - 1]-0}
+	leads=${leads%% *}
+}
+
+# set_value GROUP VALUE: asked of whoever leads. What comes of it is noted; true where it is told to be
+# committed. A value that is set once tells its order from all others.
+set_value() {
+	local group=$1 value=$2 said rc=0 ended=unknown leads
+	find_leader "$group"
+	((leads)) || return 1
+	note "asked $group $leads $value"
+	# nice: this process has raised its own priority.
+	said=$(nice -n "$raised" "$build/xraft" -n "$XR_CLUSTER.$leads" set "g$group" "$value" 2>/dev/null {notes}>&-) || rc=$?
+	case $rc in
+	0) [[ ! $said =~ ^committed\ as\ entry\ ([0-9]+\.[0-9]+), ]] || ended="committed ${BASH_REMATCH[1]}" ;;
+	1) ended=refused ;;
+	esac
+	note "told $group $leads $ended $value"
+	[[ $ended == committed* ]]
+}
+
+# While nothing is wrong a value has to be set.
+set_first() {
+	local tries
+	for ((tries = 1; tries <= 100; tries++)); do
+		! set_value 1 "first $tries" || return 0
+		nap 0.1
+	done
+	wrong "no value of g1 is set, though nothing was done"
+}
+
+# One after the other, of many sizes, until $run/set.GROUP is gone.
+set_values() {
+	local group=$1 name=$2 i value
+	for ((i = 1; ; i++)); do
+		[[ -e $run/set.$group ]] || return 0
+		printf -v value '%s.%s %0*d' "$name" "$i" $((i * 37 % 100)) 0
+		set_value "$group" "$value" || true
+		nap 0.02
+	done
+}
+
+# Faults of this kind are over; what is under way may take seconds to end, and is a part of the history.
+await_orders() {
+	for setter in "${setters[@]}"; do
+		wait "${setter%%:*}" || wrong "an order to set a value does not end as it should"
+	done
+	setters=()
+}
+
 begin_fault() {
 	local kind=$1 node=$2 argument=$3 peer=
 	case $kind in
@@ -209,6 +265,12 @@ begin_fault() {
 	hang) signal_engine "$node" STOP ;;  # until its warden kills it
 	order) "$build/xraft" -n "$XR_CLUSTER.$node" step-down >/dev/null 2>&1 {notes}>&- & ;;
 	transfer) "$build/xraft" -n "$XR_CLUSTER.$node" transfer g1 "$argument" >/dev/null 2>&1 {notes}>&- & ;;
+	set)
+		: >"$run/set.$node" # here it is a group
+		set_values "$node" "$argument" &
+		# shellcheck disable=SC2154 # proc_stat sets it
+		proc_stat $! && setters+=("$!:$proc_start")
+		;;
 	term) signal "$node" TERM ;;
 	pause | stall) signal "$node" STOP ;;
 	link) in_switch ip link set "port$node" down ;;
@@ -231,6 +293,7 @@ end_fault() {
 	kill | term) start "$node" ;;
 	pause | stall) signal "$node" CONT ;;
 	hang) signal_engine "$node" CONT ;; # if it was not killed
+	set) rm "$run/set.$node" ;;
 	crash | order | transfer) ;;
 	link) in_switch ip link set "port$node" up ;;
 	*)
@@ -245,10 +308,13 @@ end_fault() {
 
 # ---- beginning and end ----
 
-notes='' recorder='' failed='' readers=()
+notes='' recorder='' failed='' readers=() setters=()
 finish() {
 	local rc=$?
 	trap '' INT TERM HUP
+	for setter in "${setters[@]}"; do
+		! proc_alive "$setter" || kill "${setter%%:*}" || true
+	done
 	[[ ! $notes ]] || stop_recorder || true
 	[[ -d $run ]] || exit "$rc"
 	if [[ $failed ]]; then
