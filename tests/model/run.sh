@@ -33,6 +33,9 @@ drift: 3 elections    | drift    | TERMS=4
 replay                | replay   |
 datagram              | datagram |
 entry: 2 terms        | entry    | TERMS=2 INDEXES=2
+members: 2 changes    | members  | CHANGES=2
+members: 3 terms      | members  | TERMS=3 STANDS=3
+members: a disk lost  | members  | WIPED=2
 '
 deep='
 entry: 3 terms, 2 indexes | entry | INDEXES=2
@@ -45,6 +48,8 @@ lease: 2 terms, all   | lease    | TERMS=2
 drift: 3 speeds       | drift    | TERMS=4 STEPS
 replay: 3 terms       | replay   | TERMS=3
 datagram: 3 groups    | datagram | GROUPS=3 DATAGRAMS=2
+members: 3 terms, from two | members | TERMS=3 START=3
+members: 2 changes, a disk lost | members | CHANGES=2 WIPED=2
 '
 # One thing left out or done wrong; what stands first names it.
 mutants='
@@ -87,6 +92,17 @@ INDEX_STAYS              | entry | TERMS=1 INDEXES=2
 NOT_COMPARED             | entry | TERMS=2 INDEXES=1
 ACKED_EARLY              | entry | TERMS=2 INDEXES=1
 HALF_IS_MAJORITY         | entry | TERMS=2 INDEXES=1
+LEARNER_ACKS             | members |
+LEARNER_VOTES            | members |
+OLDER_ELECTED            | members |
+HANDED_IS_ACKED          | members |
+TWO_AT_ONCE              | members |
+TWO_UNDER_WAY            | members | CHANGES=2
+OLD_VOTERS_ELECT         | members | CHANGES=2
+BEFORE_OWN               | members | TERMS=3 STANDS=3
+OLD_TERM_COUNTED         | members | TERMS=3 STANDS=3
+BIRTH_IGNORED            | members | WIPED=2
+REPLACED_AT_ONCE         | members | WIPED=2
 '
 
 only='' trace='' jobs=${XR_MODEL_JOBS:-2} depth=500000
