@@ -440,6 +440,24 @@ static void folder_of_a_node(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* By its whole name; an id without members is no group, whatever was called so. */
+static void group_by_name(void **state)
+{
+	struct xr_maps m;
+	struct xr_why why;
+
+	(void)state;
+	assert_int_equal(xr_maps_alloc(&m, 3, 0, &why), 0);
+	strcpy(m.groups[0].name, "main");
+	m.groups[2] = (struct xr_group){.members = 2, .name = "main"};
+	m.groups[1] = (struct xr_group){.members = 2, .name = "main2"};
+	assert_int_equal(xr_maps_group(&m, "main"), 2);
+	assert_int_equal(xr_maps_group(&m, "main2"), 1);
+	assert_int_equal(xr_maps_group(&m, "mai"), 3);
+	assert_int_equal(xr_maps_group(&m, ""), 3);
+	xr_maps_close(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,6 +477,7 @@ int main(void)
 		T(groups_and_acks_differ_in_number),
 		T(a_failed_open_leaks_nothing),
 		cmocka_unit_test(plain_memory),
+		cmocka_unit_test(group_by_name),
 		cmocka_unit_test(folder_of_a_node),
 	};
 

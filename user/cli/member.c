@@ -131,15 +131,12 @@ static void print_members(const struct xr_maps *m, const json_t *all)
 
 static int list_members(const struct xr_maps *m, const char *group, bool json)
 {
+	size_t id = xr_maps_group(m, group);
 	struct members all;
 	json_t *object;
 	char *text;
-	size_t id = 0;
 	int err;
 
-	while (id < m->ngroups &&
-	       (!m->groups[id].members || strncmp(m->groups[id].name, group, XR_NAME_SIZE)))
-		id++;
 	if (id == m->ngroups)
 		return cli_fail(CLI_FAILED, "there is no group %s here; see xraft status", group);
 	err = read_members(m, id, &all);

@@ -30,15 +30,6 @@ static int parse(const char *command, int argc, char **argv, int least, int most
 	return CLI_OK;
 }
 
-static const struct xr_group *find_group(const struct xr_maps *m, const char *name)
-{
-	for (size_t id = 0; id < m->ngroups; id++)
-		if (m->groups[id].members &&
-		    !strncmp(m->groups[id].name, name, sizeof(m->groups[id].name)))
-			return &m->groups[id];
-	return NULL;
-}
-
 /* The first leader after `term`, by this node's view; 0: none in time. */
 static unsigned int await_leader(const struct xr_group *g, uint32_t term, uint32_t *new_term)
 {
@@ -77,7 +68,7 @@ int cli_transfer(const struct cli *cli, int argc, char **argv)
 {
 	struct xr_maps maps = XR_MAPS_NONE;
 	struct cli_node socket, pins;
-	const struct xr_group *g;
+	size_t id;
 	uint64_t began_ns;
 	const char *group, *to;
 	struct xr_why why;
@@ -100,15 +91,15 @@ int cli_transfer(const struct cli *cli, int argc, char **argv)
 		return code;
 	if (xr_maps_open(&maps, pins.path, false, &why))
 		return cli_fail(CLI_FAILED, "%s", why.text);
-	g = find_group(&maps, group);
+	id = xr_maps_group(&maps, group);
 	snprintf(path, sizeof(path), "/v1/step-down?group=%s&to=%s", group, to);
 	began_ns = xr_now_ns();
 	code = cli_post_json(socket.path, path, &done);
 	term = (uint32_t)json_integer_value(json_object_get(done, "term"));
 	if (!code && (unsigned int)(to[0] - '0') == maps.control->self)
 		printf("node %s leads %s already, in term %u\n", to, group, term);
-	else if (!code && g)
-		code = tell(g, group, to[0] - '0', term, began_ns);
+	else if (!code && id < maps.ngroups)
+		code = tell(&maps.groups[id], group, to[0] - '0', term, began_ns);
 	json_decref(done);
 	xr_maps_close(&maps);
 	return code;

@@ -187,14 +187,11 @@ static int print_json(const struct xr_maps *m, size_t id)
 
 static int get_value(const struct xr_maps *m, const char *group, bool json)
 {
+	size_t id = xr_maps_group(m, group);
 	struct xr_entry entry;
 	uint64_t committed;
-	size_t id = 0;
 	int err;
 
-	while (id < m->ngroups &&
-	       (!m->groups[id].members || strncmp(m->groups[id].name, group, XR_NAME_SIZE)))
-		id++;
 	if (id == m->ngroups)
 		return cli_fail(CLI_FAILED, "there is no group %s here; see xraft status", group);
 	err = xr_value_read(m, id, &entry, &committed);

@@ -432,12 +432,8 @@ static enum MHD_Result post_member(struct xr_api *api, struct MHD_Connection *c)
 static enum MHD_Result get_value(struct xr_api *api, struct MHD_Connection *c)
 {
 	const char *name = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "group");
-	size_t id = 0;
+	size_t id = name ? xr_maps_group(api->world.maps, name) : 0;
 
-	while (name && id < api->world.maps->ngroups &&
-	       (!api->world.maps->groups[id].members ||
-		strncmp(api->world.maps->groups[id].name, name, XR_NAME_SIZE)))
-		id++;
 	if (!name || id == api->world.maps->ngroups)
 		return xr_answer_error(c, name ? MHD_HTTP_NOT_FOUND : MHD_HTTP_BAD_REQUEST,
 				       "give group=NAME, of a group that this node has", NULL);

@@ -100,13 +100,12 @@ int xr_set_value(const struct xr_maps *m, struct xr_orders *orders, const struct
 		 struct xr_set *set, struct xr_why *why)
 {
 	uint64_t began_ns = xr_now_ns();
-	size_t id = 0;
 	int err = ask(orders, order, set, why);
+	size_t id;
 
 	if (err)
 		return err;
-	while (id < m->ngroups && strncmp(m->groups[id].name, order->group, XR_NAME_SIZE))
-		id++;
+	id = xr_maps_group(m, order->group);
 	if (id == m->ngroups)
 		return xr_fail(why, -ENOENT, "there is no group %s here", order->group);
 	err = await(m, id, order->group, set, why);

@@ -13,16 +13,6 @@ struct xr_stream {
 	size_t next; /* group of which to tell the state */
 };
 
-static bool find_group(const struct xr_maps *m, const char *name, uint32_t *id)
-{
-	for (uint32_t i = 0; i < m->ngroups; i++) {
-		*id = i;
-		if (m->groups[i].members && !strncmp(m->groups[i].name, name, XR_NAME_SIZE))
-			return true;
-	}
-	return false;
-}
-
 /* "EPOCH:SEQ". Another life's numbers say nothing of this one. */
 static int read_since(struct xr_stream *s, const char *since, struct xr_why *why)
 {
@@ -59,11 +49,15 @@ static int set_up(struct xr_stream *s, const struct xr_stream_query *q, struct x
 	s->phase = PAST;
 	s->cursor = q->from ? XR_FROM_OLDEST : XR_FROM_NOW;
 	s->filter = q->filter;
-	for (size_t i = 0; i < s->filter.n; i++)
-		if (!find_group(s->maps, s->filter.groups[i].name, &s->filter.groups[i].id))
+	for (size_t i = 0; i < s->filter.n; i++) {
+		size_t id = xr_maps_group(s->maps, s->filter.groups[i].name);
+
+		if (id == s->maps->ngroups)
 			return xr_fail(why, -ENOENT,
 				       "there is no group %.15s; xraft status lists them",
 				       s->filter.groups[i].name);
+		s->filter.groups[i].id = (uint32_t)id;
+	}
 	return q->since ? read_since(s, q->since, why) : 0;
 }
 

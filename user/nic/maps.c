@@ -141,6 +141,16 @@ static int drop_write_access(struct xr_maps *m, const char *dir, struct xr_why *
 	return 0;
 }
 
+size_t xr_maps_group(const struct xr_maps *m, const char *name)
+{
+	size_t id = 0;
+
+	while (id < m->ngroups &&
+	       (!m->groups[id].members || strncmp(m->groups[id].name, name, XR_NAME_SIZE)))
+		id++;
+	return id;
+}
+
 bool xr_maps_look(int fd, uint32_t key, void *value)
 {
 	return !bpf_map_lookup_elem(fd, &key, value);

@@ -43,6 +43,9 @@ int *xr_maps_fd(struct xr_maps *m, size_t i);
  */
 int xr_maps_open(struct xr_maps *m, const char *dir, bool writable, struct xr_why *why);
 
+/* The id of the group of that name; m->ngroups: there is none here. */
+size_t xr_maps_group(const struct xr_maps *m, const char *name);
+
 /* The entry of a group as it is shown, with the value behind it; NULL: there is no such map. */
 static inline struct xr_value *xr_maps_value(const struct xr_maps *m, size_t group)
 {
