@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Completion for xraft. It asks the command itself, so it knows what that knows.
+# Completion for xraft, xraftd and xraft-agent. It asks the command itself, so it knows what that knows.
 
 _xraft_commands() {
 	xraft --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\)  .*/\1/p'
@@ -56,3 +56,14 @@ _xraft() {
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }
 complete -o filenames -F _xraft xraft
+
+# They have options alone, and one of them takes a value: a file.
+_xraftd() {
+	local current=${COMP_WORDS[COMP_CWORD]} words=''
+	case ${COMP_WORDS[COMP_CWORD - 1]} in
+	-c | --config) words=$(compgen -f -- "$current") ;;
+	*) words=$("$1" --help 2>/dev/null | sed -n 's/^  -[a-zA-Z], \(--[a-z]*\).*/\1/p') ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+complete -o filenames -F _xraftd xraftd xraft-agent

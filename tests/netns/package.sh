@@ -100,6 +100,17 @@ completes() {
 [[ $(completes -n "") == "$XR_CLUSTER.1" ]] || fail "nodes are not completed: $(completes -n "")"
 [[ $(completes transfer "") == g1 && $(completes transfer g1 "") == "2 3" && $(completes check "") == g1 && $(completes watch "") == g1 ]] ||
 	fail "groups and voters are not completed"
+# And after `xraftd WORD`, or another command that has options alone.
+completes_options() {
+	# shellcheck disable=SC2016 # the inner shell's
+	in_machine bash -c '. "/usr/share/bash-completion/completions/$1"
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+		_xraftd "$1"; echo "${COMPREPLY[*]}"' - "$@"
+}
+[[ $(completes_options xraftd --j) == --join && $(completes_options xraftd "") == "--config --new --join --check --keys --version --help" ]] ||
+	fail "options of xraftd are not completed: $(completes_options xraftd "")"
+[[ $(completes_options xraft-agent --c) == --config && $(completes_options xraftd --config /etc/xraft/xraft.c) == /etc/xraft/xraft.conf ]] ||
+	fail "the configuration is not completed"
 
 lead() {
 	# shellcheck disable=SC2154 # agreed() sets them
