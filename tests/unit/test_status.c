@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include <bpf/bpf.h>
+#include "config/config.h"
 #include "lib/status.h"
 
 static struct xr_maps maps;
@@ -61,6 +62,7 @@ static int setup(void **state)
 		.durable_term = 4,
 		.voted_for = 1,
 		.role = XR_LEADER,
+		.digest = xr_config_digest("main", 0xe),
 		.name = "main",
 	};
 	maps.groups[2] = (struct xr_group){
@@ -140,6 +142,30 @@ static void entries(void **state)
 	memset(v, 0, maps.value_size);
 }
 
+/* [groups] names the first; without an entry, or where that cannot be read, nobody knows of others. */
+static void voters_are_the_entrys(void **state)
+{
+	struct xr_value *v = xr_maps_value(&maps, 0);
+	struct {
+		uint16_t voters, size;
+		bool same;
+	} cases[] = {{0xe, 5, true}, {0x1e, 5, false}, {0x16, 257, false}, {0xe, 257, true}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_t *s;
+
+		v->voters = cases[i].voters;
+		v->size = cases[i].size;
+		s = status();
+		assert_int_equal(json_is_true(json_object_get(group(s, 0), "as_configured")),
+				 cases[i].same);
+		assert_true(json_is_true(json_object_get(group(s, 1), "as_configured")));
+		json_decref(s);
+	}
+	show(0, 5, "hello");
+}
+
 static void expect_word(json_t *object, const char *name, const char *word)
 {
 	assert_string_equal(json_string_value(json_object_get(object, name)), word);
@@ -169,7 +195,8 @@ static void golden(void **state)
 		"\"groups\":[{\"name\":\"main\",\"id\":0,\"role\":\"leader\","
 		"\"leads\":false,\"lease_left_ms\":null,\"term\":4,"
 		"\"leader\":1,\"voted_for\":1,\"contact_age_ms\":null,\"quorum_age_ms\":null,"
-		"\"voters\":[1,2,3],\"learners\":[4],\"member\":true,\"paused\":true,\"paused_"
+		"\"voters\":[1,2,3],\"as_configured\":true,\"learners\":[4],\"member\":true,"
+		"\"paused\":true,\"paused_"
 		"since\":\"2026-11-27T12:00:00Z\","
 		"\"paused_voters\":[1,3],\"view\":{\"term\":4,\"mode\":\"lead\",\"leader\":1},"
 		"\"entry\":{\"id\":\"4.2\",\"committed\":true,\"size\":5,\"value\":\"hello\","
@@ -177,7 +204,8 @@ static void golden(void **state)
 		"{\"name\":\"fifteen-letters\",\"id\":2,\"role\":\"candidate\","
 		"\"leads\":false,\"lease_left_ms\":null,\"term\":7,"
 		"\"leader\":null,\"voted_for\":null,\"contact_age_ms\":null,"
-		"\"quorum_age_ms\":null,\"voters\":[1,2],\"learners\":[],\"member\":true,"
+		"\"quorum_age_ms\":null,\"voters\":[1,2],\"as_configured\":true,\"learners\":[],"
+		"\"member\":true,"
 		"\"paused\":false,\"paused_since\":null,"
 		"\"paused_voters\":[],"
 		"\"view\":{\"term\":6,\"mode\":\"none\",\"leader\":null},"
@@ -486,6 +514,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(entries),
+		T(voters_are_the_entrys),
 		T(golden),
 		T(members_by_the_own_birth),
 		T(addresses_are_served_by_lease),

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "cli/doctor.h"
+#include "lib/value.h"
 
+#define LISTED_MOST    8 /* groups, in one sentence */
 #define DEFAULT_CONFIG "/etc/xraft/xraft.conf"
 
 static const char *const words[] = {
@@ -125,13 +127,64 @@ static void check_looks(struct doctor *d)
 	json_decref(said);
 }
 
+static void list_nodes(char text[2 * XR_NODE_MAX + 1], uint32_t nodes)
+{
+	char *at = text;
+
+	*at = '\0';
+	xr_each_node_of(node, nodes)
+		at += sprintf(at, " %d", node);
+}
+
+/* Returns whether they differ; says so while `left` is more than 0. */
+static bool compare_voters(struct doctor *d, const struct xr_config_group *g,
+			   const struct xr_maps *m, int left)
+{
+	char first[2 * XR_NODE_MAX + 1], now[2 * XR_NODE_MAX + 1];
+	size_t id = xr_maps_group(m, g->name);
+	struct xr_entry entry;
+	struct xr_value shown;
+	int err = id < m->ngroups ? xr_value_look(m, id, &entry, &shown) : -ENOENT;
+
+	if ((err && err != -EMSGSIZE) || entry.voters == g->voters)
+		return false;
+	list_nodes(first, g->voters);
+	list_nodes(now, entry.voters);
+	if (left > 0)
+		doctor_add(d, "voters", DOCTOR_OK, "",
+			   "of %s are%s, as its entry says, which counts; [groups] names the "
+			   "first,%s, and stays as it is",
+			   g->name, now, first);
+	return true;
+}
+
+/* From the maps, where there are some: so of a node that is dead, too. */
+static void check_voters(struct doctor *d)
+{
+	struct xr_maps maps = XR_MAPS_NONE;
+	char pins[128];
+	int n = 0;
+
+	xr_maps_dir(pins, sizeof(pins), d->config.cluster, d->config.self);
+	if (xr_maps_open(&maps, pins, false, NULL))
+		return;
+	for (size_t i = 0; i < d->config.ngroups; i++)
+		n += compare_voters(d, &d->config.groups[i], &maps, LISTED_MOST - n);
+	xr_maps_close(&maps);
+	if (n > LISTED_MOST)
+		doctor_add(d, "voters", DOCTOR_OK, "",
+			   "of %d more groups are others than [groups] names, and so their "
+			   "entries count",
+			   n - LISTED_MOST);
+}
+
 static void run_checks(struct doctor *d)
 {
 	check_config(d);
 	if (d->configured)
 		check_machine(d);
 	if (d->configured)
-		check_looks(d), check_answers(d);
+		check_looks(d), check_answers(d), check_voters(d);
 	if (!d->interface)
 		d->interface = "";
 	doctor_kernel(d);

@@ -279,6 +279,9 @@ static void print_group(const json_t *g, int self, int name_width)
 		printf("%s%d", i ? "," : "  paused: ", (int)json_integer_value(voter));
 	putchar('\n');
 	print_entry(json_object_get(g, "entry"));
+	if (json_is_false(json_object_get(g, "as_configured")))
+		printf("  the voters are those of its entry, which counts: [groups] names the "
+		       "first, which were others\n");
 }
 
 /*

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "config/config.h"
 #include "lib/lease.h"
 #include "lib/status.h"
 #include "lib/value.h"
@@ -258,6 +259,17 @@ json_t *xr_status_entry(const struct xr_maps *m, size_t id)
 			 value ? value : json_null(), "missing", json_missing(m, id, &shown));
 }
 
+/* [groups] names a group's first voters; of these the maps have the digest alone. */
+static bool is_as_configured(const struct xr_maps *m, size_t id)
+{
+	const struct xr_group *g = &m->groups[id];
+	struct xr_entry entry;
+	struct xr_value shown;
+	int err = xr_value_look(m, id, &entry, &shown);
+
+	return (err && err != -EMSGSIZE) || g->digest == xr_config_digest(g->name, entry.voters);
+}
+
 static json_t *json_group(const struct xr_maps *m, size_t id, bool alive)
 {
 	const struct xr_group *g = &m->groups[id];
@@ -270,8 +282,8 @@ static json_t *json_group(const struct xr_maps *m, size_t id, bool alive)
 	bool leads = leader && read_lease(m, id, &lease, &until_ns);
 
 	return json_pack(
-		"{s:o, s:I, s:o, s:b, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, "
-		"s:o, s:o}",
+		"{s:o, s:I, s:o, s:b, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b, s:b, s:o, "
+		"s:o, s:o, s:o}",
 		"name", json_name(g->name, sizeof(g->name)), "id", (json_int_t)id, "role",
 		json_word(role_words, ARRAY_SIZE(role_words), alive ? g->role : XR_FOLLOWER),
 		"leads", leads, "lease_left_ms",
@@ -280,8 +292,8 @@ static json_t *json_group(const struct xr_maps *m, size_t id, bool alive)
 		json_node(g->voted_for), "contact_age_ms",
 		contact_ns && !leader ? json_age(now_ns, contact_ns) : json_null(), "quorum_age_ms",
 		leader ? json_quorum_age(m, id, now_ns) : json_null(), "voters",
-		json_ids(g->members & XR_NODES), "learners",
-		json_ids(g->members >> XR_LEARNER_SHIFT & XR_NODES), "member",
+		json_ids(g->members & XR_NODES), "as_configured", is_as_configured(m, id),
+		"learners", json_ids(g->members >> XR_LEARNER_SHIFT & XR_NODES), "member",
 		xr_is_member(g, m->control->self), "paused", is_paused(m, id), "paused_since",
 		json_since(&m->acks[id]), "paused_voters",
 		json_ids(g->members & XR_NODES & m->acks[id].paused), "view", json_view(view),

@@ -21,7 +21,8 @@
  *    "groups":[{"name":"main", "id":0, "role":"leader|candidate|follower",
  *               "leads":true, "lease_left_ms":131.4|null, "term":4,
  *               "leader":1|null, "voted_for":1|null, "contact_age_ms":7.4|null,
- *               "quorum_age_ms":1.2|null, "voters":[1,2,3],
+ *               "quorum_age_ms":1.2|null, "voters":[1,2,3], "as_configured":true,
+ *               "learners":[], "member":true,
  *               "paused":false, "paused_since":null|"2026-11-26T22:08:13Z", "paused_voters":[],
  *               "view":{"term":4, "mode":"none|follow|lead", "leader":1|null},
  *               "entry":{"id":"4.2", "committed":true, "size":5, "value":"hello"|null,
@@ -39,6 +40,8 @@
  * ago it sent what a majority (itself included) has acked since; null when none has yet.
  * `entry` is null where nobody ever set a value; `value` is null where it is longer than value_bytes.
  * `missing`, of a leader: the nodes that have not told it that they have the entry on disk.
+ * `as_configured`: false where the voters of the entry, which count, are others than those of [groups],
+ * which are the group's first.
  * `paused`: this node stands for no election in the group until it is resumed; `paused_voters` are those
  * of which it knows the same, itself counted.
  * Members may be added in later versions; those above stay.
