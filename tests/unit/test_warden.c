@@ -336,6 +336,47 @@ static void birth_is_that_of_the_state(void **state)
 	birth = 0;
 }
 
+static bool has(const char *name)
+{
+	char byte;
+
+	return fake_disk_peek(disk, name, &byte, 1, 0);
+}
+
+/* So it can be started as new once more; what was decided, or is of a start before, stays. */
+static void refused_first_start_leaves_no_state(void **state)
+{
+	struct xr_vote vote = {.group = 4, .term = 1, .digest = 1, .name = "d"};
+	struct xr_journal *journal;
+	struct xr_journal_opts opts;
+	struct xr_why why;
+
+	(void)state;
+	assert_int_equal(enter(true, &why), -EEXIST);
+	xr_warden_take_back(&w);
+	assert_true(has("journal"));
+	leave();
+	fake_disk_free(disk);
+	disk = fake_disk_new(2);
+	leftovers_err = -EIO;
+	assert_int_equal(enter(true, &why), -EIO);
+	assert_true(has("journal"));
+	xr_warden_take_back(&w);
+	assert_false(has("journal"));
+	leave();
+	disk->luck = FAKE_NONE_SURVIVE;
+	fake_disk_power_cut(disk);
+	leftovers_err = 0;
+	assert_int_equal(enter(false, &why), -ENOENT);
+	assert_int_equal(enter(true, &why), 0);
+	opts = journal_opts(&w);
+	assert_int_equal(xr_journal_open(&journal, &opts, NULL), 0);
+	assert_int_equal(xr_journal_append(journal, &vote, NULL, 1, NULL), 0);
+	xr_journal_close(journal);
+	xr_warden_take_back(&w);
+	assert_true(has("journal"));
+}
+
 /* What a start refuses, it has not touched. */
 static void refuses_state_that_is_not_its_own(void **state)
 {
@@ -574,6 +615,7 @@ int main(void)
 		T(promise_holds_for_the_largest_d_ever_used),
 		T(new_node_keeps_the_promise),
 		T(birth_is_that_of_the_state),
+		T(refused_first_start_leaves_no_state),
 		T(refuses_state_that_is_not_its_own),
 		T(a_second_daemon_touches_nothing),
 		T(holds_the_folders_lock),

@@ -510,6 +510,8 @@ int xr_warden_run(struct xr_warden *w, bool fresh, struct xr_why *why)
 	xr_looker_stop(&looker);
 	xr_agent_end(w);
 	xr_close_fd(&trains.fd);
+	if (err)
+		xr_warden_take_back(w);
 	xr_warden_close(w);
 	return err;
 }

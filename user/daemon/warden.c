@@ -40,24 +40,33 @@ static int check_groups(struct xr_warden *w, struct xr_why *why)
 		       w->config_path, g->line, g->name, g->id);
 }
 
-/* Is the state there, whole, and this node's? Then the promise: in use only once it is durable. */
-static int check_state(struct xr_warden *w, struct xr_why *why)
+static struct xr_journal_opts journal_opts(const struct xr_warden *w)
 {
-	struct xr_journal_opts opts = {
+	return (struct xr_journal_opts){
 		.dir = w->config.state_dir,
 		.cluster = w->config.cluster,
 		.node = w->config.self,
-		.create = w->fresh,
-		.birth = w->birth,
 		.capacity_blocks = w->journal_blocks,
+		.lock_fd = w->lock_fd > 0 ? w->lock_fd : 0,
 		.disk = w->disk,
 	};
-	int err = xr_journal_lock(&opts, why);
+}
 
+/* Is the state there, whole, and this node's? Then the promise: in use only once it is durable. */
+static int check_state(struct xr_warden *w, struct xr_why *why)
+{
+	struct xr_journal_opts opts = journal_opts(w);
+	int err;
+
+	opts.create = w->fresh;
+	opts.birth = w->birth;
+	w->made_folder = w->fresh && access(w->config.state_dir, F_OK) && errno == ENOENT;
+	err = xr_journal_lock(&opts, why);
 	if (err < 0)
 		return err;
 	opts.lock_fd = w->lock_fd = err;
 	err = xr_journal_open(&w->journal, &opts, why);
+	w->made = w->fresh && err != -EEXIST;
 	if (!err)
 		err = check_groups(w, why);
 	if (!err) /* keeps the largest */
@@ -167,6 +176,16 @@ int xr_warden_open(struct xr_warden *w, bool fresh, struct xr_why *why)
 	if (!err)
 		err = open_nic(w, why);
 	return err ? err : dig(w, why);
+}
+
+void xr_warden_take_back(struct xr_warden *w)
+{
+	struct xr_journal_opts opts = journal_opts(w);
+
+	xr_journal_close(w->journal);
+	w->journal = NULL;
+	if (w->made && xr_journal_remove_empty(&opts) && w->made_folder)
+		rmdir(w->config.state_dir);
 }
 
 void xr_warden_close(struct xr_warden *w)

@@ -28,6 +28,8 @@ struct xr_warden {
 	int node_fd;		     /* the lock of this node on this machine, and */
 	int lock_fd;		     /* that of the state folder; the engine inherits both */
 	bool fresh;		     /* --new, --join: there is no state yet */
+	bool made;		     /* then: the journal, */
+	bool made_folder;	     /* and the folder that it is in, by this start */
 	uint32_t birth;		     /* of the state: drawn with --join (rule 27) */
 	uint64_t promise_ns;	     /* rule 6: the largest D ever used */
 	uint64_t fenced_ns;	     /* when the views were fenced, from which the promise counts */
@@ -50,6 +52,11 @@ struct xr_warden {
  * call xr_warden_close().
  */
 int xr_warden_open(struct xr_warden *w, bool fresh, struct xr_why *why);
+/*
+ * Of a first start that was refused, also by what the peers told: the state that it made goes, where
+ * nothing was decided in it. So whoever mends the reason can start with --new or --join again.
+ */
+void xr_warden_take_back(struct xr_warden *w);
 /* Gives the locks back. `nic` and `config` stay the caller's. */
 void xr_warden_close(struct xr_warden *w);
 

@@ -468,6 +468,32 @@ int xr_journal_lock(const struct xr_journal_opts *o, struct xr_why *why)
 	return ret;
 }
 
+int xr_journal_remove_empty(const struct xr_journal_opts *o)
+{
+	struct xr_journal *j = calloc(1, sizeof(*j));
+	const struct xr_disk *d;
+	bool gone = false;
+	int ret;
+
+	if (!j)
+		return 0;
+	ret = setup(j, o, NULL);
+	d = j->disk;
+	if (!ret)
+		ret = open_folder(j, false, NULL);
+	if (!ret) {
+		ret = open_file(j, false, NULL);
+		gone = ret == -ENOENT ||
+		       (!ret && !j->table.count && !d->unlink(d->ctx, j->dir, XR_JOURNAL_FILE));
+	}
+	if (gone) {
+		d->unlink(d->ctx, j->dir, XR_JOURNAL_LOCK);
+		d->fsync_dir(d->ctx, j->dir);
+	}
+	xr_journal_close(j);
+	return gone;
+}
+
 void xr_journal_let_go(const struct xr_journal *j)
 {
 	j->disk->close(j->disk->ctx, j->file);

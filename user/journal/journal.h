@@ -68,6 +68,13 @@ int xr_journal_lock(const struct xr_journal_opts *o, struct xr_why *why);
 int xr_journal_open(struct xr_journal **out, const struct xr_journal_opts *o, struct xr_why *why);
 
 /*
+ * Remove the journal of this node, if nothing was ever decided in it: whoever starts without state then
+ * finds none, as before. The folder's lock is held, and its file goes, too. Returns 1, also where there
+ * was no journal, or 0: it stays.
+ */
+int xr_journal_remove_empty(const struct xr_journal_opts *o);
+
+/*
  * For a thread that has descriptors of its own (unshare(CLONE_FILES)) and leaves the journal to
  * another: close the copies here, so that a compaction can give back the old file.
  */
