@@ -55,7 +55,8 @@ static bool complain(const json_t *node)
 	}
 	if (is(node, "twice")) {
 		printf("FAIL  node %d runs twice, on a copied machine or state\n"
-		       "      -> stop one of them, and give it an unused node id\n",
+		       "      -> stop both, and do as their logs say: each lacks what the other "
+		       "has promised\n",
 		       id);
 		wrong = true;
 	}

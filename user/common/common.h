@@ -22,6 +22,14 @@
 	"set xdp = generic; or, for a VLAN, leave the tag in the frame (ethtool -K INTERFACE " \
 	"rxvlan off); or, on a veth, load a native XDP program on the other end (pass.bpf.o)"
 
+/*
+ * Where a state lacks promises of its node, and nobody has those that it lacks: the machine keeps its
+ * id, by another birth (rule 27). Its maps know the state that is lost, so they go first.
+ */
+#define XR_JOIN_ANEW                                                                             \
+	"let this machine join anew: xraft detach, remove its state folder, xraftd --join, and " \
+	"where the group is led xraft member remove and add (man xraftd, A DEAD MACHINE)"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* CLOCK_BOOTTIME, the clock of every stamp (rule 5): it does not stop in suspend. */

@@ -36,7 +36,8 @@ static int check_groups(struct xr_warden *w, struct xr_why *why)
 		return 0;
 	return xr_fail(why, -EINVAL,
 		       "%s:%d: group %s (id %u) has state under another name or with other voters, "
-		       "which would let two majorities elect; give it an id that was never used",
+		       "which would let two majorities elect; put its first ones back (members "
+		       "change by xraft member), or give it an id that was never used",
 		       w->config_path, g->line, g->name, g->id);
 }
 

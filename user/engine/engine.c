@@ -67,14 +67,16 @@ static int start_group(struct xr_engine *e, const struct xr_config_group *g,
 			why, -ESTALE,
 			"%s: the maps pinned on this machine know this node in term %u, entry %u, "
 			"but the state in %s ends with term %u: it is older than its promises (a "
-			"backup, a copy, --new?). Put the newest state back; for a cluster "
-			"made anew take a new key, and run xraft detach first",
+			"backup, a copy, a lost disk?). Put the newest state back; where that "
+			"is lost, " XR_JOIN_ANEW "; for a cluster made anew take a new key, and "
+			"run xraft detach first",
 			g->name, known, e->env.groups[g->id].entry & XR_INDEX_MAX,
 			e->config->state_dir, term);
 	if (vote && vote->digest != g->digest)
 		xr_engine_say(e, XR_REPORT_error,
 			      "group %s (id %u) has state under another name or with other voters: "
-			      "left out; give it an id that was never used",
+			      "left out; put its first ones back (members change by xraft member), "
+			      "or give it an id that was never used",
 			      g->name, g->id);
 	else
 		xr_group_start(e, g, vote, entry, promise_until_ns);

@@ -492,7 +492,7 @@ static bool is_older_than(struct xr_engine *e, const struct xr_fact *fact, uint8
 		      "%s: node %u has known this node %s %llu, but the state here ends with term "
 		      "%u, entry "
 		      "%u.%u: it is older than its promises (a backup, a copy?). It votes no more: "
-		      "put the newest state back, or take an unused node id",
+		      "put the newest state back; where that is lost, " XR_JOIN_ANEW,
 		      e->env.groups[fact->of].name, node,
 		      entry ? "with an entry of index" : "in term",
 		      (unsigned long long)(entry ? (uint32_t)fact->value : fact->value), r->term,
@@ -509,8 +509,9 @@ static bool is_forbidden(struct xr_engine *e, const struct xr_datagram *d)
 	if (find(d, XR_FACT_twice)) {
 		xr_engine_say(e, XR_REPORT_error,
 			      "node %u hears two that both are node %u of %s: this one, and a copy "
-			      "of its machine or state. This one votes no more. Stop one, and give "
-			      "it an unused node id and a state of its own",
+			      "of its machine or state. This one votes no more. Stop both, since "
+			      "each lacks what the other has promised; one takes an id of its own, "
+			      "the other keeps this: " XR_JOIN_ANEW,
 			      d->wire.source, e->config->self, e->config->cluster);
 		end_of_votes(e);
 		return true;
@@ -537,8 +538,7 @@ static void meet(struct xr_engine *e, uint8_t node, uint64_t life)
 	if (twice && !a->twice)
 		xr_engine_say(e, XR_REPORT_error,
 			      "node %u runs twice: two lives of it take turns, on a copied machine "
-			      "or state. Both are told, and end; give one an unused node id and a "
-			      "state of its own",
+			      "or state. Both are told, and end; what to do they say in their logs",
 			      node);
 	a->twice = twice;
 }

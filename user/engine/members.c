@@ -174,8 +174,8 @@ static int add(struct xr_engine *e, struct xr_member *m, const struct xr_order *
 		xr_introduce_ask_soon(e, order->node);
 		return xr_fail(why, -EAGAIN,
 			       a->introduced && !birth ? "node %u was not started to join: stop "
-							 "it, remove its state folder, and "
-							 "start xraftd --join there"
+							 "it, xraft detach, remove its state "
+							 "folder, and start xraftd --join there"
 						       : "node %u does not answer: start xraftd "
 							 "--join there, with the same key "
 							 "and [nodes]",

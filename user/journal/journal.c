@@ -178,10 +178,8 @@ static int check_place(struct xr_journal *j, struct xr_why *why)
 	if (ret != -ENOENT && ret != -ESTALE)
 		return 0;
 	snprintf(reason, sizeof(reason),
-		 "%.200s/%s was %s while this node ran: its votes are in a file without a name. "
-		 "Move the old one back; if it is lost, give this machine an id that was never "
-		 "used, "
-		 "and start with --new",
+		 "%.100s/%s was %s while this node ran: its votes are in a file without a name. "
+		 "Move the old one back; if it is lost, " XR_JOIN_ANEW,
 		 j->path, XR_JOURNAL_FILE, ret == -ENOENT ? "removed" : "replaced");
 	return die(j, reason, why);
 }
@@ -195,8 +193,8 @@ static int check_size(struct xr_journal *j, struct xr_why *why)
 	if (size < 0 || (uint64_t)size >= xr_pair_at(j->pairs))
 		return 0;
 	snprintf(reason, sizeof(reason),
-		 "%.200s/%s was cut short while this node ran. Give this machine an id that was "
-		 "never used, and start with --new",
+		 "%.100s/%s was cut short while this node ran, and what it held is "
+		 "lost; " XR_JOIN_ANEW,
 		 j->path, XR_JOURNAL_FILE);
 	return die(j, reason, why);
 }

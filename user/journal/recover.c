@@ -5,9 +5,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define REMEDY                                                                                  \
-	"mend the disk, or give this machine a new node id and an empty state folder (--new); " \
-	"an older copy of the file forgets votes, do not restore one"
+#define REMEDY                                                                                 \
+	"mend the disk, or " XR_JOIN_ANEW "; an older copy of the file forgets votes, do not " \
+	"restore one"
 
 /* What was found beside the records. */
 struct survey {
