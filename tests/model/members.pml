@@ -5,8 +5,9 @@
  * Up to four nodes. Node 0 leads in term 1, and its first entry is committed: START are the voters. From
  * there on a node may campaign, vote, win, make entries that add a voter or remove one, take them, ack
  * them, and lose its disk. What was made may come to anybody at any time later, or never. Proved: one
- * leader a term; whoever is elected in a later term has each entry that was committed, before or after;
- * and a leader that was outlived has no majority of its voters left that could give it a lease.
+ * leader a term; whoever is elected has each entry that was committed in an older term, before or after
+ * that, or one that was made from it; and a leader that was outlived has no majority of its voters left
+ * that could give it a lease.
  *
  * What would only narrow what may follow is left out: a vote for somebody who campaigns no more, a term
  * that is entered without a vote, a crash (who leads no more campaigns, votes, or takes). A learner is
@@ -41,6 +42,10 @@
 #define BIT(n)	  (1 << (n))
 #define SIZE(set) (((set) & 1) + ((set) >> 1 & 1) + ((set) >> 2 & 1) + ((set) >> 3 & 1))
 
+#if TERMS > 5 || TERMS * EACH > 9
+#error ALL_OF has to list more
+#endif
+
 #define FOLLOWER  0
 #define CANDIDATE 1
 #define LEADER	  2
@@ -61,10 +66,13 @@ byte n, m;
 #define MAJORITY(set, e) (2 * SIZE((set) & VOTERS(e)) > SIZE(VOTERS(e)))
 #define ANYBODY(set, e)	 (2 * SIZE(set) > SIZE(VOTERS(e)))
 
-/* Whose acks commit it, and when (rule 25). */
+/* Whose acks count for entry e, and when it is committed (rules 25 and 27). */
 #ifdef LEARNER_ACKS
 #define ACKS(v, e) true
 #define COMMITTED  ANYBODY
+#elif defined(REBORN_ANSWERS)
+#define ACKS(v, e) IS_VOTER(v, e)
+#define COMMITTED  MAJORITY
 #else
 #define ACKS(v, e) NAMED(v, e)
 #define COMMITTED  MAJORITY
@@ -111,27 +119,42 @@ inline follow(v)
 	granted[v] = 0
 }
 
-inline commit_if_acked(id, t)
+/* Was `id` made from `from`, and all between from one another? */
+#define MADE_FROM(id) (FIRST(id) -> won[TERM(id)] - 1 : (id) - 1)
+inline descends(id, from)
 {
-	if
-	:: COMMITTED(acked[id], id) ->
-		at[id] = t;
-		acked[id] = 0;
-		n = t + 1;
-		do
-		:: n <= TERMS -> assert(!won[n] || won[n] > id); n++
-		:: else -> break
-		od;
-		n = 0
-	:: else
-	fi
+	m = id;
+	do
+	:: m > from -> m = MADE_FROM(m)
+	:: else -> break
+	od;
+	assert(m == from);
+	m = 0
+}
+
+inline commit(id, t)
+{
+	at[id] = t;
+	acked[id] = 0;
+	n = t + 1;
+	do
+	:: n <= TERMS && won[n] -> descends(won[n] - 1, id); n++
+	:: n <= TERMS && !won[n] -> n++
+	:: else -> break
+	od;
+	n = 0
 }
 
 inline have(v, id)
 {
 	entry[v] = id;
 	if
-	:: !at[id] && ACKS(v, id) -> acked[id] = acked[id] | BIT(v); commit_if_acked(id, TERM(id))
+	:: !at[id] && ACKS(v, id) ->
+		acked[id] = acked[id] | BIT(v);
+		if
+		:: COMMITTED(acked[id], id) -> commit(id, TERM(id))
+		:: else
+		fi
 	:: else
 	fi
 }
@@ -148,7 +171,7 @@ inline outlived(l)
 	:: role[l] == LEADER && n <= TERMS ->
 		for (n : 0 .. N - 1) {
 			if
-			:: term[n] <= term[l] && NAMED(n, entry[l]) -> m = m | BIT(n)
+			:: term[n] <= term[l] && ACKS(n, entry[l]) -> m = m | BIT(n)
 			:: else
 			fi
 		}
@@ -164,7 +187,10 @@ inline win(v)
 	assert(!won[term[v]]);
 	won[term[v]] = entry[v] + 1;
 	for (n : 1 .. IDS - 1) {
-		assert(!at[n] || at[n] >= term[v] || n <= entry[v])
+		if
+		:: at[n] && at[n] < term[v] -> descends(entry[v], n)
+		:: else
+		fi
 	}
 	role[v] = LEADER;
 	granted[v] = 0;
@@ -247,24 +273,21 @@ inline change(id, k)
 		follow(v); HANDED(v, id) }
 
 #ifdef OLD_TERM_COUNTED
-/* A leader hands on the entry of its predecessor, and counts who has it (Raft's figure 8). */
-#define COUNT(l, v) \
-	:: d_step { role[l] == LEADER && !OWN(l) && !at[entry[l]] && term[v] <= term[l] && \
-		(entry[v] < entry[l] || v == l) && NAMED(v, entry[l]) && !(acked[entry[l]] & BIT(v)) -> \
-		term[v] = term[l]; \
-		entry[v] = entry[l]; \
-		acked[entry[l]] = acked[entry[l]] | BIT(v); \
-		commit_if_acked(entry[l], term[l]) }
-#define COUNTS(l) COUNT(l, 0) COUNT(l, 1) COUNT(l, 2) COUNT(l, 3)
+/* A leader counts who has the entry of its predecessor (Raft's figure 8). */
+#define HAS(l, v) (term[v] == term[l] && entry[v] == entry[l] -> BIT(v) : 0)
+#define COUNT(l) \
+	:: d_step { role[l] == LEADER && !OWN(l) && !at[entry[l]] && \
+		MAJORITY((HAS(l, 0) | HAS(l, 1) | HAS(l, 2) | HAS(l, 3)), entry[l]) -> \
+		commit(entry[l], term[l]) }
 #else
-#define COUNTS(l)
+#define COUNT(l)
 #endif
 
 #define GETS(v, id) TAKE(v, id) HAND_ON(v, id)
 #define ALL_OF(v) \
 	NODE(v) \
-	CAMPAIGN(v, 2) CAMPAIGN(v, 3) CAMPAIGN(v, 4) \
-	CHANGES_OF(v) COUNTS(v) \
+	CAMPAIGN(v, 2) CAMPAIGN(v, 3) CAMPAIGN(v, 4) CAMPAIGN(v, 5) \
+	CHANGES_OF(v) COUNT(v) \
 	GETS(v, 2) GETS(v, 3) GETS(v, 4) GETS(v, 5) GETS(v, 6) GETS(v, 7) GETS(v, 8) GETS(v, 9)
 
 active proctype cluster()
@@ -280,7 +303,7 @@ active proctype cluster()
 			entry[n] = ID(1, 0)
 		}
 		n = 0
-	}
+	};
 	do
 	ALL_OF(0)
 	ALL_OF(1)

@@ -33,13 +33,17 @@ drift: 3 elections    | drift    | TERMS=4
 replay                | replay   |
 datagram              | datagram |
 entry: 2 terms        | entry    | TERMS=2 INDEXES=2
-members: 2 changes    | members  | CHANGES=2
-members: 3 terms      | members  | TERMS=3 STANDS=3
-members: a disk lost  | members  | WIPED=2
+members: 3 terms      | members  | TERMS=3 START=15 STANDS=5
+members: 2 changes each | members | CHANGES=2
+members: disks lost   | members  | WIPED=12
+members: out and back | members  | CHANGES=2 NODES=3 WIPED=4
 '
 deep='
 entry: 3 terms, 2 indexes | entry | INDEXES=2
 entry: 3 terms        | entry    | INDEXES=1
+members: 3 terms, all stand | members | TERMS=3
+members: 4 terms      | members  | TERMS=4 NODES=3 STANDS=5
+members: all disks lost | members | WIPED=15
 voter: 3 CPUs         | voter    | CPUS=3 TERMS=2
 voter: D=3, 4 terms   | voter    | D=3 TERMS=4
 lease: 3 terms, crash | lease    | NO_READER NO_POLLS
@@ -48,8 +52,6 @@ lease: 2 terms, all   | lease    | TERMS=2
 drift: 3 speeds       | drift    | TERMS=4 STEPS
 replay: 3 terms       | replay   | TERMS=3
 datagram: 3 groups    | datagram | GROUPS=3 DATAGRAMS=2
-members: 3 terms, from two | members | TERMS=3 START=3
-members: 2 changes, a disk lost | members | CHANGES=2 WIPED=2
 '
 # One thing left out or done wrong; what stands first names it.
 mutants='
@@ -92,17 +94,18 @@ INDEX_STAYS              | entry | TERMS=1 INDEXES=2
 NOT_COMPARED             | entry | TERMS=2 INDEXES=1
 ACKED_EARLY              | entry | TERMS=2 INDEXES=1
 HALF_IS_MAJORITY         | entry | TERMS=2 INDEXES=1
-LEARNER_ACKS             | members |
-LEARNER_VOTES            | members |
+BEFORE_OWN               | members | TERMS=3 START=15 STANDS=5
+TWO_UNDER_WAY            | members | CHANGES=2
+TWO_AT_ONCE              | members |
+REPLACED_AT_ONCE         | members | NODES=3 WIPED=4
+OLD_VOTERS_ELECT         | members | CHANGES=2
 OLDER_ELECTED            | members |
 HANDED_IS_ACKED          | members |
-TWO_AT_ONCE              | members |
-TWO_UNDER_WAY            | members | CHANGES=2
-OLD_VOTERS_ELECT         | members | CHANGES=2
-BEFORE_OWN               | members | TERMS=3 STANDS=3
-OLD_TERM_COUNTED         | members | TERMS=3 STANDS=3
-BIRTH_IGNORED            | members | WIPED=2
-REPLACED_AT_ONCE         | members | WIPED=2
+OLD_TERM_COUNTED         | members | TERMS=5 CHANGES=0 NODES=3 STANDS=5
+LEARNER_ACKS             | members |
+LEARNER_VOTES            | members |
+BIRTH_IGNORED            | members | NODES=3 WIPED=4
+REBORN_ANSWERS           | members | NODES=3 WIPED=4
 '
 
 only='' trace='' jobs=${XR_MODEL_JOBS:-2} depth=500000
