@@ -513,6 +513,11 @@ static void set_that_fails_says_why(void **state)
 	assert_int_equal(r.code, 202); /* nobody knows */
 	assert_non_null(
 		strstr(r.body, "lost the leadership of main before a majority had entry 7.3"));
+	assert_non_null(strstr(r.body, "xraft get tells which"));
+	assert_int_equal(ask(f, "POST", "/v1/member?change=remove&group=main&node=3", &r),
+			 CURLE_OK);
+	assert_int_equal(r.code, 202);
+	assert_non_null(strstr(r.body, "xraft member list tells which"));
 }
 
 static void values_that_are_asked_for_wrongly(void **state)

@@ -501,7 +501,8 @@ static void refused_to_add(void **state)
 	assert_refused(order(XR_ORDER_ADD, 4), -EEXIST, "node 4 is a learner of g already");
 	engine.known[4].facts[XR_FACT_birth - XR_FACT_SELF].value++;
 	engine.known[4].introduced = false; /* by an earlier life: it has still to tell */
-	assert_refused(order(XR_ORDER_ADD, 4), -EEXIST, "node 4 is a learner of g already");
+	assert_refused(order(XR_ORDER_ADD, 4), -EEXIST,
+		       "node 4 is a learner of g already, and does not answer: remove it first");
 	engine.known[4].introduced = true;
 	assert_refused(
 		order(XR_ORDER_ADD, 4), -EEXIST,
@@ -958,6 +959,7 @@ static void removed_node_learns_of_it(void **state)
 	assert_int_equal(raft()->committed, ID(TERM, 2));
 	assert_int_equal(g.members, ALL & ~BIT(1));
 	assert_non_null(strstr(said, "this node is none of them"));
+	assert_refused(order(XR_ORDER_ADD, 4), -EPERM, "this node is none of its members: ask one");
 	time_out();
 	assert_int_equal(count(XR_PREVOTE, 0), 0);
 }

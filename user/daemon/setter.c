@@ -64,9 +64,10 @@ static bool is_lost(const struct xr_group *g, uint64_t entry)
  * Rule 26: in its term a further entry is made only once this one is committed. One of a newer term may
  * hold the same value, or not.
  */
-static int await(const struct xr_maps *m, size_t id, const char *name, const struct xr_set *set,
-		 struct xr_why *why)
+static int await(const struct xr_maps *m, size_t id, const struct xr_order *order,
+		 const struct xr_set *set, struct xr_why *why)
 {
+	const char *tells = order->kind == XR_ORDER_SET ? "xraft get" : "xraft member list";
 	uint64_t until_ns = xr_now_ns() + COMMIT_NS, committed;
 	struct xr_entry entry;
 
@@ -84,16 +85,17 @@ static int await(const struct xr_maps *m, size_t id, const char *name, const str
 		if (lost)
 			return xr_fail(why, -ECANCELED,
 				       "this node lost the leadership of %s before a majority had "
-				       "entry %u.%u: the next leader may keep the value, or the "
-				       "one before; xraft get tells which",
-				       name, xr_entry_term(set->entry), (uint32_t)set->entry);
+				       "entry %u.%u: the next leader may keep that, or the "
+				       "one before; %s tells which",
+				       order->group, xr_entry_term(set->entry),
+				       (uint32_t)set->entry, tells);
 		rest(LOOK_NS);
 	}
 	return xr_fail(
 		why, -ETIMEDOUT,
 		"no majority has acked entry %u.%u of %s in 5 s; it may be committed yet, once one "
-		"can be reached, unless another leader comes first: xraft get tells",
-		xr_entry_term(set->entry), (uint32_t)set->entry, name);
+		"can be reached, unless another leader comes first: %s tells",
+		xr_entry_term(set->entry), (uint32_t)set->entry, order->group, tells);
 }
 
 int xr_set_value(const struct xr_maps *m, struct xr_orders *orders, const struct xr_order *order,
@@ -108,7 +110,7 @@ int xr_set_value(const struct xr_maps *m, struct xr_orders *orders, const struct
 	id = xr_maps_group(m, order->group);
 	if (id == m->ngroups)
 		return xr_fail(why, -ENOENT, "there is no group %s here", order->group);
-	err = await(m, id, order->group, set, why);
+	err = await(m, id, order, set, why);
 	set->took_ns = xr_now_ns() - began_ns;
 	return err;
 }

@@ -163,8 +163,12 @@ static int add(struct xr_engine *e, struct xr_member *m, const struct xr_order *
 			       order->node);
 	if (xr_raft_members(&m->raft) & bit &&
 	    (birth == next->birth[order->node] || !a->introduced))
-		return xr_fail(why, -EEXIST, "node %u is a %s of %s already", order->node,
-			       is_voter ? "voter" : "learner", order->group);
+		return xr_fail(why, -EEXIST, "node %u is a %s of %s already%s", order->node,
+			       is_voter ? "voter" : "learner", order->group,
+			       a->introduced || order->node == e->config->self
+				       ? ""
+				       : ", and does not answer: remove it first, if its state is "
+					 "lost");
 	if (xr_raft_members(&m->raft) & bit)
 		return xr_fail(why, -EEXIST,
 			       "node %u is a %s of %s by an older state, which it has no longer: "

@@ -222,6 +222,11 @@ static int refer(const struct xr_engine *e, const struct xr_raft *r, const struc
 	bool set = order->kind == XR_ORDER_SET;
 	const char *what = set ? "sets the value" : "changes the members";
 
+	if (!r->leader && !(xr_raft_members(r) >> r->self & 1))
+		return xr_fail(why, -EPERM,
+			       "its leader %s of %s, and this node is none of its members: ask one "
+			       "that xraft member list names",
+			       what, order->group);
 	if (!r->leader)
 		return xr_fail(why, -EPERM,
 			       "its leader %s of %s, and this node knows of none: try again once "
