@@ -32,6 +32,10 @@ says_nothing "$boss" || fail "an entry with the first voters is no other list"
 xraft -n "$XR_CLUSTER.$boss" member add g1 4
 for n in 1 2 3 4; do wait_for 5000 "node $n tells" tells "$n" "1 2 3 4"; done
 xraft -n "$XR_CLUSTER.$boss" status --check >"$work/out" || fail "a monitor takes it for wrong: $(<"$work/out")"
+# Whoever "corrects" the list is told before a restart refuses it.
+sed 's/^g1 = 1: 1 2 3/& 4/' "$run/node.1.conf" >"$work/conf"
+! cluster exec 1 xraft doctor --config "$work/conf" >"$work/out" || fail "the doctor takes another first list"
+grep -A 1 "^FAIL  voters .* of g1 " "$work/out" | grep "put its first ones back; members change by xraft member" || fail "$(<"$work/out")"
 mapfile -t rest < <(others 3 "$boss")
 cluster kill "${rest[0]}"
 tells "${rest[0]}" "1 2 3 4" || fail "a dead node does not tell"

@@ -146,6 +146,14 @@ static bool compare_voters(struct doctor *d, const struct xr_config_group *g,
 	struct xr_value shown;
 	int err = id < m->ngroups ? xr_value_look(m, id, &entry, &shown) : -ENOENT;
 
+	if (id == g->id && m->groups[id].digest != g->digest) {
+		doctor_add(d, "voters", DOCTOR_FAIL,
+			   "put its first ones back; members change by xraft member",
+			   "[groups] has other voters of %s by now than the node has started with, "
+			   "and a start will refuse that",
+			   g->name);
+		return false;
+	}
 	if ((err && err != -EMSGSIZE) || entry.voters == g->voters)
 		return false;
 	list_nodes(first, g->voters);
