@@ -151,7 +151,8 @@ int xr_groups_differ(const struct xr_config *c, const struct xr_config *fresh, u
 			return xr_fail(
 				why, -EINVAL,
 				"line %d: group %s (id %u) has another name or other voters "
-				"than before, which a start would refuse, too; give it an id "
+				"than before, which a start would refuse, too; put its first "
+				"ones back (members change by xraft member), or give it an id "
 				"that was never used",
 				g->line, g->name, g->id);
 		if (!old && !is_new_group(c, nodes, g, ngroups))
