@@ -110,9 +110,11 @@ void xr_members_left_out(struct xr_engine *e, uint32_t nodes)
 	xr_each_node_of(node, nodes) {
 		uint32_t groups = 0;
 
+		if (e->peers[node].used)
+			continue;
 		for (uint32_t id = 0; id < e->env.ngroups; id++)
 			groups += xr_raft_members(&e->members[id].raft) >> node & 1;
-		if (groups && !e->peers[node].used)
+		if (groups)
 			xr_engine_say(e, XR_REPORT_warning,
 				      "node %u is left out of [nodes] and is a member of %u "
 				      "group(s): no datagram goes to it; put it back, or xraft "
