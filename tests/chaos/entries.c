@@ -23,21 +23,12 @@ static bool is_committed(const struct line *e)
 	return is_told(e) && e->mode == 'c';
 }
 
-static int by(const struct line *a, const struct line *b, uint64_t of_a, uint64_t of_b)
-{
-	if (a->group != b->group)
-		return a->group < b->group ? -1 : 1;
-	if (of_a != of_b)
-		return of_a < of_b ? -1 : 1;
-	return a < b ? -1 : a > b;
-}
-
 static int by_id(const void *x, const void *y)
 {
 	const struct line *a = *(const struct line *const *)x;
 	const struct line *b = *(const struct line *const *)y;
 
-	return by(a, b, a->id, b->id);
+	return xr_judge_by(a, b, a->id, b->id);
 }
 
 static int by_value(const void *x, const void *y)
@@ -45,7 +36,7 @@ static int by_value(const void *x, const void *y)
 	const struct line *a = *(const struct line *const *)x;
 	const struct line *b = *(const struct line *const *)y;
 
-	return by(a, b, a->value, b->value);
+	return xr_judge_by(a, b, a->value, b->value);
 }
 
 static int by_time(const void *x, const void *y)
@@ -53,7 +44,7 @@ static int by_time(const void *x, const void *y)
 	const struct line *a = *(const struct line *const *)x;
 	const struct line *b = *(const struct line *const *)y;
 
-	return by(a, b, a->t1, b->t1);
+	return xr_judge_by(a, b, a->t1, b->t1);
 }
 
 /*

@@ -137,11 +137,7 @@ static int by_start(const void *x, const void *y)
 	const struct line *a = *(const struct line *const *)x;
 	const struct line *b = *(const struct line *const *)y;
 
-	if (a->group != b->group)
-		return a->group < b->group ? -1 : 1;
-	if (a->t0 != b->t0)
-		return a->t0 < b->t0 ? -1 : 1;
-	return a < b ? -1 : a > b;
+	return xr_judge_by(a, b, a->t0, b->t0);
 }
 
 static bool is_lease(const struct line *e)

@@ -43,6 +43,8 @@ __attribute__((format(printf, 4, 5))) void xr_judge_violation(struct check *c, c
 /* Sorted pointers to what a filter takes, in c->sorted. Returns how many. */
 size_t xr_judge_collect(struct check *c, bool (*take)(const struct line *),
 			int (*order)(const void *, const void *));
+/* For qsort(): by group, then by what is given of each, then as they stand in the history. */
+int xr_judge_by(const struct line *a, const struct line *b, uint64_t of_a, uint64_t of_b);
 int xr_judge_by_term(const void *x, const void *y);
 
 /* A note that begins with this word. */

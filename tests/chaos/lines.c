@@ -212,16 +212,21 @@ __attribute__((format(printf, 4, 5))) void xr_judge_violation(struct check *c, c
 /*
  * ---- choosing ----
  */
+int xr_judge_by(const struct line *a, const struct line *b, uint64_t of_a, uint64_t of_b)
+{
+	if (a->group != b->group)
+		return a->group < b->group ? -1 : 1;
+	if (of_a != of_b)
+		return of_a < of_b ? -1 : 1;
+	return a < b ? -1 : a > b;
+}
+
 int xr_judge_by_term(const void *x, const void *y)
 {
 	const struct line *a = *(const struct line *const *)x;
 	const struct line *b = *(const struct line *const *)y;
 
-	if (a->group != b->group)
-		return a->group < b->group ? -1 : 1;
-	if (a->term != b->term)
-		return a->term < b->term ? -1 : 1;
-	return a < b ? -1 : a > b;
+	return xr_judge_by(a, b, a->term, b->term);
 }
 
 /* Sorted pointers to what a filter takes. */
