@@ -193,14 +193,9 @@ uint32_t xr_config_witnesses(const struct xr_config *c)
 	return witnesses;
 }
 
-static bool is_at(const struct xr_peer *a, const struct xr_peer *b)
-{
-	return !memcmp(a->ip, b->ip, sizeof(a->ip)) && a->port == b->port;
-}
-
 const struct xr_peer *xr_nodes_taken(const struct xr_config *c, const struct xr_config *fresh)
 {
-	return is_at(&c->nodes[c->self], &fresh->nodes[c->self]) ? fresh->nodes : c->nodes;
+	return xr_peer_is_at(&c->nodes[c->self], &fresh->nodes[c->self]) ? fresh->nodes : c->nodes;
 }
 
 void xr_nodes_differ(const struct xr_config *c, const struct xr_config *fresh,
@@ -211,7 +206,7 @@ void xr_nodes_differ(const struct xr_config *c, const struct xr_config *fresh,
 	xr_each_node(node) {
 		const struct xr_peer *old = &c->nodes[node], *now = &fresh->nodes[node];
 
-		if (!is_at(old, now) || old->used != now->used)
+		if (!xr_peer_is_at(old, now))
 			xr_names_add(names, "node %u", node);
 		else if (old->priority != now->priority)
 			xr_names_add(names, "priority of node %u", node);

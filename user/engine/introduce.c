@@ -311,19 +311,14 @@ uint32_t xr_introduce_nodes(struct xr_engine *e, const struct xr_peer *nodes)
 	xr_each_node(node) {
 		struct xr_peer *peer = &e->peers[node];
 		const struct xr_peer *now = &nodes[node];
-		bool there = !memcmp(peer->ip, now->ip, sizeof(peer->ip)) &&
-			     peer->port == now->port && peer->used == now->used;
+		bool there = xr_peer_is_at(peer, now);
 
 		if (there && peer->priority == now->priority)
 			continue;
 		changed |= 1u << node;
-		peer->priority = now->priority;
-		if (there)
-			continue;
-		memcpy(peer->ip, now->ip, sizeof(peer->ip));
-		peer->port = now->port;
-		peer->used = now->used;
-		begin_there(e, node);
+		xr_peer_take(peer, now);
+		if (!there)
+			begin_there(e, node);
 	}
 	e->news |= changed != 0;
 	return changed;

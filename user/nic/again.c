@@ -163,13 +163,6 @@ int xr_nic_pin_again(struct xr_nic *nic, const struct xr_nic_opts *o, struct xr_
  * ---- peers ----
  */
 
-static bool is_as(const struct xr_peer *there, const struct xr_peer *peer)
-{
-	return !memcmp(there->ip, peer->ip, sizeof(peer->ip)) && there->port == peer->port &&
-	       there->used == peer->used && there->priority == peer->priority;
-}
-
-/* Counters are the NIC path's, and lives the engine's (rule 17): only what is configured is written. */
 int xr_nic_mend_peers(struct xr_nic *nic, const struct xr_peer *peers)
 {
 	int mended = 0;
@@ -177,12 +170,9 @@ int xr_nic_mend_peers(struct xr_nic *nic, const struct xr_peer *peers)
 	for (uint32_t node = 0; node <= XR_NODE_MAX; node++) {
 		struct xr_peer *there = &nic->maps.peers[node];
 
-		if (is_as(there, &peers[node]))
+		if (xr_peer_is_at(there, &peers[node]) && there->priority == peers[node].priority)
 			continue;
-		memcpy(there->ip, peers[node].ip, sizeof(there->ip));
-		there->port = peers[node].port;
-		there->used = peers[node].used;
-		there->priority = peers[node].priority;
+		xr_peer_take(there, &peers[node]);
 		mended |= 1 << node;
 	}
 	return mended;

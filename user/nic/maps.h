@@ -3,6 +3,7 @@
 #ifndef XRAFT_MAPS_ACCESS_H
 #define XRAFT_MAPS_ACCESS_H
 
+#include <string.h>
 #include "common/common.h"
 #include "xraft/maps.h"
 
@@ -42,6 +43,20 @@ int *xr_maps_fd(struct xr_maps *m, size_t i);
  * memory only for those who may write: a reader without that right gets copies of the arrays.
  */
 int xr_maps_open(struct xr_maps *m, const char *dir, bool writable, struct xr_why *why);
+
+/* What is configured of a peer: its counters are the NIC path's, and its lives the engine's (rule 17). */
+static inline bool xr_peer_is_at(const struct xr_peer *a, const struct xr_peer *b)
+{
+	return !memcmp(a->ip, b->ip, sizeof(a->ip)) && a->port == b->port && a->used == b->used;
+}
+
+static inline void xr_peer_take(struct xr_peer *peer, const struct xr_peer *from)
+{
+	memcpy(peer->ip, from->ip, sizeof(peer->ip));
+	peer->port = from->port;
+	peer->used = from->used;
+	peer->priority = from->priority;
+}
 
 /* The id of the group of that name; m->ngroups: there is none here. */
 size_t xr_maps_group(const struct xr_maps *m, const char *name);
